@@ -1,0 +1,390 @@
+//! The only door to the file system: every failure names the path and what was being done to it.
+//!
+//! Writes that must never be seen half done go through [`write_atomic`]: a temporary file beside the target, then a
+//! rename. Whether they reach the disk before a power cut is the journal's business, not this file's.
+#![expect(clippy::disallowed_methods, reason = "this is the one place that may call std::fs")]
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Digest;
+
+/// What was being done to a path, for the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Opening or reading a file.
+    Read,
+    /// Creating or writing a file.
+    Write,
+    /// Creating a folder.
+    CreateFolder,
+    /// Listing a folder.
+    List,
+    /// Reading size and times.
+    Inspect,
+    /// Renaming into place.
+    Rename,
+    /// Removing.
+    Remove,
+    /// Changing permissions.
+    Permissions,
+    /// Waiting for or taking a lock.
+    Lock,
+}
+
+impl Action {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::CreateFolder => "create the folder",
+            Self::List => "list the folder",
+            Self::Inspect => "inspect",
+            Self::Rename => "move a finished file to",
+            Self::Remove => "remove",
+            Self::Permissions => "change the permissions of",
+            Self::Lock => "lock",
+        }
+    }
+}
+
+/// A failed file operation: what, where, and what the system said.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {} `{}`: {}", action.verb(), path.display(), describe(source))]
+pub struct FsError {
+    /// What was being done.
+    pub action: Action,
+    /// To which path.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl FsError {
+    /// Whether the path does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+
+    /// What would help, for the errors that have a usual cure.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.source.kind() {
+            io::ErrorKind::PermissionDenied => Some("check the permissions of this path and of the folders above it"),
+            io::ErrorKind::ReadOnlyFilesystem => {
+                Some("the file system is mounted read-only; choose another place with --cache or --build-root")
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("free some space (`axzoo cache gc` drops what no card needs) and run the same command again")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The system's words without Rust's `(os error N)`.
+fn describe(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+/// Result of a file operation.
+pub type Result<T> = std::result::Result<T, FsError>;
+
+fn at<T>(action: Action, path: &Path, result: io::Result<T>) -> Result<T> {
+    result.map_err(|source| FsError { action, path: path.to_owned(), source })
+}
+
+/// What the system says of a file without opening it; equal before and after means "not touched in between", up to
+/// the clock's granularity (design invariant 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Stat {
+    /// Bytes.
+    pub size: u64,
+    /// Time of the last change of the contents, in nanoseconds since 1970.
+    pub mtime: i64,
+    /// Time of the last change of contents or inode, in nanoseconds since 1970. Cannot be put back by a user.
+    pub ctime: i64,
+    /// The inode number.
+    pub inode: u64,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File(Stat),
+    /// A folder.
+    Folder,
+    /// A socket, device or the like.
+    Other,
+}
+
+fn stat_of(meta: &fs::Metadata) -> Stat {
+    let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+    Stat {
+        size: meta.len(),
+        mtime: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+        ctime: nanoseconds(meta.ctime(), meta.ctime_nsec()),
+        inode: meta.ino(),
+    }
+}
+
+/// What `path` is, links followed; an error when it does not exist.
+pub fn inspect(path: &Path) -> Result<Kind> {
+    let meta = at(Action::Inspect, path, fs::metadata(path))?;
+    Ok(match meta.file_type() {
+        kind if kind.is_file() => Kind::File(stat_of(&meta)),
+        kind if kind.is_dir() => Kind::Folder,
+        _ => Kind::Other,
+    })
+}
+
+/// The stat of a regular file (links followed); `None` when there is no regular file.
+#[must_use]
+pub fn stat(path: &Path) -> Option<Stat> {
+    match inspect(path) {
+        Ok(Kind::File(stat)) => Some(stat),
+        _ => None,
+    }
+}
+
+/// Whether something exists at `path` (links followed).
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// Whether `path` is a folder (links followed).
+#[must_use]
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Whether `path` is a regular file (links followed).
+#[must_use]
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// All bytes of a file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    at(Action::Read, path, fs::read(path))
+}
+
+/// At most `limit` bytes of a file; an error when it is larger, before it is read.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = at(Action::Read, path, fs::File::open(path))?;
+    let mut bytes = Vec::new();
+    at(Action::Read, path, file.take(limit.saturating_add(1)).read_to_end(&mut bytes))?;
+    if bytes.len() as u64 > limit {
+        let message = format!("the file is larger than {limit} bytes, the most that is read here");
+        return at(Action::Read, path, Err(io::Error::new(io::ErrorKind::FileTooLarge, message)));
+    }
+    Ok(bytes)
+}
+
+/// The BLAKE3 digest of a file's bytes, read in pieces: memory does not grow with the file.
+pub fn digest(path: &Path) -> Result<Digest> {
+    let mut file = at(Action::Read, path, fs::File::open(path))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0_u8; 128 * 1024];
+    loop {
+        let count = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return at(Action::Read, path, Err(error)),
+        };
+        hasher.update(&buffer[..count]);
+    }
+    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+}
+
+/// Opens a file for reading.
+pub fn open(path: &Path) -> Result<fs::File> {
+    at(Action::Read, path, fs::File::open(path))
+}
+
+/// Opens a file for appending, created when absent.
+pub fn open_append(path: &Path) -> Result<fs::File> {
+    at(Action::Write, path, fs::OpenOptions::new().create(true).append(true).read(true).open(path))
+}
+
+/// Creates `path` and the folders above it.
+pub fn create_folders(path: &Path) -> Result<()> {
+    at(Action::CreateFolder, path, fs::create_dir_all(path))
+}
+
+/// A name beside `path` that no other thread or process uses at the same time.
+#[must_use]
+pub fn temporary_beside(path: &Path) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
+}
+
+/// Writes `bytes` so that `path` holds the old contents or the new ones, never a part; folders above are created.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        create_folders(folder)?;
+    }
+    let temporary = temporary_beside(path);
+    let written = fs::File::create(&temporary).and_then(|mut file| file.write_all(bytes));
+    let result = at(Action::Write, path, written).and_then(|()| at(Action::Rename, path, fs::rename(&temporary, path)));
+    if result.is_err() {
+        // The first failure is the one to report; a leftover temporary file is swept by the store.
+        let _ = fs::remove_file(&temporary);
+    }
+    result
+}
+
+/// Writes `bytes` to `path` in place, for files inside a temporary folder that nobody looks at yet.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    at(Action::Write, path, fs::write(path, bytes))
+}
+
+/// Copies contents (a reflink where the file system can); the copy is writable whatever the source was.
+pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        create_folders(folder)?;
+    }
+    let temporary = temporary_beside(to);
+    let result = at(Action::Read, from, fs::File::open(from)).and_then(|mut source| {
+        let copied = fs::File::create(&temporary).and_then(|mut target| io::copy(&mut source, &mut target));
+        at(Action::Write, to, copied)?;
+        at(Action::Rename, to, fs::rename(&temporary, to))
+    });
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
+}
+
+/// Moves a file or folder within one file system; the target is replaced.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    at(Action::Rename, to, fs::rename(from, to))
+}
+
+/// Makes a file read-only for everybody.
+pub fn make_read_only(path: &Path) -> Result<()> {
+    at(Action::Permissions, path, fs::set_permissions(path, fs::Permissions::from_mode(0o444)))
+}
+
+/// Removes a file; fine when it is not there.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => at(Action::Remove, path, result),
+    }
+}
+
+/// Removes a folder and all below it; fine when it is not there.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => at(Action::Remove, path, result),
+    }
+}
+
+/// Removes a folder if it is empty; fine when it is not there or not empty.
+pub fn remove_folder_if_empty(path: &Path) -> Result<()> {
+    match fs::remove_dir(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
+        result => at(Action::Remove, path, result),
+    }
+}
+
+/// The entries of a folder, sorted by name: full paths.
+pub fn list(path: &Path) -> Result<Vec<PathBuf>> {
+    let entries = at(Action::List, path, fs::read_dir(path))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(at(Action::List, path, entry)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// All regular files below a folder (links to files followed, links to folders not), sorted by their path relative to
+/// it, which is what is returned, with `/` between the parts.
+pub fn files_below(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).follow_links(false) {
+        let entry = entry.map_err(|error| FsError {
+            action: Action::List,
+            path: error.path().unwrap_or(folder).to_owned(),
+            source: error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links")),
+        })?;
+        let is_file = entry.file_type().is_file() || (entry.file_type().is_symlink() && entry.path().is_file());
+        if is_file && let Ok(relative) = entry.path().strip_prefix(folder) {
+            let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            found.push(parts.join("/"));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Waits for an exclusive advisory lock on `path` (created when absent); the lock ends when the file is dropped.
+pub fn lock(path: &Path) -> Result<fs::File> {
+    if let Some(folder) = path.parent() {
+        create_folders(folder)?;
+    }
+    let open = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
+    let file = at(Action::Lock, path, open)?;
+    at(Action::Lock, path, file.lock())?;
+    Ok(file)
+}
+
+/// Like [`lock`], but `None` at once when somebody else holds it.
+pub fn try_lock(path: &Path) -> Result<Option<fs::File>> {
+    if let Some(folder) = path.parent() {
+        create_folders(folder)?;
+    }
+    let open = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
+    let file = at(Action::Lock, path, open)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => at(Action::Lock, path, Err(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_path_and_the_cause() {
+        let error = read(Path::new("/nowhere/card.yaml")).expect_err("there is no such file");
+        assert_eq!(error.to_string(), "cannot read `/nowhere/card.yaml`: no such file or directory");
+        assert!(error.is_not_found());
+    }
+
+    #[test]
+    fn an_atomic_write_leaves_no_temporary_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write_atomic(&folder.path().join("a/b.txt"), b"one").expect("written");
+        write_atomic(&folder.path().join("a/b.txt"), b"two").expect("written again");
+        assert_eq!(files_below(folder.path()).expect("listed"), ["a/b.txt"]);
+        assert_eq!(read(&folder.path().join("a/b.txt")).expect("read"), b"two");
+    }
+
+    #[test]
+    fn a_large_file_is_not_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("big");
+        write(&path, &[0; 100]).expect("written");
+        assert!(read_limited(&path, 99).is_err());
+        assert_eq!(read_limited(&path, 100).expect("read").len(), 100);
+    }
+}

@@ -1,0 +1,14 @@
+//! The ground floor: digests, files, names, suggestions, shares. Knows nothing of zoos.
+
+mod cancel;
+mod digest;
+pub mod fs;
+mod names;
+mod share;
+mod suggest;
+
+pub use cancel::{CancelToken, Cancelled};
+pub use digest::{Digest, DigestError};
+pub use names::{NAME_LIMIT, NameError, check_name};
+pub use share::Share;
+pub use suggest::{did_you_mean, near_miss, nearest};

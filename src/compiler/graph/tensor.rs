@@ -1,0 +1,110 @@
+//! Constant tensors: weights, and the integers that old exporters compute shapes with.
+
+use std::sync::Arc;
+
+/// The values of a tensor, row-major. Cheap to clone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// 32-bit floats (float16, bfloat16 and float64 of a file are converted on import).
+    F32(Arc<[f32]>),
+    /// Integers and booleans of any width, widened.
+    I64(Arc<[i64]>),
+}
+
+/// The element type of a [`Tensor`] or of a value between nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DataType {
+    /// 32-bit float.
+    F32,
+    /// Integer or boolean, widened to 64 bits.
+    I64,
+}
+
+/// A constant tensor: a shape and as many values as the shape's product. A scalar has the empty shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    data: Data,
+}
+
+/// The number of elements of a shape, or `None` when it does not fit `usize`.
+#[must_use]
+pub fn element_count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1_usize, |product, &dimension| product.checked_mul(dimension))
+}
+
+impl Tensor {
+    /// A tensor of floats; `None` when the number of values is not the shape's product.
+    #[must_use]
+    pub fn from_f32(shape: Vec<usize>, values: impl Into<Arc<[f32]>>) -> Option<Self> {
+        let values = values.into();
+        (element_count(&shape) == Some(values.len())).then_some(Self { shape, data: Data::F32(values) })
+    }
+
+    /// A tensor of integers; `None` when the number of values is not the shape's product.
+    #[must_use]
+    pub fn from_i64(shape: Vec<usize>, values: impl Into<Arc<[i64]>>) -> Option<Self> {
+        let values = values.into();
+        (element_count(&shape) == Some(values.len())).then_some(Self { shape, data: Data::I64(values) })
+    }
+
+    /// The same values under another shape; `None` when the number of elements differs.
+    #[must_use]
+    pub fn reshaped(&self, shape: Vec<usize>) -> Option<Self> {
+        (element_count(&shape) == Some(self.len())).then(|| Self { shape, data: self.data.clone() })
+    }
+
+    /// Dimensions, outermost first.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The values.
+    #[must_use]
+    pub const fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The element type.
+    #[must_use]
+    pub const fn data_type(&self) -> DataType {
+        match self.data {
+            Data::F32(_) => DataType::F32,
+            Data::I64(_) => DataType::I64,
+        }
+    }
+
+    /// The number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::F32(values) => values.len(),
+            Data::I64(values) => values.len(),
+        }
+    }
+
+    /// Whether there are no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values, where they are floats.
+    #[must_use]
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match &self.data {
+            Data::F32(values) => Some(values),
+            Data::I64(_) => None,
+        }
+    }
+
+    /// The values, where they are integers.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<&[i64]> {
+        match &self.data {
+            Data::I64(values) => Some(values),
+            Data::F32(_) => None,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The embedded int8 compiler: ONNX in, a packed int8 program out. Knows no cards, plan or store.
+//!
+//! Stages are types and each stage is a function of the one before (ARCHITECTURE.md, "The embedded compiler"):
+//! ONNX bytes → [`graph::Graph`] → cleaned graph → ranges → quantized graph → program → artifacts.
+
+pub mod error;
+pub mod graph;
+pub mod operators;
+
+pub use error::{StageError, Status};

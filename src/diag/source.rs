@@ -1,0 +1,129 @@
+//! Text that problems point into.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A text file as read, with the name that users see (its path relative to the zoo's root). Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Inner {
+    name: String,
+    text: String,
+    /// Byte offset of each line's start.
+    lines: Vec<usize>,
+}
+
+/// A range of bytes in a [`Source`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes from `start` up to `end`.
+    #[must_use]
+    pub const fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+}
+
+/// A line and a column, both counted from 1; the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl Source {
+    /// A text under the name that users see.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let starts = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(index, _)| index + 1);
+        let lines = std::iter::once(0).chain(starts).collect();
+        Self { inner: Arc::new(Inner { name: name.into(), text, lines }) }
+    }
+
+    /// The name that users see.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.inner.text
+    }
+
+    /// Line and column of a byte offset; past the end is the end.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.inner.text.len());
+        let index = self.inner.lines.partition_point(|&start| start <= offset).saturating_sub(1);
+        let start = self.inner.lines.get(index).copied().unwrap_or(0);
+        let column = self.inner.text.get(start..offset).map_or(offset - start, |before| before.chars().count());
+        Position { line: index + 1, column: column + 1 }
+    }
+
+    /// A line's text without its end, and the byte offset it starts at; `line` counts from 1.
+    #[must_use]
+    pub fn line(&self, line: usize) -> Option<(usize, &str)> {
+        let start = *self.inner.lines.get(line.checked_sub(1)?)?;
+        let end = self.inner.lines.get(line).copied().unwrap_or(self.inner.text.len());
+        Some((start, self.inner.text.get(start..end)?.trim_end_matches(['\n', '\r'])))
+    }
+}
+
+/// A range in a text: what a diagnostic points at and an origin names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The text.
+    pub source: Source,
+    /// The range in it.
+    pub span: Span,
+}
+
+impl Place {
+    /// A range in a text.
+    #[must_use]
+    pub fn new(source: &Source, span: Span) -> Self {
+        Self { source: source.clone(), span }
+    }
+
+    /// Line and column of the range's start.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.source.position(self.span.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let source = Source::new("card.yaml", "äö: 1\r\nname: x");
+        assert_eq!(source.position(6), Position { line: 1, column: 5 });
+        assert_eq!(source.position(9), Position { line: 2, column: 1 });
+        assert_eq!(source.position(999), Position { line: 2, column: 8 });
+        assert_eq!(source.line(1), Some((0, "äö: 1")));
+        assert_eq!(source.line(3), None);
+    }
+}

@@ -1,0 +1,4 @@
+//! The house's rules that no compiler checks: which room may use which, and how large a file may be.
+#![expect(clippy::disallowed_methods, reason = "tests look at files directly")]
+
+mod direction;

@@ -12,6 +12,8 @@
 //! Rooms are listed in order: a room uses only rooms above it (`tests/house` enforces it).
 
 pub mod base;
+pub mod cli;
 pub mod compiler;
 pub mod diag;
+pub mod pack;
 pub mod yaml;

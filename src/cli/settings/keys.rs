@@ -1,0 +1,65 @@
+//! The settings of the tool: one row a key, with its flag, its variable and what it takes.
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// A list of texts; in a variable separated by `:`.
+    Texts,
+    /// A text.
+    Text,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number from 0.
+    Number,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Table and key in `axzoo.toml`, such as `zoo.cards`.
+    pub(super) path: &'static str,
+    /// The flag without its dashes; the variable is `AXZOO_` and this in capitals.
+    pub(super) flag: &'static str,
+    /// The SDK's variable that counts when `AXZOO_…` is not set.
+    pub(super) sdk_variable: Option<&'static str>,
+    /// What it takes.
+    pub(super) takes: Takes,
+}
+
+impl Key {
+    /// `AXZOO_BUILD_ROOT` for the flag `build-root`.
+    pub(super) fn variable(&self) -> String {
+        format!("AXZOO_{}", self.flag.to_uppercase().replace('-', "_"))
+    }
+}
+
+const fn key(path: &'static str, flag: &'static str, takes: Takes) -> Key {
+    Key { path, flag, sdk_variable: None, takes }
+}
+
+/// All settings (SPEC 2), in the order of the file.
+pub(super) const KEYS: [Key; 15] = [
+    key("zoo.cards", "cards", Takes::Texts),
+    key("zoo.exclude", "exclude", Takes::Texts),
+    key("zoo.configs", "configs", Takes::Texts),
+    Key { path: "zoo.build", flag: "build-root", sdk_variable: Some("AXELERA_BUILD_ROOT"), takes: Takes::Text },
+    key("zoo.cache", "cache", Takes::Text),
+    Key { path: "zoo.data", flag: "data-root", sdk_variable: Some("AXELERA_DATA_ROOT"), takes: Takes::Text },
+    key("zoo.strict", "strict", Takes::Switch),
+    key("zoo.allow_keys", "allow-keys", Takes::Texts),
+    key("toolchain.use", "toolchain", Takes::Word(&["host"])),
+    key("toolchain.sdk", "sdk", Takes::Text),
+    key("device.board", "board", Takes::Word(&["pcie", "m2", "europa"])),
+    key("device.cores", "device-cores", Takes::Number),
+    key("calibration.images", "num-cal-images", Takes::Number),
+    key("calibration.allow_random", "allow-random", Takes::Switch),
+    key("jobs.parallel", "jobs", Takes::Number),
+];
+
+/// Keys of SPEC 2 that this version does not have: naming one is an error that says so, never silence.
+pub(super) const NOT_YET: [&str; 3] = ["toolchain.timeout", "toolchain.retries", "jobs.memory"];
+
+/// Toolchains of SPEC 8 that this version does not drive.
+pub(super) const TOOLCHAINS_NOT_YET: [&str; 4] = ["axcompile", "deploy", "sima", "auto"];

@@ -1,0 +1,183 @@
+//! Reading the layers of settings: `axzoo.toml`, variables and flags, each value with its place.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use figment::value::{Dict, Map, Value};
+use figment::{Metadata, Profile, Provider};
+use toml::de::{DeTable, DeValue};
+
+use super::keys::{KEYS, Key, NOT_YET, TOOLCHAINS_NOT_YET, Takes};
+use crate::base::fs;
+use crate::base::near_miss;
+use crate::diag::Diagnostic;
+use crate::diag::Source;
+use crate::diag::Span;
+
+/// One value of one layer: a figment provider of its own, so that figment's metadata can name its line.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) path: &'static str,
+    pub(super) value: Value,
+    /// `axzoo.toml:3`, `AXZOO_CACHE` or `--cache`.
+    pub(super) place: String,
+}
+
+impl Provider for Setting {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.place.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let (table, name) = self.path.split_once('.').unwrap_or(("zoo", self.path));
+        let inner = Dict::from([(name.to_owned(), self.value.clone())]);
+        let outer = Dict::from([(table.to_owned(), Value::from(inner))]);
+        Ok(Map::from([(Profile::Default, outer)]))
+    }
+}
+
+/// The settings of `axzoo.toml`, where there is one, and every problem of the file.
+pub(super) fn from_file(root: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
+    let path = root.join("axzoo.toml");
+    if !fs::exists(&path) {
+        return (Vec::new(), Vec::new());
+    }
+    let unreadable =
+        |message: String| (Vec::new(), vec![Diagnostic::error("settings/unreadable", message).in_file("axzoo.toml")]);
+    let text = match fs::read_limited(&path, 1 << 20).map(String::from_utf8) {
+        Ok(Ok(text)) => text,
+        Ok(Err(_)) => return unreadable("`axzoo.toml` is not UTF-8 text".to_owned()),
+        Err(error) => return unreadable(error.to_string()),
+    };
+    let source = Source::new("axzoo.toml", text);
+    let (table, errors) = DeTable::parse_recoverable(source.text());
+    let mut problems: Vec<Diagnostic> = errors
+        .iter()
+        .map(|error| {
+            let span = error.span().map_or_else(Span::default, Span::from);
+            Diagnostic::error("settings/syntax", error.message().to_owned()).at(&source, span)
+        })
+        .collect();
+    let mut settings = Vec::new();
+    for (section, body) in table.get_ref() {
+        let span = Span::from(section.span());
+        let section = section.get_ref();
+        let DeValue::Table(body) = body.get_ref() else {
+            problems.push(unknown(section, &section_names(), &source, span));
+            continue;
+        };
+        if !section_names().contains(&section.as_ref()) {
+            problems.push(unknown(section, &section_names(), &source, span));
+            continue;
+        }
+        for (name, value) in body {
+            let path = format!("{section}.{}", name.get_ref());
+            let span = Span::from(name.span());
+            let Some(key) = KEYS.iter().find(|key| key.path == path) else {
+                problems.push(if NOT_YET.contains(&path.as_str()) {
+                    not_yet(&path).at(&source, span)
+                } else {
+                    unknown(&path, &key_paths(), &source, span)
+                });
+                continue;
+            };
+            match from_toml(*key, value.get_ref()) {
+                Ok(read) => {
+                    let line = source.position(span.start).line;
+                    settings.push(Setting { path: key.path, value: read, place: format!("axzoo.toml:{line}") });
+                }
+                Err(problem) => problems.push(problem.at(&source, Span::from(value.span()))),
+            }
+        }
+    }
+    (settings, problems)
+}
+
+fn section_names() -> Vec<&'static str> {
+    vec!["zoo", "toolchain", "device", "calibration", "jobs"]
+}
+
+fn key_paths() -> Vec<&'static str> {
+    KEYS.iter().map(|key| key.path).collect()
+}
+
+fn unknown(name: &str, known: &[&'static str], source: &Source, span: Span) -> Diagnostic {
+    let hint = match near_miss(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are: {}", known.join(", ")),
+    };
+    Diagnostic::error("settings/unknown-key", format!("unknown setting `{name}`")).at(source, span).hint(hint)
+}
+
+fn not_yet(path: &str) -> Diagnostic {
+    Diagnostic::error("settings/not-supported", format!("`{path}` is not supported by this version of axzoo"))
+        .hint("remove the line; nothing would read it")
+}
+
+fn wrong(key: Key, found: &str) -> Diagnostic {
+    let expected = match key.takes {
+        Takes::Texts => "a list of texts".to_owned(),
+        Takes::Text => "a text".to_owned(),
+        Takes::Switch => "`true` or `false`".to_owned(),
+        Takes::Number => "a whole number from 0".to_owned(),
+        Takes::Word(words) => format!("one of `{}`", words.join("`, `")),
+    };
+    let problem = Diagnostic::error("settings/value", format!("`{}` takes {expected}, found {found}", key.path));
+    if key.path == "toolchain.use" && TOOLCHAINS_NOT_YET.iter().any(|name| found.trim_matches('`') == *name) {
+        return problem.hint("this version has the embedded compiler only: `host`");
+    }
+    problem
+}
+
+fn from_toml(key: Key, value: &DeValue<'_>) -> Result<Value, Diagnostic> {
+    let found = || format!("{} ", value.type_str()).trim_end().to_owned();
+    match (key.takes, value) {
+        (Takes::Texts, DeValue::Array(items)) => {
+            let texts: Option<Vec<Value>> =
+                items.iter().map(|item| item.get_ref().as_str().map(|text| Value::from(text.to_owned()))).collect();
+            texts.map(Value::from).ok_or_else(|| wrong(key, "a list with something else in it"))
+        }
+        (Takes::Text | Takes::Word(_), DeValue::String(text)) => from_text(key, text),
+        (Takes::Switch, DeValue::Boolean(switch)) => Ok(Value::from(*switch)),
+        (Takes::Number, DeValue::Integer(number)) => u32::from_str_radix(number.as_str(), number.radix())
+            .map(Value::from)
+            .map_err(|_| wrong(key, &format!("`{}`", number.as_str()))),
+        _ => Err(wrong(key, &format!("a value of type {}", found()))),
+    }
+}
+
+/// A value as a variable or a flag gives it.
+pub(super) fn from_text(key: Key, text: &str) -> Result<Value, Diagnostic> {
+    match key.takes {
+        Takes::Text => Ok(Value::from(text.to_owned())),
+        Takes::Texts => {
+            let parts = text.split(':').filter(|part| !part.is_empty());
+            Ok(Value::from(parts.map(|part| Value::from(part.to_owned())).collect::<Vec<_>>()))
+        }
+        Takes::Word(words) if words.contains(&text) => Ok(Value::from(text.to_owned())),
+        Takes::Number => text.parse::<u32>().map(Value::from).map_err(|_| wrong(key, &format!("`{text}`"))),
+        Takes::Switch => match text {
+            "1" | "true" | "yes" | "on" => Ok(Value::from(true)),
+            "0" | "false" | "no" | "off" | "" => Ok(Value::from(false)),
+            _ => Err(wrong(key, &format!("`{text}`"))),
+        },
+        Takes::Word(_) => Err(wrong(key, &format!("`{text}`"))),
+    }
+}
+
+/// The settings that variables give, weakest first: the SDK's names, then `AXZOO_…`.
+pub(super) fn from_variables(variables: &BTreeMap<String, String>) -> (Vec<Setting>, Vec<Diagnostic>) {
+    let mut settings = Vec::new();
+    let mut problems = Vec::new();
+    for key in KEYS {
+        let names = key.sdk_variable.map(ToOwned::to_owned).into_iter().chain([key.variable()]);
+        for name in names {
+            let Some(text) = variables.get(&name) else { continue };
+            match from_text(key, text) {
+                Ok(value) => settings.push(Setting { path: key.path, value, place: name }),
+                Err(problem) => problems.push(problem.in_file(format!("the variable {name}"))),
+            }
+        }
+    }
+    (settings, problems)
+}

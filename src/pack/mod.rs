@@ -1,0 +1,9 @@
+//! Packages: what the runtime opens and nothing else, with bytes that depend on contents alone (SPEC 9).
+
+mod archive;
+mod axm;
+mod error;
+
+pub use archive::{Contents, Entry, write_zip};
+pub use axm::write_axm;
+pub use error::PackError;

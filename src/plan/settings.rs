@@ -1,0 +1,158 @@
+//! What each step of a build reads, and nothing else: a setting that is not here cannot influence the step, because the
+//! step never sees it (design invariant 5).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::imaging::Preprocess;
+
+/// The settings of one step.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Settings {
+    /// Of a fetch step.
+    Fetch(FetchSettings),
+    /// Of a clean step.
+    Clean(CleanSettings),
+    /// Of a quantize step.
+    Quantize(Box<QuantizeSettings>),
+    /// Of a lower step.
+    Lower(LowerSettings),
+    /// Of a pack step.
+    Pack(Box<PackSettings>),
+    /// Of a bundle step.
+    Bundle(Box<BundleSettings>),
+}
+
+/// Fetch: which file it must be.
+#[derive(Debug, Clone, Serialize)]
+pub struct FetchSettings {
+    /// The card's `weight_md5`, lower case.
+    pub md5: Option<String>,
+}
+
+/// Clean: the shape that the graph is fixed to.
+#[derive(Debug, Clone, Serialize)]
+pub struct CleanSettings {
+    /// The card's `input_tensor_shape`, batch included, in the order of its layout.
+    pub input_shape: Vec<usize>,
+}
+
+/// Quantize.
+#[derive(Debug, Clone, Serialize)]
+pub struct QuantizeSettings {
+    /// From a picture to the input tensor.
+    pub preprocess: Preprocess,
+    /// Seed of random calibration data; `None`: images.
+    pub random_calibration: Option<u64>,
+    /// How many calibration samples there are.
+    pub calibration_images: usize,
+    /// The class of each held-out image, where folders tell it; empty otherwise.
+    pub labels: Vec<usize>,
+    /// Classes of the model's output.
+    pub class_count: usize,
+    /// The card's floor for the SQNR of every output, in dB.
+    pub min_sqnr_db: Option<f64>,
+    /// The card's floor for top-1 agreement with float, 0 to 1.
+    pub min_top1_agreement: Option<f64>,
+    /// The compiler properties that the quantizer reads, canonical.
+    #[serde(flatten)]
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Lower.
+#[derive(Debug, Clone, Serialize)]
+pub struct LowerSettings {
+    /// Cores that the model is compiled for: the batch of its manifest.
+    pub cores: u32,
+    /// Share of the device's memory, in eighths.
+    pub resources_eighths: u32,
+    /// The compiler properties that lowering reads, canonical.
+    #[serde(flatten)]
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Pack: the names and facts that enter the package.
+#[derive(Debug, Clone, Serialize)]
+pub struct PackSettings {
+    /// The model's name.
+    pub model: String,
+    /// `model_info.json`, as it will be written.
+    pub model_info: Value,
+    /// The whole effective config: every property, plain values.
+    pub compile_config: Value,
+    /// The effective values that differ from the defaults, as TOML.
+    pub compiler_config: String,
+}
+
+/// Bundle: the network as the runtime sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct BundleSettings {
+    /// The network's name.
+    pub network: String,
+    /// `network.json` without digests.
+    pub description: Value,
+    /// The models in order.
+    pub models: Vec<String>,
+}
+
+impl Settings {
+    /// Every setting as `name → text`: nested names joined by dots, floats as the hexadecimal of their bits, so that no
+    /// float text decides about a key (design invariant 2).
+    #[must_use]
+    pub fn flat(&self) -> BTreeMap<String, String> {
+        let mut flat = BTreeMap::new();
+        // A settings struct always serializes: maps have text keys and no value is refused.
+        flatten("", &serde_json::to_value(self).unwrap_or(Value::Null), &mut flat);
+        flat
+    }
+}
+
+fn flatten(name: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
+    let below = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") };
+    let text = match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            for (key, value) in entries {
+                flatten(&below(key), value, flat);
+            }
+            return;
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (index, value) in items.iter().enumerate() {
+                flatten(&below(&index.to_string()), value, flat);
+            }
+            return;
+        }
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(float) => format!("f64:{:016x}", float.to_bits()),
+            None => number.to_string(),
+        },
+        other => other.to_string(),
+    };
+    flat.insert(name.to_owned(), text);
+}
+
+/// A flat setting's text for people: `f64:` bits as a decimal.
+#[must_use]
+pub fn readable(text: &str) -> String {
+    let bits = text.strip_prefix("f64:").and_then(|bits| u64::from_str_radix(bits, 16).ok());
+    bits.map_or_else(|| text.to_owned(), |bits| format!("{:?}", f64::from_bits(bits)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_enter_a_key_as_bits() {
+        let mut flat = BTreeMap::new();
+        flatten("", &serde_json::json!({"a": {"b": [0.25, 1]}, "c": null, "d": "x"}), &mut flat);
+        let expected = [("a.b.0", "f64:3fd0000000000000"), ("a.b.1", "1"), ("c", "null"), ("d", "x")];
+        assert_eq!(flat, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+        assert_eq!(readable("f64:3fd0000000000000"), "0.25");
+        assert_eq!(readable("per_tensor_histogram"), "per_tensor_histogram");
+    }
+}

@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may call std::fs")]
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -188,6 +188,20 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
         let message = format!("the file is larger than {limit} bytes, the most that is read here");
         return at(Action::Read, path, Err(io::Error::new(io::ErrorKind::FileTooLarge, message)));
     }
+    Ok(bytes)
+}
+
+/// `length` bytes of a file from `offset`; an error when the file has fewer, before they are allocated.
+pub fn read_range(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>> {
+    let mut file = at(Action::Read, path, fs::File::open(path))?;
+    let size = at(Action::Inspect, path, file.metadata())?.len();
+    if offset.checked_add(length).is_none_or(|end| end > size) {
+        let message = format!("the file has {size} bytes, but {length} from {offset} are asked for");
+        return at(Action::Read, path, Err(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let read = file.seek(io::SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes));
+    at(Action::Read, path, read)?;
     Ok(bytes)
 }
 

@@ -2,8 +2,10 @@
 
 mod archive;
 mod axm;
+mod bundle;
 mod error;
 
 pub use archive::{Contents, Entry, write_zip};
 pub use axm::write_axm;
+pub use bundle::{BundledModel, write_bundle};
 pub use error::PackError;

@@ -1,0 +1,75 @@
+//! Quantize: calibrate, choose scales, round, and say how good it is.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::samples::{Images, Random};
+use crate::base::fs;
+use crate::compiler::calibrate::Samples;
+use crate::compiler::onnx;
+use crate::compiler::quantize as quantizer;
+use crate::plan::QuantizeSettings;
+use crate::toolchains::{Work, WorkError};
+
+/// Reads `model`, `calibration/NNNNN` and `evaluation/NNNNN`; writes the quantized model in all its forms and the report.
+pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(), WorkError> {
+    let options = onnx::ImportOptions { input_shapes: Vec::new() };
+    let graph = onnx::import(&fs::read(work.input("model")?)?, &onnx::NoExternalData, &options)?;
+    let images = |prefix: &str, what, labels| Images {
+        files: work.inputs_under(prefix).into_iter().map(|(_, path)| path).collect(),
+        preprocess: &settings.preprocess,
+        labels,
+        what,
+    };
+    let from_images = images("calibration/", "calibration", &[]);
+    let random = settings.random_calibration.map(|seed| Random {
+        seed,
+        count: settings.calibration_images,
+        elements: graph.inputs.first().map_or(0, |input| graph.value(*input).shape.iter().product()),
+    });
+    let calibration: &dyn Samples = match &random {
+        Some(random) => random,
+        None => &from_images,
+    };
+    let evaluation = images("evaluation/", "held-out", &settings.labels);
+    let quantize_options = quantizer::QuantizeOptions {
+        scheme: scheme(settings),
+        class_count: Some(settings.class_count),
+        threads: work.threads,
+    };
+    let watch = quantizer::Watch { cancel: work.cancel, progress: work.progress };
+    let quantized = quantizer::quantize(&graph, calibration, &evaluation, &quantize_options, &watch)?;
+
+    let write = |name: &str, bytes: &[u8]| fs::write(&work.output.join(name), bytes);
+    write("quantized_model.json", &quantized.graph.to_json())?;
+    write("quantized_model.txt", quantized.graph.to_text().as_bytes())?;
+    write("quantized_model.onnx", &quantized.graph.to_qdq_onnx())?;
+    let mut report = quantized.report.to_json();
+    if let Some(entries) = report.as_object_mut() {
+        entries.insert("random_calibration".to_owned(), json!(settings.random_calibration.is_some()));
+    }
+    write("report.json", format!("{report:#}\n").as_bytes())?;
+    write("report.txt", quantized.report.to_text().as_bytes())?;
+    write_manifest(work.output)?;
+    check_floors(&quantized.report, settings)
+}
+
+/// The file that names the others, so that a folder of a quantized model can be handed on whole.
+fn write_manifest(output: &Path) -> Result<(), WorkError> {
+    let manifest = json!({
+        "quantized_model_file": "quantized_model.json",
+        "quantized_model_onnx": "quantized_model.onnx",
+        "report": "report.json",
+        "manifest_version": "1.0",
+    });
+    fs::write(&output.join("quantized_model_manifest.json"), format!("{manifest:#}\n").as_bytes())?;
+    Ok(())
+}
+
+fn scheme(settings: &QuantizeSettings) -> quantizer::Scheme {
+    match settings.properties.get("quantization_scheme").map(String::as_str) {
+        Some("per_tensor_min_max") => quantizer::Scheme::PerTensorMinMax,
+        _ => quantizer::Scheme::PerTensorHistogram,
+    }
+}

@@ -1,0 +1,66 @@
+//! What the quantizer calibrates and measures on: images through the card's preprocess, or random data.
+
+use std::path::Path;
+
+use crate::base::fs;
+use crate::compiler::calibrate::Samples;
+use crate::imaging::Preprocess;
+
+/// Image files through a preprocess; each is read when it is needed and let go.
+pub(super) struct Images<'a> {
+    pub(super) files: Vec<&'a Path>,
+    pub(super) preprocess: &'a Preprocess,
+    /// The class of each image, or empty.
+    pub(super) labels: &'a [usize],
+    /// What to call the images in messages: roles hide the names that users know.
+    pub(super) what: &'static str,
+}
+
+impl Samples for Images<'_> {
+    fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        let path = self.files.get(index).ok_or_else(|| format!("there is no {} image {index}", self.what))?;
+        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        let tensor = self.preprocess.run_bytes(&bytes);
+        Ok(vec![tensor.map_err(|error| format!("{} image `{}`: {error}", self.what, path.display()))?])
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.labels.get(index).copied()
+    }
+}
+
+/// Uniform numbers from 0 to 1 by a seed: only with the user's consent, since their ranges mean nothing.
+pub(super) struct Random {
+    pub(super) seed: u64,
+    pub(super) count: usize,
+    pub(super) elements: usize,
+}
+
+impl Samples for Random {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        let mut state = self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let tensor = (0..self.elements).map(|_| (split_mix(&mut state) >> 40) as f32 / 16_777_216.0).collect();
+        Ok(vec![tensor])
+    }
+
+    fn label(&self, _index: usize) -> Option<usize> {
+        None
+    }
+}
+
+/// The next number of the `SplitMix64` generator (Steele, Lea and Flood, 2014).
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,279 @@
+//! What may be typed. Commands never see these types: they get settings and plain options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::settings::Flags;
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 usage; 70 a bug in axzoo; 130 interrupted.";
+
+/// make for NPU model zoos: quantizes, compiles and packs exactly what changed.
+#[derive(Debug, Parser)]
+#[command(name = "axzoo", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Quantize, compile and pack what changed
+    Build(BuildArgs),
+    /// Find what is wrong before building: cards, configs, cascades, files
+    Check(CheckArgs),
+    /// Say what would run and every reason
+    Why(WhyArgs),
+    /// List the networks and whether they are up to date
+    List(ListArgs),
+    /// Show the effective compiler configuration
+    Config(ConfigArgs),
+    /// Show how networks share the device's cores and memory
+    Cascade(CascadeArgs),
+}
+
+/// Where the zoo is and what device it is for.
+#[derive(Debug, Args)]
+pub(super) struct ZooFlags {
+    /// Root of the zoo [default: the nearest folder upwards with axzoo.toml or `model_cards`/]
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(super) directory: Option<PathBuf>,
+    /// Folder searched for cards; may be repeated
+    #[arg(long, value_name = "DIR")]
+    cards: Vec<String>,
+    /// Cards to leave out, as a glob; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Folder searched for configs; may be repeated
+    #[arg(long, value_name = "DIR")]
+    configs: Vec<String>,
+    /// Folder that holds dataset folders
+    #[arg(long, value_name = "DIR")]
+    data_root: Option<String>,
+    /// Card key to accept although it looks misspelt; may be repeated
+    #[arg(long, value_name = "KEY")]
+    allow_keys: Vec<String>,
+    /// An installed SDK, searched for configs
+    #[arg(long, value_name = "DIR")]
+    sdk: Option<String>,
+    /// Board: pcie, m2 or europa
+    #[arg(long, value_name = "BOARD")]
+    board: Option<String>,
+    /// Cores of the device [default: all of the board]
+    #[arg(long, value_name = "N")]
+    device_cores: Option<String>,
+    /// Treat every warning as an error
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Changes to configurations for this run only; cards are never edited for an experiment.
+#[derive(Debug, Args)]
+pub(super) struct ConfigFlags {
+    /// Set a compiler property for this run; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Cores for a network of one model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub(super) aipu_cores: Option<u32>,
+}
+
+/// Where results and the store are, and what a build reads besides cards.
+#[derive(Debug, Args)]
+pub(super) struct StoreFlags {
+    /// Folder for results
+    #[arg(long, value_name = "DIR")]
+    build_root: Option<String>,
+    /// Folder of the store
+    #[arg(long, value_name = "DIR")]
+    cache: Option<String>,
+    /// Toolchain that does the work
+    #[arg(long, value_name = "NAME")]
+    toolchain: Option<String>,
+    /// Calibration images a model; too few are an error
+    #[arg(long, value_name = "N")]
+    num_cal_images: Option<String>,
+    /// Shuffle the calibration images by this seed instead of taking the first by name
+    #[arg(long, value_name = "SEED")]
+    pub(super) cal_seed: Option<u64>,
+    /// Calibrate a model without images on random data
+    #[arg(long)]
+    allow_random: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Text for people
+    Human,
+    /// JSON for scripts
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    /// Networks, NETWORK/MODEL, paths of cards, globs, or `all` [default: all]
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Steps at a time [default: one a CPU]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<String>,
+    /// Show what would run, and run nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// Run every step although it is up to date
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Stop at the first failure
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// Stop after quantize
+    #[arg(long)]
+    pub(super) quantize_only: bool,
+    /// Text for people, or one JSON event a line
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) store: StoreFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Networks, paths of cards, globs, or `all` [default: all]
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    /// Networks, NETWORK/MODEL, paths of cards, globs, or `all`
+    #[arg(value_name = "TARGET", required = true)]
+    pub(super) targets: Vec<String>,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) store: StoreFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) store: StoreFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Show each value with its layer, place and what it hides
+    Show(ConfigShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigShowArgs {
+    /// NETWORK or NETWORK/MODEL
+    #[arg(value_name = "TARGET")]
+    pub(super) target: String,
+    /// Show defaults too
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CascadeArgs {
+    /// Networks; several are checked to run together on one device [default: each by itself]
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+impl ZooFlags {
+    /// These flags as settings.
+    pub(super) fn add_to(&self, flags: &mut Flags) {
+        let lists = [
+            ("cards", &self.cards),
+            ("exclude", &self.exclude),
+            ("configs", &self.configs),
+            ("allow-keys", &self.allow_keys),
+        ];
+        for (flag, texts) in lists {
+            flags.extend(texts.iter().map(|text| (flag, text.clone())));
+        }
+        let singles = [
+            ("data-root", &self.data_root),
+            ("sdk", &self.sdk),
+            ("board", &self.board),
+            ("device-cores", &self.device_cores),
+        ];
+        for (flag, text) in singles {
+            flags.extend(text.iter().map(|text| (flag, text.clone())));
+        }
+        if self.strict {
+            flags.push(("strict", "true".to_owned()));
+        }
+    }
+}
+
+impl StoreFlags {
+    /// These flags as settings.
+    pub(super) fn add_to(&self, flags: &mut Flags) {
+        let singles = [
+            ("build-root", &self.build_root),
+            ("cache", &self.cache),
+            ("toolchain", &self.toolchain),
+            ("num-cal-images", &self.num_cal_images),
+        ];
+        for (flag, text) in singles {
+            flags.extend(text.iter().map(|text| (flag, text.clone())));
+        }
+        if self.allow_random {
+            flags.push(("allow-random", "true".to_owned()));
+        }
+    }
+}
+
+impl BuildArgs {
+    /// The flag that only a build has, as a setting.
+    pub(super) fn add_to(&self, flags: &mut Flags) {
+        flags.extend(self.jobs.iter().map(|text| ("jobs", text.clone())));
+    }
+}

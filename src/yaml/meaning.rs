@@ -94,11 +94,8 @@ fn integer_1_1(text: &str) -> Option<Meaning> {
     if let Some(hexadecimal) = digits.strip_prefix("0x") {
         return all(hexadecimal, |b| b.is_ascii_hexdigit() || b == b'_').then(|| integer(hexadecimal, 16, negative))?;
     }
-    if digits == "0" {
-        return Some(Meaning::Int(0));
-    }
-    if let Some(octal) = digits.strip_prefix('0') {
-        return all(octal, |b| matches!(b, b'0'..=b'7' | b'_')).then(|| integer(octal, 8, negative))?;
+    if digits.starts_with('0') {
+        return all(digits, |b| matches!(b, b'0'..=b'7' | b'_')).then(|| integer(digits, 8, negative))?;
     }
     if !digits.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
@@ -213,7 +210,7 @@ fn is_date(text: &str) -> bool {
     let digits = |from: usize, to: usize| bytes.get(from..to).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
     let day =
         digits(0, 4) && bytes.get(4) == Some(&b'-') && digits(5, 7) && bytes.get(7) == Some(&b'-') && digits(8, 10);
-    day && (bytes.len() == 10 || (matches!(bytes[10], b't' | b'T' | b' ') && digits(11, 12)))
+    day && (bytes.len() == 10 || (matches!(bytes[10], b't' | b'T' | b' ') && text.contains(':')))
 }
 
 #[cfg(test)]
@@ -258,6 +255,10 @@ mod tests {
             ("1.2.3", Meaning::Text, false),
             ("1.0.0", Meaning::Text, false),
             ("2001-12-14", Meaning::Text, true),
+            ("2001-12-14 1", Meaning::Text, false),
+            ("0_", Meaning::Int(0), true),
+            ("0:0", Meaning::Text, false),
+            ("1:30.5", Meaning::Float(90.5), true),
             ("18446744073709551616", Meaning::Float(18_446_744_073_709_551_616.0), false),
             ("-", Meaning::Text, false),
             (".", Meaning::Text, false),

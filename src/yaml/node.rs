@@ -7,7 +7,7 @@ use crate::diag::Span;
 /// has the alias's span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where the node stands: for a scalar its text (quotes included), for a collection from its first to its last
+    /// Where the node stands: for a scalar its text (quotes included; of a block scalar its lines), for a collection from its first to its last
     /// byte, trailing blanks and comments excluded.
     pub span: Span,
     /// What it is.

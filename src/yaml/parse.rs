@@ -58,8 +58,9 @@ pub fn parse(source: &Source) -> Result<Node, YamlError> {
         match event {
             Ok((event, span)) => composer.take(event, span)?,
             Err(error) => {
-                let at = composer.offsets.byte(error.marker().index());
                 let message = error.info().trim_end_matches('.');
+                let at = composer.offsets.byte(error.marker().index());
+                let at = if message.contains("tab") { first_tab(text, at) } else { at };
                 let mut problem = YamlError::new(YamlErrorKind::Syntax, lower_first(message), Span::new(at, at));
                 problem.hint = syntax_hint(message).map(str::to_owned);
                 return Err(problem);
@@ -73,6 +74,19 @@ pub fn parse(source: &Source) -> Result<Node, YamlError> {
 fn lower_first(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// The first tab among the blanks that a line starts with, from `at` on: the scanner points at the scalar before it.
+fn first_tab(text: &str, at: usize) -> usize {
+    let mut start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    for line in text.get(start..).unwrap_or_default().split_inclusive('\n') {
+        let indented = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line.get(..indented).and_then(|blanks| blanks.find('\t')) {
+            return start + tab;
+        }
+        start += line.len();
+    }
+    at
 }
 
 fn null() -> Kind {
@@ -220,16 +234,19 @@ impl Composer<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = Self::style_of(style, tag.as_deref(), span)?;
                 let empty = text.is_empty() && style == ScalarStyle::Plain;
-                let span = if empty { self.place_of_nothing(span) } else { self.trimmed(span) };
+                let span = if tag.is_some() || anchor != 0 { self.without_properties(span) } else { span };
+                let span = if empty { self.place_of_nothing(span) } else { self.trimmed(span, style) };
                 let scalar = Scalar { text: marks::reveal(text), style: plain };
                 self.finish(Node { span, kind: Kind::Scalar(scalar) }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
                 Self::check_tag(tag.as_deref(), &["seq"], span)?;
+                let span = if tag.is_some() || anchor != 0 { self.without_properties(span) } else { span };
                 self.open(span, anchor, Items::Sequence(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
                 Self::check_tag(tag.as_deref(), &["map"], span)?;
+                let span = if tag.is_some() || anchor != 0 { self.without_properties(span) } else { span };
                 self.open(span, anchor, Items::Mapping { entries: Vec::new(), key: None, merges: Vec::new() })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
@@ -270,17 +287,37 @@ impl Composer<'_> {
     fn place_of_nothing(&self, span: Span) -> Span {
         let mut at = span.start;
         if let Some(Frame { items: Items::Mapping { key: Some(key), .. }, .. }) = self.frames.last() {
-            let rest = self.source.text().get(key.span.end..).unwrap_or_default();
+            let rest = self.rest(key.span.end);
             let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
             at = key.span.end + if rest[blanks..].starts_with(':') { blanks + 1 } else { 0 };
         }
         Span::new(at, at)
     }
 
-    /// A block scalar's span without the line ends behind its text.
-    fn trimmed(&self, span: Span) -> Span {
+    /// The text from a byte on.
+    fn rest(&self, at: usize) -> &str {
+        self.source.text().get(at..).unwrap_or_default()
+    }
+
+    /// A span without the anchor and the tag that it starts with.
+    fn without_properties(&self, span: Span) -> Span {
+        let mut rest = self.source.text().get(span.start..span.end.max(span.start)).unwrap_or_default();
+        while rest.starts_with(['&', '!']) {
+            rest = rest.trim_start_matches(|c: char| !c.is_whitespace()).trim_start();
+        }
+        Span::new(span.end - rest.len(), span.end)
+    }
+
+    /// A scalar's span without what the scanner skips behind it: line ends behind a block scalar's text, blanks and
+    /// comments behind a closing quote.
+    fn trimmed(&self, span: Span, style: ScalarStyle) -> Span {
         let text = self.source.text().get(span.start..span.end).unwrap_or_default();
-        Span::new(span.start, span.start + text.trim_end().len())
+        let length = match style {
+            ScalarStyle::SingleQuoted => quoted_length(text, b'\'', None),
+            ScalarStyle::DoubleQuoted => quoted_length(text, b'"', Some(b'\\')),
+            _ => text.trim_end().len(),
+        };
+        Span::new(span.start, span.start + length)
     }
 
     fn open(&mut self, span: Span, anchor: usize, items: Items) -> Result<(), YamlError> {
@@ -294,8 +331,8 @@ impl Composer<'_> {
     fn close(&mut self, span: Span) -> Result<(), YamlError> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
         // Only a flow collection has a closing character; a block one ends with its last child.
-        let closing = self.source.text().get(span.start..span.end).is_some_and(|text| matches!(text, "]" | "}"));
-        let end = if closing { span.end } else { frame.end };
+        let closing = span.end > span.start && self.rest(span.start).starts_with([']', '}']);
+        let end = if closing { span.start + 1 } else { frame.end };
         let kind = match frame.items {
             Items::Sequence(items) => Kind::Sequence(items),
             Items::Mapping { entries, merges, .. } => Kind::Mapping(self.merged(entries, &merges)?),
@@ -394,6 +431,24 @@ impl Composer<'_> {
         }
         Ok(())
     }
+}
+
+/// The bytes of the quoted scalar that `text` starts with; all of it when it does not.
+fn quoted_length(text: &str, quote: u8, escape: Option<u8>) -> usize {
+    let bytes = text.as_bytes();
+    if bytes.first() != Some(&quote) {
+        return text.trim_end().len();
+    }
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        if Some(byte) == escape || (escape.is_none() && byte == quote && bytes.get(at + 1) == Some(&quote)) {
+            at += 1;
+        } else if byte == quote {
+            return at + 1;
+        }
+        at += 1;
+    }
+    text.len()
 }
 
 fn is_merge(key: &Node) -> bool {

@@ -12,8 +12,11 @@
 //! Rooms are listed in order: a room uses only rooms above it (`tests/house` enforces it).
 
 pub mod base;
-pub mod cli;
-pub mod compiler;
 pub mod diag;
-pub mod pack;
 pub mod yaml;
+pub mod imaging;
+pub mod compiler;
+pub mod toolchains;
+pub mod pack;
+pub mod report;
+pub mod cli;

@@ -1,0 +1,69 @@
+//! What int8 costs, per model: read from the reports that quantize wrote.
+
+use std::path::Path;
+
+use super::table::{Align, table};
+use crate::base::fs;
+use crate::compiler::quantize::QuantizationReport;
+
+/// One model's figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accuracy {
+    /// `network/model`.
+    pub subject: String,
+    /// Calibration and held-out images.
+    pub images: (usize, usize),
+    /// Share of held-out images that float and int8 get right, where classes are known.
+    pub top1: Option<(f64, f64)>,
+    /// Share of held-out images on which both name the same class, for classifiers.
+    pub agreement: Option<f64>,
+    /// Signal to quantization noise over all outputs, in dB.
+    pub sqnr_db: Option<f64>,
+}
+
+/// Reads `<build>/<network>/<model>/quantized/report.json`; `None` when there is none or it is of another version.
+#[must_use]
+pub fn read_accuracy(build: &Path, network: &str, model: &str) -> Option<Accuracy> {
+    let path = build.join(network).join(model).join("quantized/report.json");
+    let report: QuantizationReport = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    let evaluation = report.evaluation.as_ref();
+    let classes = evaluation.and_then(|evaluation| evaluation.classification.as_ref());
+    Some(Accuracy {
+        subject: if network == model { network.to_owned() } else { format!("{network}/{model}") },
+        images: (report.calibration_images, evaluation.map_or(0, |evaluation| evaluation.images)),
+        top1: classes.and_then(|classes| classes.float_top1.zip(classes.int8_top1)),
+        agreement: classes.map(|classes| classes.top1_agreement),
+        sqnr_db: evaluation.and_then(|evaluation| evaluation.sqnr_db),
+    })
+}
+
+/// A row a model: int8 against float on held-out images.
+#[must_use]
+pub fn accuracy_table(rows: &[Accuracy]) -> String {
+    let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let (calibration, held_out) = row.images;
+            vec![
+                row.subject.clone(),
+                calibration.to_string(),
+                held_out.to_string(),
+                percent(row.top1.map(|(float, _)| float)),
+                percent(row.top1.map(|(_, int8)| int8)),
+                percent(row.agreement),
+                row.sqnr_db.map_or_else(|| "-".to_owned(), |decibels| format!("{decibels:.1} dB")),
+            ]
+        })
+        .collect();
+    let head = [
+        ("int8 against float", Align::Left),
+        ("calibrated on", Align::Right),
+        ("measured on", Align::Right),
+        ("float top-1", Align::Right),
+        ("int8 top-1", Align::Right),
+        ("same class", Align::Right),
+        ("SQNR", Align::Right),
+    ];
+    table(&head, &cells)
+}

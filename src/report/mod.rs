@@ -1,0 +1,29 @@
+//! What the user sees of a run: plain lines, a live display, JSON events, and the table at the end. All it knows comes
+//! from `exec`'s events.
+
+mod accuracy;
+mod json;
+mod label;
+mod live;
+mod plain;
+mod summary;
+mod table;
+
+use crate::exec::Event;
+
+pub use accuracy::{Accuracy, accuracy_table, read_accuracy};
+pub use json::{JsonLines, summary_json};
+pub use label::StepLabel;
+pub use live::Live;
+pub use plain::Plain;
+pub use summary::{Refusal, counts, failure_blocks, network_table};
+pub use table::{Align, bytes, duration, table};
+
+/// Something that shows events.
+pub trait Report {
+    /// Shows one event. Output that cannot be written (a closed pipe) is not an error of the run.
+    fn event(&mut self, event: &Event<'_>);
+
+    /// Leaves the terminal as it was.
+    fn finish(&mut self) {}
+}

@@ -1,0 +1,67 @@
+//! One line an event that matters: for pipes, logs and terminals that cannot move their cursor.
+
+use std::io::Write;
+
+use super::table::duration;
+use super::{Report, StepLabel};
+use crate::diag::printable;
+use crate::exec::Event;
+use crate::exec::Outcome;
+use crate::exec::StopCause;
+
+/// Writes lines.
+pub struct Plain<W: Write> {
+    target: W,
+    labels: Vec<StepLabel>,
+    done: usize,
+}
+
+impl<W: Write> Plain<W> {
+    /// A report of the labelled steps.
+    pub fn new(target: W, labels: Vec<StepLabel>) -> Self {
+        Self { target, labels, done: 0 }
+    }
+}
+
+/// The line of a step that ended, or `None` for one that was up to date.
+pub(super) fn finished_line(label: &str, outcome: &Outcome, milliseconds: u64) -> Option<String> {
+    Some(match outcome {
+        Outcome::UpToDate => return None,
+        Outcome::Ran => format!("{label}: {}", duration(milliseconds)),
+        Outcome::Restored => format!("{label}: restored"),
+        Outcome::Failed(failure) => format!("{label}: failed: {}", printable(&failure.message)),
+        Outcome::Skipped { why } => format!("{label}: skipped: {}", printable(why)),
+        Outcome::WillRun => format!("{label}: will run"),
+        Outcome::MayRun => format!("{label}: may run"),
+    })
+}
+
+/// What to say when a run stops starting steps.
+pub(super) fn stopping_line(cause: StopCause) -> &'static str {
+    match cause {
+        StopCause::Interrupted => "stopping: finished steps are kept; once more to end at once",
+        StopCause::FailFast => "stopping at the first failure",
+        StopCause::Store => "stopping: the store cannot be written",
+    }
+}
+
+impl<W: Write> Report for Plain<W> {
+    fn event(&mut self, event: &Event<'_>) {
+        let line = match event {
+            Event::Waiting { holder } => Some(format!("waiting: {holder}")),
+            Event::Finished { step, outcome, duration } => {
+                self.done += 1;
+                let label = self.labels.get(step.index()).map(StepLabel::text).unwrap_or_default();
+                let counter = format!("[{}/{}]", self.done, self.labels.len());
+                finished_line(&label, outcome, duration.as_millis() as u64).map(|line| format!("{counter} {line}"))
+            }
+            Event::InstallFailed { network, failure, .. } => Some(format!("{network}: {}", failure.message)),
+            Event::Removed { file, .. } => Some(format!("removed {file}, which nothing makes any more")),
+            Event::Stopping { cause } => Some(stopping_line(*cause).to_owned()),
+            _ => None,
+        };
+        if let Some(line) = line {
+            let _ = writeln!(self.target, "{line}");
+        }
+    }
+}

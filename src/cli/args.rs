@@ -129,6 +129,9 @@ pub(super) struct BuildArgs {
     /// Stop after quantize
     #[arg(long)]
     pub(super) quantize_only: bool,
+    /// Do not fail for models that no toolchain here can build
+    #[arg(long)]
+    pub(super) skip_unsupported: bool,
     /// Text for people, or one JSON event a line
     #[arg(long, value_enum, default_value = "human")]
     pub(super) format: Format,

@@ -1,2 +1,58 @@
-//! The command line.
+//! The command line: what may be typed, what it means, and how it ends.
+
+mod args;
+mod build;
+mod cascade;
+mod check;
+mod config;
+mod failure;
+mod list;
+mod output;
+mod plans;
 pub mod settings;
+mod why;
+mod zoo;
+
+use std::panic;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command, ConfigCommand};
+use self::failure::{BUG, Failure};
+use self::output::Output;
+
+/// Runs the program: reads the arguments, does the command, says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new();
+    let Ok(result) = panic::catch_unwind(|| run(&cli.command, &output)) else {
+        output.note("error: this is a bug in axzoo; please report it with the lines above and the command\n");
+        return ExitCode::from(BUG);
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            match &failure {
+                Failure::Usage(problems) => output.diagnostics(problems),
+                Failure::Failed(problem) => output.diagnostics(std::slice::from_ref(problem)),
+                Failure::Reported | Failure::Interrupted(_) => {}
+            }
+            failure.code()
+        }
+    }
+}
+
+fn run(command: &Command, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Build(arguments) => build::build(arguments, output),
+        Command::Check(arguments) => check::check(arguments, output),
+        Command::Why(arguments) => why::why(arguments, output),
+        Command::List(arguments) => list::list(arguments, output),
+        Command::Cascade(arguments) => cascade::cascade(arguments, output),
+        Command::Config(arguments) => match &arguments.command {
+            ConfigCommand::Show(arguments) => config::show(arguments, output),
+        },
+    }
+}

@@ -4,8 +4,10 @@ mod archive;
 mod axm;
 mod bundle;
 mod error;
+mod steps;
 
 pub use archive::{Contents, Entry, write_zip};
 pub use axm::write_axm;
 pub use bundle::{BundledModel, write_bundle};
 pub use error::PackError;
+pub use steps::{PACK_IDENTITY, bundle_network, pack_model};

@@ -38,6 +38,9 @@ pub struct FetchSettings {
 pub struct CleanSettings {
     /// The card's `input_tensor_shape`, batch included, in the order of its layout.
     pub input_shape: Vec<usize>,
+    /// The compiler properties that the cleaner reads, canonical.
+    #[serde(flatten)]
+    pub properties: BTreeMap<String, String>,
 }
 
 /// Quantize.
@@ -67,8 +70,6 @@ pub struct QuantizeSettings {
 pub struct LowerSettings {
     /// Cores that the model is compiled for: the batch of its manifest.
     pub cores: u32,
-    /// Share of the device's memory, in eighths.
-    pub resources_eighths: u32,
     /// The compiler properties that lowering reads, canonical.
     #[serde(flatten)]
     pub properties: BTreeMap<String, String>,
@@ -79,8 +80,10 @@ pub struct LowerSettings {
 pub struct PackSettings {
     /// The model's name.
     pub model: String,
-    /// `model_info.json`, as it will be written.
-    pub model_info: Value,
+    /// Cores that the model is compiled for: the folder of the compiled model.
+    pub cores: u32,
+    /// `model_info.json`, as it will be written but for the labels.
+    pub model_info: ModelInfo,
     /// The whole effective config: every property, plain values.
     pub compile_config: Value,
     /// The effective values that differ from the defaults, as TOML.
@@ -96,6 +99,56 @@ pub struct BundleSettings {
     pub description: Value,
     /// The models in order.
     pub models: Vec<String>,
+}
+
+/// `model_info.json`: the fields and the order of `voyager-semantics.md` 3.10. No path of this machine is in it: weights
+/// are named as the card names them.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct ModelInfo {
+    /// The model.
+    pub name: String,
+    /// The card's `task_category`.
+    pub task_category: Option<String>,
+    /// The card's shape, with a batch.
+    pub input_tensor_shape: Vec<usize>,
+    /// The card's colours.
+    pub input_color_format: String,
+    /// The card's layout.
+    pub input_tensor_layout: String,
+    /// Classes.
+    pub num_classes: u32,
+    /// The labels of the dataset, one a line of its file.
+    pub labels: Vec<String>,
+    /// Always empty: filters belong to operators.
+    pub label_filter: Vec<String>,
+    /// The weights as the card names them.
+    pub weight_path: Option<String>,
+    /// The card's `weight_url`.
+    pub weight_url: Option<String>,
+    /// The card's `weight_md5`.
+    pub weight_md5: Option<String>,
+    /// The card's `prequantized_url`.
+    pub prequantized_url: Option<String>,
+    /// The card's `prequantized_md5`.
+    pub prequantized_md5: Option<String>,
+    /// The card's dataset, by name.
+    pub dataset: Option<String>,
+    /// The card's `base_dir`.
+    pub base_dir: Option<String>,
+    /// The card's `class`.
+    pub class_name: Option<String>,
+    /// The card's `class_path` as written.
+    pub class_path: Option<String>,
+    /// The card's `version`.
+    pub version: Option<String>,
+    /// The card's `extra_kwargs`, with the cores that the runtime shall use.
+    pub extra_kwargs: Value,
+    /// `DEEP_LEARNING`.
+    pub model_type: String,
+    /// The card's `precompiled_url`.
+    pub precompiled_url: Option<String>,
+    /// The card's `precompiled_md5`.
+    pub precompiled_md5: Option<String>,
 }
 
 impl Settings {

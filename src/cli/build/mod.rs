@@ -1,0 +1,183 @@
+//! `axzoo build`.
+
+mod runner;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use super::args::{BuildArgs, Format};
+use super::failure::Failure;
+use super::output::Output;
+use super::plans::Planned;
+use super::settings::Flags;
+use super::zoo::{Network, Zoo};
+use crate::base::CancelToken;
+use crate::diag::Diagnostic;
+use crate::diag::Severity;
+use crate::diag::to_json;
+use crate::exec;
+use crate::exec::ExecError;
+use crate::exec::Summary;
+use crate::plan::StepKind;
+use crate::report;
+use crate::report::Live;
+use crate::report::Plain;
+use crate::report::Refusal;
+use crate::report::Report;
+use crate::report::StepLabel;
+use crate::toolchains::Host;
+
+pub(super) use runner::identity;
+
+/// Builds what the targets name.
+pub(super) fn build(arguments: &BuildArgs, output: &Output) -> Result<(), Failure> {
+    let mut flags = Flags::new();
+    arguments.store.add_to(&mut flags);
+    arguments.add_to(&mut flags);
+    let cancel = CancelToken::new();
+    let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error))?;
+    let zoo = Zoo::load(&arguments.zoo, flags)?;
+    let networks = zoo.networks(&arguments.targets, &arguments.config)?;
+    let everything = arguments.targets.is_empty() || arguments.targets.iter().any(|target| target == "all");
+    let mut refusals = broken_cards(&zoo, &arguments.targets, everything);
+    let Planned { plan, refusals: more, problems } = zoo.plan(&networks, &arguments.store, arguments.quantize_only);
+    refusals.extend(more);
+
+    let mut shown = relevant(&zoo, &networks, &arguments.targets, everything);
+    // A note is for `check`: a build says what keeps it from being right.
+    shown.extend(networks.iter().flat_map(|network| network.problems.clone()));
+    shown.extend(problems);
+    shown.retain(|problem| problem.severity > Severity::Note);
+    let failed_check = shown.iter().any(|problem| zoo.is_error(problem) && problem.network.is_none());
+    tell(&shown, arguments.format, output);
+
+    let settings = &zoo.resolved.settings;
+    let parallel = match settings.jobs.parallel {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        jobs => jobs as usize,
+    };
+    let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error)))?;
+    let runner = runner::StepRunner { toolchain: &Host, threads: parallel };
+    let options = exec::Options {
+        parallel,
+        dry_run: arguments.dry_run,
+        fail_fast: arguments.fail_fast,
+        force: arguments.force,
+        ..exec::Options::default()
+    };
+    let mut reporter = reporter(arguments, StepLabel::all(&plan.graph), output);
+    let result =
+        exec::run(&plan.graph, &mut store, &runner, &options, &cancel, &mut |event| reporter.event(event));
+    reporter.finish();
+    drop(reporter);
+    let summary = result.map_err(|error| match signals.received() {
+        Some(signal) if error.is_interrupted() => Failure::Interrupted(signal),
+        _ => run_error(&error),
+    })?;
+
+    let build_root = zoo.root().join(&settings.zoo.build);
+    match arguments.format {
+        Format::Json => output.data(&format!("{}\n", report::summary_json(&summary, &refusals))),
+        Format::Human => {
+            let relative = |path: &Path| zoo.shown(path);
+            output.note(&report::failure_blocks(&summary, &relative));
+            output.data(&closing(&summary, &refusals, arguments.dry_run));
+            if !arguments.dry_run {
+                output.data(&accuracy(&summary, &build_root));
+            }
+        }
+    }
+    if let Some(signal) = signals.received().filter(|_| summary.interrupted) {
+        return Err(Failure::Interrupted(signal));
+    }
+    let unsupported_counts = !arguments.skip_unsupported;
+    let refused = refusals.iter().any(|refusal| !refusal.unsupported || unsupported_counts);
+    let good = arguments.dry_run || summary.is_good();
+    // A dry run fails for nothing that only a build would meet, but a card that cannot be read is no plan.
+    if good && !(refused && !arguments.dry_run) && !failed_check { Ok(()) } else { Err(Failure::Reported) }
+}
+
+fn run_error(error: &ExecError) -> Failure {
+    Failure::Failed(Diagnostic::error("build/run", error.to_string()).maybe_hint(error.hint()))
+}
+
+/// Cards that the targets mean and that cannot be read.
+fn broken_cards(zoo: &Zoo, targets: &[String], everything: bool) -> Vec<Refusal> {
+    let meant = zoo.catalog.broken.iter().filter(|broken| everything || means(targets, broken));
+    meant
+        .map(|broken| Refusal {
+            network: broken.name.clone().unwrap_or_else(|| broken.file.clone()),
+            model: None,
+            step: StepKind::Fetch,
+            message: format!("the card `{}` cannot be read", broken.file),
+            unsupported: false,
+        })
+        .collect()
+}
+
+fn means(targets: &[String], broken: &crate::cards::BrokenCard) -> bool {
+    targets.iter().any(|target| {
+        let network = target.split('/').next().unwrap_or(target);
+        broken.file.ends_with(target.as_str()) || broken.name.as_deref().is_some_and(|name| name == network)
+    })
+}
+
+/// Problems of the cards that are to be built; of all cards when everything is.
+fn relevant(zoo: &Zoo, networks: &[Network<'_>], targets: &[String], everything: bool) -> Vec<Diagnostic> {
+    let concerns = |problem: &&Diagnostic| {
+        let Some(file) = problem.file_name() else { return true };
+        networks.iter().any(|network| network.card.source.name() == file)
+            || zoo.catalog.broken.iter().any(|broken| broken.file == file && means(targets, broken))
+    };
+    zoo.catalog.problems.iter().filter(|problem| everything || concerns(problem)).cloned().collect()
+}
+
+fn tell(problems: &[Diagnostic], format: Format, output: &Output) {
+    match format {
+        Format::Human => output.diagnostics(problems),
+        Format::Json => {
+            for problem in problems {
+                let mut event = to_json(problem);
+                if let Some(fields) = event.as_object_mut() {
+                    fields.insert("event".to_owned(), "diagnostic".into());
+                }
+                output.data(&format!("{event}\n"));
+            }
+        }
+    }
+}
+
+fn reporter(arguments: &BuildArgs, labels: Vec<StepLabel>, output: &Output) -> Box<dyn Report> {
+    let dumb = output.is_dumb_terminal();
+    match arguments.format {
+        Format::Json => Box::new(report::JsonLines::new(std::io::stdout(), labels)),
+        Format::Human if std::io::stderr().is_terminal() && !dumb && !arguments.dry_run => Box::new(Live::new(labels)),
+        Format::Human => Box::new(Plain::new(std::io::stderr(), labels)),
+    }
+}
+
+fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool) -> String {
+    let counts = report::counts(summary, refusals);
+    let wall = report::duration(summary.wall.as_millis() as u64);
+    let mut text = Vec::new();
+    let idle = counts.ran + counts.restored + counts.failed + counts.skipped + counts.will_run + counts.may_run == 0;
+    if idle && counts.up_to_date > 0 {
+        let _ = writeln!(text, "up to date: {} steps, {wall}", counts.up_to_date);
+    } else {
+        let _ = writeln!(text, "{}", report::network_table(summary, refusals));
+        let what = if dry_run { "plan" } else { "done" };
+        let _ = writeln!(text, "{what}: {} in {wall}", counts.text());
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The accuracy of each model that was quantized, or whose result came back from the store, in this run.
+fn accuracy(summary: &Summary, build_root: &Path) -> String {
+    let quantized = summary.steps.iter().filter(|step| {
+        step.step == StepKind::Quantize && matches!(step.outcome.word(), "ran" | "restored")
+    });
+    let rows: Vec<_> = quantized
+        .filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?))
+        .collect();
+    if rows.is_empty() { String::new() } else { format!("\n{}", report::accuracy_table(&rows)) }
+}

@@ -1,0 +1,37 @@
+//! How a command ends badly, and with which exit code (SPEC 7).
+
+use std::process::ExitCode;
+
+use crate::diag::Diagnostic;
+
+/// A command that did not do what was asked.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// What was typed or set cannot be carried out: 2.
+    Usage(Vec<Diagnostic>),
+    /// Something failed and has been reported: 1.
+    Reported,
+    /// Something failed: 1.
+    Failed(Diagnostic),
+    /// A signal ended it: 128 + its number.
+    Interrupted(u8),
+}
+
+impl Failure {
+    /// A usage error with a message and nothing else.
+    pub(super) fn usage(message: String) -> Self {
+        Self::Usage(vec![Diagnostic::error("usage", message)])
+    }
+
+    /// The exit code.
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) => 2,
+            Self::Reported | Self::Failed(_) => 1,
+            Self::Interrupted(signal) => 128_u8.saturating_add(*signal),
+        })
+    }
+}
+
+/// The exit code of a mistake of ours.
+pub(super) const BUG: u8 = 70;

@@ -1,0 +1,84 @@
+//! `axzoo list`: the networks of a zoo and whether they are up to date.
+
+use serde_json::json;
+
+use super::args::{Format, ListArgs};
+use super::failure::Failure;
+use super::output::Output;
+use super::settings::Flags;
+use super::zoo::Zoo;
+use crate::base::fs;
+use crate::diag::Diagnostic;
+use crate::exec;
+use crate::exec::Outcome;
+use crate::report::Align;
+use crate::report::bytes;
+use crate::report::table;
+
+/// Lists all networks.
+pub(super) fn list(arguments: &ListArgs, output: &Output) -> Result<(), Failure> {
+    let mut flags = Flags::new();
+    arguments.store.add_to(&mut flags);
+    let zoo = Zoo::load(&arguments.zoo, flags)?;
+    let networks = zoo.networks(&[], &arguments.config)?;
+    let planned = zoo.plan(&networks, &arguments.store, false);
+    let failed = |message: String, hint: Option<&str>| {
+        Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint))
+    };
+    let mut store = zoo.store().map_err(|error| failed(error.to_string(), error.hint()))?;
+    let graph = &planned.plan.graph;
+    let explanations =
+        exec::explain(graph, &mut store, &[]).map_err(|error| failed(error.to_string(), error.hint()))?;
+    let build_root = zoo.root().join(&zoo.resolved.settings.zoo.build);
+
+    let mut rows = Vec::new();
+    let mut values = Vec::new();
+    for network in &networks {
+        let name = network.name();
+        let of_network = || explanations.iter().filter(|found| graph.step(found.step).network == name);
+        let folder = build_root.join(name);
+        let state = match () {
+            () if planned.refusals.iter().any(|refusal| refusal.network == name) => "failed",
+            () if of_network().next().is_none() => "nothing to build",
+            () if of_network().all(|found| found.verdict == Outcome::UpToDate) => "fresh",
+            () if !fs::is_folder(&folder) => "missing",
+            () => "stale",
+        };
+        let size: u64 = fs::files_below(&folder)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|file| fs::stat(&folder.join(file)))
+            .map(|stat| stat.size)
+            .sum();
+        let models: Vec<&str> = network.models.iter().map(|model| model.model.name.value.as_str()).collect();
+        let card = network.card.source.name();
+        rows.push(vec![
+            name.to_owned(),
+            state.to_owned(),
+            if size == 0 { String::new() } else { bytes(size) },
+            models.join(", "),
+            card.to_owned(),
+        ]);
+        values.push(json!({ "network": name, "card": card, "models": models, "state": state, "bytes": size }));
+    }
+    for broken in &zoo.catalog.broken {
+        let name = broken.name.clone().unwrap_or_default();
+        let row = [name.as_str(), "unreadable card", "", "", broken.file.as_str()];
+        rows.push(row.map(ToOwned::to_owned).to_vec());
+        values.push(json!({ "network": broken.name, "card": broken.file, "models": [], "state": "failed" }));
+    }
+    match arguments.format {
+        Format::Json => output.data(&format!("{:#}\n", json!({ "networks": values }))),
+        Format::Human => {
+            let head = [
+                ("network", Align::Left),
+                ("state", Align::Left),
+                ("size", Align::Right),
+                ("models", Align::Left),
+                ("card", Align::Left),
+            ];
+            output.data(&table(&head, &rows));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! From resolved networks to a graph of steps, for the commands that need one: `build`, `why`, `list`.
+
+use super::args::StoreFlags;
+use super::build::identity;
+use super::zoo::{Network, Zoo};
+use crate::diag::Diagnostic;
+use crate::plan::ModelRequest;
+use crate::plan::NetworkRequest;
+use crate::plan::Plan;
+use crate::plan::PlanOptions;
+use crate::plan::StepKind;
+use crate::plan::plan;
+use crate::report::Refusal;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::toolchains::Host;
+
+/// A plan, and what keeps the rest from being planned.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) refusals: Vec<Refusal>,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl Zoo {
+    /// Plans every network that has no error of its own.
+    pub(super) fn plan(&self, networks: &[Network<'_>], flags: &StoreFlags, quantize_only: bool) -> Planned {
+        let mut refusals = Vec::new();
+        let mut requests = Vec::new();
+        for network in networks {
+            let card_problems =
+                self.catalog.problems.iter().filter(|problem| problem.file_name() == Some(network.card.source.name()));
+            if let Some(problem) = network.problems.iter().chain(card_problems).find(|problem| self.is_error(problem)) {
+                refusals.push(Refusal {
+                    network: network.name().to_owned(),
+                    model: problem.model.clone(),
+                    step: StepKind::Fetch,
+                    message: problem.message.clone(),
+                    unsupported: false,
+                });
+                continue;
+            }
+            let models = network.wanted().map(|resolved| {
+                let name = &resolved.model.name.value;
+                let execution = network.budget.models.iter().find(|model| model.name == *name);
+                ModelRequest {
+                    model: resolved.model,
+                    config: &resolved.config,
+                    execution_cores: execution.map_or(1, |model| model.execution_cores),
+                }
+            });
+            requests.push(NetworkRequest {
+                card: network.card,
+                models: models.collect(),
+                whole: network.only.is_none(),
+                description: network.description(self.device),
+            });
+        }
+        let settings = &self.resolved.settings;
+        let plan = plan(
+            &requests,
+            &PlanOptions {
+                images: settings.calibration.images,
+                images_are_explicit: self.resolved.images_are_explicit,
+                seed: flags.cal_seed,
+                allow_random: settings.calibration.allow_random,
+                quantize_only,
+                tool: &|kind| identity(&Host, kind),
+            },
+        );
+        let mut problems = plan.warnings.clone();
+        for unplanned in &plan.unplanned {
+            problems.extend(unplanned.problems.iter().cloned());
+            refusals.push(Refusal {
+                network: unplanned.network.clone(),
+                model: Some(unplanned.model.clone()),
+                step: unplanned.step,
+                message: unplanned.problems.first().map(|problem| problem.message.clone()).unwrap_or_default(),
+                unsupported: unplanned.unsupported,
+            });
+        }
+        Planned { plan, refusals, problems }
+    }
+
+    /// Opens the store that the settings name.
+    pub(super) fn store(&self) -> Result<Store, StoreError> {
+        let zoo = &self.resolved.settings.zoo;
+        Store::open(&self.root().join(&zoo.cache), &self.root().join(&zoo.build))
+    }
+}

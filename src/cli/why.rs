@@ -1,0 +1,114 @@
+//! `axzoo why`: what would run, and every reason.
+
+use serde_json::{Value, json};
+
+use super::args::{Format, WhyArgs};
+use super::failure::Failure;
+use super::output::Output;
+use super::settings::Flags;
+use super::zoo::Zoo;
+use crate::diag::Diagnostic;
+use crate::diag::printable;
+use crate::exec;
+use crate::exec::Explanation;
+use crate::exec::Outcome;
+use crate::plan::Graph;
+use crate::plan::StepWork;
+use crate::plan::readable;
+use crate::store::Difference;
+
+/// Differences that text shows of one step; JSON has all.
+const SHOWN: usize = 20;
+
+/// Explains what the targets name.
+pub(super) fn why(arguments: &WhyArgs, output: &Output) -> Result<(), Failure> {
+    let mut flags = Flags::new();
+    arguments.store.add_to(&mut flags);
+    let zoo = Zoo::load(&arguments.zoo, flags)?;
+    let networks = zoo.networks(&arguments.targets, &arguments.config)?;
+    let planned = zoo.plan(&networks, &arguments.store, false);
+    output.diagnostics(&planned.problems);
+    for network in &networks {
+        let errors: Vec<Diagnostic> =
+            network.problems.iter().filter(|problem| zoo.is_error(problem)).cloned().collect();
+        output.diagnostics(&errors);
+    }
+    let failed = |message: String, hint: Option<&str>| {
+        Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint))
+    };
+    let mut store = zoo.store().map_err(|error| failed(error.to_string(), error.hint()))?;
+    let graph = &planned.plan.graph;
+    let explanations =
+        exec::explain(graph, &mut store, &[]).map_err(|error| failed(error.to_string(), error.hint()))?;
+    match arguments.format {
+        Format::Human => output.data(&text(graph, &explanations)),
+        Format::Json => output.data(&lines(graph, &explanations)),
+    }
+    Ok(())
+}
+
+fn verdict(explanation: &Explanation) -> &'static str {
+    match explanation.verdict {
+        Outcome::UpToDate => "up to date",
+        Outcome::Restored => "will be restored from the store",
+        Outcome::MayRun => "may run, depending on what comes before",
+        _ if !explanation.is_known => "will run: never built here",
+        _ => "will run",
+    }
+}
+
+fn text(graph: &Graph<StepWork>, explanations: &[Explanation]) -> String {
+    let mut lines = Vec::new();
+    let mut subject = String::new();
+    for explanation in explanations {
+        let step = graph.step(explanation.step);
+        if subject != step.subject() {
+            subject = step.subject();
+            lines.push(subject.clone());
+        }
+        lines.push(format!("  {}: {}", step.kind, verdict(explanation)));
+        lines.extend(explanation.differences.iter().take(SHOWN).map(|difference| format!("    {}", line(difference))));
+        if let Some(more) = explanation.differences.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            lines.push(format!("    and {more} more; `--format json` has all"));
+        }
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn line(difference: &Difference) -> String {
+    let side = |text: &Option<String>| text.as_deref().map_or_else(|| "(nothing)".to_owned(), readable);
+    let (old, new) = (side(&difference.old), side(&difference.new));
+    let origin = difference.origin.as_ref().map(|(file, line)| format!(", {file}:{line}")).unwrap_or_default();
+    printable(&format!("{}: {old} → {new}{origin}", difference.what))
+}
+
+fn lines(graph: &Graph<StepWork>, explanations: &[Explanation]) -> String {
+    let mut subjects: Vec<(String, Option<String>, Vec<Value>)> = Vec::new();
+    for explanation in explanations {
+        let step = graph.step(explanation.step);
+        let differences: Vec<Value> = explanation
+            .differences
+            .iter()
+            .map(|difference| {
+                let origin = difference.origin.as_ref();
+                json!({
+                    "what": difference.what,
+                    "old": difference.old.as_deref().map(readable),
+                    "new": difference.new.as_deref().map(readable),
+                    "file": origin.map(|(file, _)| file),
+                    "line": origin.map(|(_, line)| line),
+                })
+            })
+            .collect();
+        let value =
+            json!({ "step": step.kind.word(), "verdict": explanation.verdict.word(), "differences": differences });
+        match subjects.last_mut() {
+            Some((network, model, steps)) if *network == step.network && *model == step.model => steps.push(value),
+            _ => subjects.push((step.network.clone(), step.model.clone(), vec![value])),
+        }
+    }
+    let line = |(network, model, steps): (String, Option<String>, Vec<Value>)| {
+        format!("{}\n", json!({ "network": network, "model": model, "steps": steps }))
+    };
+    subjects.into_iter().map(line).collect()
+}

@@ -1,0 +1,305 @@
+//! A zoo as commands see it: settings, cards, and for each selected network its configurations and its budget.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::args::{ConfigFlags, ZooFlags};
+use super::failure::Failure;
+use super::settings::{Flags, Resolved, find_root, resolve};
+use crate::base::fs;
+use crate::cards::BoardSettings;
+use crate::cards::Card;
+use crate::cards::Catalog;
+use crate::cards::CatalogOptions;
+use crate::cards::Model;
+use crate::cards::ModelKind;
+use crate::cards::Spanned;
+use crate::cards::read_catalog;
+use crate::cards::select;
+use crate::cascade::Budget;
+use crate::cascade::ModelCores;
+use crate::cascade::budget;
+use crate::config::Board;
+use crate::config::BoardRequest;
+use crate::config::Config;
+use crate::config::CoreSettings;
+use crate::config::Device;
+use crate::config::Request;
+use crate::config::Resolver;
+use crate::config::SearchPath;
+use crate::diag::Diagnostic;
+use crate::diag::Place;
+use crate::diag::Severity;
+
+/// Settings and cards.
+pub(super) struct Zoo {
+    pub(super) resolved: Resolved,
+    pub(super) catalog: Catalog,
+    pub(super) device: Device,
+    resolver: Resolver,
+    /// Where the user stands: paths of cards as targets are relative to it.
+    standing: PathBuf,
+}
+
+/// One model with its configuration.
+pub(super) struct ResolvedModel<'a> {
+    pub(super) model: &'a Model,
+    pub(super) config: Config,
+}
+
+/// One selected network.
+pub(super) struct Network<'a> {
+    pub(super) card: &'a Card,
+    /// The one model asked for; `None`: all.
+    pub(super) only: Option<&'a str>,
+    /// All models of the card, in its order.
+    pub(super) models: Vec<ResolvedModel<'a>>,
+    pub(super) budget: Budget,
+    /// What configurations and budget have to say.
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl Zoo {
+    /// Finds the root, layers the settings, reads the cards.
+    pub(super) fn load(flags: &ZooFlags, mut more: Flags) -> Result<Self, Failure> {
+        let standing = std::env::current_dir()
+            .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
+        let root = match &flags.directory {
+            Some(folder) => {
+                let root = standing.join(folder);
+                if !fs::is_folder(&root) {
+                    return Err(Failure::usage(format!("`-C {}`: there is no such folder", folder.display())));
+                }
+                fs::canonical(&root).map_err(|error| Failure::usage(error.to_string()))?
+            }
+            None => find_root(&standing).unwrap_or_else(|| standing.clone()),
+        };
+        flags.add_to(&mut more);
+        let variables: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let resolved = resolve(&root, &more, &variables).map_err(Failure::Usage)?;
+        let settings = &resolved.settings;
+        let names_cards = more.iter().any(|(flag, _)| *flag == "cards") || variables.contains_key("AXZOO_CARDS");
+        if flags.directory.is_none() && !names_cards && find_root(&standing).is_none() {
+            let message = format!("there is no zoo at `{}` or above it", standing.display());
+            let hint = "a zoo has `model_cards/` or `axzoo.toml` at its root; go there, or name it with `-C DIR`";
+            return Err(Failure::Usage(vec![Diagnostic::error("settings/no-zoo", message).hint(hint)]));
+        }
+        let board = Board::from_word(&settings.device.board).unwrap_or_default();
+        let cores = settings.device.cores.unwrap_or(board.cores());
+        if cores == 0 || cores > board.cores() {
+            let message =
+                format!("`device.cores` is {cores}; a {} board has {} cores", settings.device.board, board.cores());
+            return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]));
+        }
+        let device = Device { board, cores };
+        let search = SearchPath {
+            root: root.clone(),
+            config_folders: settings.zoo.configs.iter().map(|folder| root.join(folder)).collect(),
+            sdk_roots: [
+                settings.toolchain.sdk.clone(),
+                variables.get("VIRTUAL_ENV").cloned(),
+                variables.get("AXELERA_FRAMEWORK").cloned(),
+            ]
+            .into_iter()
+            .flatten()
+            .map(|folder| root.join(folder))
+            .collect(),
+        };
+        let mut resolver = Resolver::new(search, device);
+        resolver.max_compiler_cores =
+            variables.get("AXELERA_MAX_COMPILER_CORES").and_then(|text| text.parse().ok()).filter(|cores| *cores > 0);
+        resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
+        let catalog = read_catalog(&CatalogOptions {
+            root: root.clone(),
+            card_roots: settings.zoo.cards.iter().map(PathBuf::from).collect(),
+            exclude: settings.zoo.exclude.clone(),
+            data_root: root.join(&settings.zoo.data),
+            variables,
+            allow_keys: settings.zoo.allow_keys.clone(),
+        });
+        Ok(Self { resolved, catalog, device, resolver, standing })
+    }
+
+    /// The root.
+    pub(super) fn root(&self) -> &Path {
+        &self.resolved.root
+    }
+
+    /// A path as users see it: relative to the root where it lies below it.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(self.root()).unwrap_or(path).display().to_string()
+    }
+
+    /// Whether a problem counts as an error under the settings.
+    pub(super) fn is_error(&self, problem: &Diagnostic) -> bool {
+        let limit = if self.resolved.settings.zoo.strict { Severity::Warning } else { Severity::Error };
+        problem.severity >= limit
+    }
+
+    /// The networks that targets name, resolved; no targets mean all.
+    pub(super) fn networks(&self, targets: &[String], flags: &ConfigFlags) -> Result<Vec<Network<'_>>, Failure> {
+        let set = parse_set(&flags.set)?;
+        let targets: Vec<String> = targets.iter().map(|target| self.from_root(target)).collect();
+        let selected = select(&self.catalog, &targets, self.root()).map_err(|unknown| {
+            let of = |target: &crate::cards::UnknownTarget| {
+                let names: Vec<&str> = target.nearest.iter().map(String::as_str).collect();
+                let hint = crate::base::did_you_mean(&names)
+                    .unwrap_or_else(|| "`axzoo list` shows the networks of this zoo".to_owned());
+                Diagnostic::error("target/unknown", format!("there is no network `{}`", target.target)).hint(hint)
+            };
+            Failure::Usage(unknown.0.iter().map(of).collect())
+        })?;
+        let networks = selected.into_iter().map(|selected| {
+            let card = selected.card;
+            if flags.aipu_cores.is_some() && deep_models(card) > 1 {
+                let message = format!(
+                    "`--aipu-cores` is for networks of one model; `{}` has {}",
+                    card.name.value,
+                    deep_models(card)
+                );
+                let hint = "say `aipu_cores` of each model in the card";
+                return Err(Failure::Usage(vec![Diagnostic::error("target/aipu-cores", message).hint(hint)]));
+            }
+            Ok(self.resolve_network(card, selected.model, &set, flags.aipu_cores))
+        });
+        networks.collect()
+    }
+
+    /// A target that is a path is meant from where the user stands.
+    fn from_root(&self, target: &str) -> String {
+        let path = self.standing.join(target);
+        match path.strip_prefix(self.root()) {
+            Ok(relative) if fs::is_file(&path) => relative.display().to_string(),
+            _ => target.to_owned(),
+        }
+    }
+
+    fn resolve_network<'a>(
+        &self,
+        card: &'a Card,
+        only: Option<&'a str>,
+        set: &[(String, String)],
+        aipu_cores_flag: Option<u32>,
+    ) -> Network<'a> {
+        let mut problems = Vec::new();
+        let mut models = Vec::new();
+        for model in &card.models {
+            let request = self.request(card, model, set, aipu_cores_flag);
+            let resolution = self.resolver.resolve(&request);
+            problems.extend(resolution.diagnostics);
+            models.push((model, resolution.config, Resolver::core_settings(&request)));
+        }
+        let cores: Vec<ModelCores<'_>> = models
+            .iter()
+            .map(|(model, config, settings)| ModelCores {
+                name: &model.name.value,
+                settings: settings.clone(),
+                aipu_cores_flag,
+                config,
+                deep_learning: model.kind == ModelKind::DeepLearning,
+                place: Some(Place::new(&card.source, model.name.span)),
+            })
+            .collect();
+        let (budget, more) = budget(&card.name.value, &cores, self.device);
+        problems.extend(more);
+        let models = models.into_iter().map(|(model, config, _)| ResolvedModel { model, config }).collect();
+        Network { card, only, models, budget, problems }
+    }
+
+    fn request<'a>(
+        &self,
+        card: &'a Card,
+        model: &'a Model,
+        set: &'a [(String, String)],
+        aipu_cores_flag: Option<u32>,
+    ) -> Request<'a> {
+        let extra = &model.extra;
+        let text = |text: &Spanned<String>| (text.value.clone(), Place::new(&card.source, text.span));
+        let count = |count: &Spanned<u32>| (count.value, Place::new(&card.source, count.span));
+        let board = extra.boards.get(self.device.board.word()).map(|board: &BoardSettings| BoardRequest {
+            cores: CoreSettings {
+                aipu_cores: board.aipu_cores.as_ref().map(count),
+                max_compiler_cores: board.max_compiler_cores.as_ref().map(count),
+                max_execution_cores: board.max_execution_cores.as_ref().map(count),
+            },
+            compiler_config_file: board.compiler_config_file.as_ref().map(text),
+            inline: board.compilation_config.as_ref().map(|node| (node, &card.source)),
+        });
+        Request {
+            network: &card.name.value,
+            model: &model.name.value,
+            card_folder: card.folder.clone(),
+            cores: CoreSettings {
+                aipu_cores: extra.aipu_cores.as_ref().map(count),
+                max_compiler_cores: extra.max_compiler_cores.as_ref().map(count),
+                max_execution_cores: extra.max_execution_cores.as_ref().map(count),
+            },
+            compiler_config_file: extra.compiler_config_file.as_ref().map(text),
+            inline: extra.compilation_config.as_ref().map(|node| (node, &card.source)),
+            board,
+            set,
+            aipu_cores_flag,
+        }
+    }
+}
+
+fn deep_models(card: &Card) -> usize {
+    card.models.iter().filter(|model| model.kind == ModelKind::DeepLearning).count()
+}
+
+fn parse_set(set: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let parse = |text: &String| match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err(Failure::usage(format!("`--set {text}`: expected KEY=VALUE, such as `resources_used=0.25`"))),
+    };
+    set.iter().map(parse).collect()
+}
+
+impl Network<'_> {
+    /// The name.
+    pub(super) fn name(&self) -> &str {
+        &self.card.name.value
+    }
+
+    /// The models that the target names and that need compiling.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &ResolvedModel<'_>> {
+        self.models.iter().filter(|resolved| {
+            resolved.model.kind == ModelKind::DeepLearning
+                && self.only.is_none_or(|name| name == resolved.model.name.value)
+        })
+    }
+
+    /// `network.json` without digests: pipeline, device, and how the models share it.
+    pub(super) fn description(&self, device: Device) -> Value {
+        let pipeline = self.card.tasks.iter().map(|task| {
+            json!({
+                "task": task.name.value,
+                "model": task.model.value,
+                "input": task.input.node.as_ref().map(crate::yaml::Node::to_json),
+                "postprocess": task.postprocess.as_ref().map(crate::yaml::Node::to_json),
+            })
+        });
+        let models = self.budget.models.iter().map(|model| {
+            json!({
+                "name": model.name,
+                "cores": model.cores,
+                "execution_cores": model.execution_cores,
+                "instances": model.instances,
+                "resources": model.resources.decimal(),
+            })
+        });
+        json!({
+            "format": "axzoo-network",
+            "version": 1,
+            "name": self.name(),
+            "description": self.card.description.as_ref().map(|text| &text.value),
+            "device": { "board": device.board.word(), "cores": device.cores },
+            "pipeline": pipeline.collect::<Vec<_>>(),
+            "models": models.collect::<Vec<_>>(),
+        })
+    }
+}

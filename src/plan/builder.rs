@@ -1,0 +1,473 @@
+//! From cards and configurations to a graph of steps.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::images::{ImageFolder, Images, choose};
+use super::weights::Weights;
+use super::{
+    BundleSettings, CleanSettings, FetchSettings, Graph, Input, LowerSettings, ModelInfo, PackSettings,
+    QuantizeSettings, Settings, Step, StepId, StepKind, StepWork,
+};
+use crate::base::fs::FsError;
+use crate::base::fs::is_folder;
+use crate::cards::Card;
+use crate::cards::Model;
+use crate::config::Config;
+use crate::diag::Diagnostic;
+use crate::diag::Place;
+use crate::properties::CompilerMode;
+use crate::properties::Influence;
+
+/// One model that is to be built.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelRequest<'a> {
+    /// Its entry in the card.
+    pub model: &'a Model,
+    /// Its effective configuration.
+    pub config: &'a Config,
+    /// Cores that one copy of the model uses at run time, for `model_info.json`.
+    pub execution_cores: u32,
+}
+
+/// One network that is to be built.
+#[derive(Debug, Clone)]
+pub struct NetworkRequest<'a> {
+    /// Its card.
+    pub card: &'a Card,
+    /// The models wanted.
+    pub models: Vec<ModelRequest<'a>>,
+    /// Whether these are all of the network's models, so that it can be bundled.
+    pub whole: bool,
+    /// `network.json` without digests.
+    pub description: Value,
+}
+
+/// What holds for all networks of a build.
+#[derive(Clone, Copy)]
+pub struct PlanOptions<'a> {
+    /// Calibration images where the card does not say.
+    pub images: u32,
+    /// Whether that number was asked for by hand: it then beats the card's, and too few images are an error.
+    pub images_are_explicit: bool,
+    /// Shuffle by this seed; beats the card's.
+    pub seed: Option<u64>,
+    /// Whether a model without images may be calibrated on random data.
+    pub allow_random: bool,
+    /// Stop after quantize.
+    pub quantize_only: bool,
+    /// What enters the key of a kind of step.
+    pub tool: &'a dyn Fn(StepKind) -> String,
+}
+
+/// A network that cannot be planned.
+#[derive(Debug, Clone)]
+pub struct Unplanned {
+    /// The network.
+    pub network: String,
+    /// The model at fault.
+    pub model: String,
+    /// The step that cannot be planned.
+    pub step: StepKind,
+    /// Why: at least one.
+    pub problems: Vec<Diagnostic>,
+    /// Whether no toolchain at hand can do it, rather than something being wrong.
+    pub unsupported: bool,
+}
+
+/// The result of planning.
+pub struct Plan {
+    /// The steps of all networks that can be planned.
+    pub graph: Graph<StepWork>,
+    /// Warnings.
+    pub warnings: Vec<Diagnostic>,
+    /// The others.
+    pub unplanned: Vec<Unplanned>,
+}
+
+/// Plans the networks. One that cannot be planned adds no step, and the others are not touched by it.
+#[must_use]
+pub fn plan(networks: &[NetworkRequest<'_>], options: &PlanOptions<'_>) -> Plan {
+    let mut builder = Builder { options, folders: BTreeMap::new(), weights: Weights::default() };
+    let mut plan = Plan { graph: Graph::new(), warnings: Vec::new(), unplanned: Vec::new() };
+    for network in networks {
+        let mut models = Vec::new();
+        let before = plan.unplanned.len();
+        for request in &network.models {
+            match builder.facts(network.card, request) {
+                Ok((facts, warnings)) => {
+                    plan.warnings.extend(warnings);
+                    models.push((request, facts));
+                }
+                Err(unplanned) => plan.unplanned.push(*unplanned),
+            }
+        }
+        if plan.unplanned.len() == before {
+            builder.add(network, models, &mut plan.graph);
+        }
+    }
+    plan
+}
+
+/// What a model's steps need, found before any step is added.
+struct Facts {
+    weights: PathBuf,
+    /// Files beside the weights that hold tensors: (name, path).
+    external: Vec<(String, PathBuf)>,
+    preprocess: crate::imaging::Preprocess,
+    images: Images,
+    random: Option<u64>,
+    labels_file: Option<PathBuf>,
+}
+
+struct Builder<'a> {
+    options: &'a PlanOptions<'a>,
+    folders: BTreeMap<PathBuf, ImageFolder>,
+    weights: Weights,
+}
+
+type Refused = Box<Unplanned>;
+
+fn refused(card: &Card, model: &Model, step: StepKind, unsupported: bool, problems: Vec<Diagnostic>) -> Refused {
+    let (network, model) = (card.name.value.clone(), model.name.value.clone());
+    let about = |problem: Diagnostic| problem.network(network.as_str()).model(model.as_str());
+    let problems = problems.into_iter().map(about).collect();
+    Box::new(Unplanned { network, model, step, problems, unsupported })
+}
+
+impl Builder<'_> {
+    fn facts(&mut self, card: &Card, request: &ModelRequest<'_>) -> Result<(Facts, Vec<Diagnostic>), Refused> {
+        let model = request.model;
+        if request.config.effective().compiler_mode == CompilerMode::LowerOnly {
+            let problem = Diagnostic::error(
+                "build/not-supported",
+                "`compiler_mode: lower_only` needs a prequantized model, which this version does not read",
+            );
+            let problem = problem.at(&card.source, model.name.span);
+            return Err(refused(card, model, StepKind::Fetch, true, vec![problem]));
+        }
+        let weights = weights_file(card, model)?;
+        let failed = |problems| refused(card, model, StepKind::Quantize, false, problems);
+        let external = self.weights.external(&weights).map_err(|error| {
+            let problem = Diagnostic::error("build/weights", error.to_string()).maybe_hint(error.hint());
+            let place = model.weights.as_ref().map(|path| &path.place);
+            refused(card, model, StepKind::Fetch, false, vec![problem.at_place(place)])
+        })?;
+        let mut warnings = Vec::new();
+        let (images, random) = self.images(card, model, &mut warnings).map_err(|problem| failed(vec![problem]))?;
+        let preprocess = card.preprocess_of(model).map_err(failed)?;
+        let labels_file = card
+            .dataset_of(model)
+            .and_then(|dataset| dataset.labels_path.as_ref()?.resolved.as_ref().ok())
+            .filter(|path| crate::base::fs::is_file(path))
+            .cloned();
+        Ok((Facts { weights, external, preprocess, images, random, labels_file }, warnings))
+    }
+
+    fn folder(&mut self, folder: &Path) -> Result<ImageFolder, FsError> {
+        if let Some(known) = self.folders.get(folder) {
+            return Ok(known.clone());
+        }
+        let read = ImageFolder::read(folder)?;
+        self.folders.insert(folder.to_owned(), read.clone());
+        Ok(read)
+    }
+
+    fn images(
+        &mut self,
+        card: &Card,
+        model: &Model,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<(Images, Option<u64>), Diagnostic> {
+        let options = self.options;
+        let by_card = model.extra.num_cal_images.as_ref().map(|count| count.value);
+        let wanted = by_card.filter(|_| !options.images_are_explicit).unwrap_or(options.images) as usize;
+        let seed = options.seed.or(model.extra.cal_seed.as_ref().map(|seed| seed.value));
+        let found = card.calibration(model);
+        let (folder, place) = match found.and_then(|chosen| {
+            let read = self.folder(&chosen.folder);
+            let read = read.map_err(|error| no_images(card, &error.to_string(), &chosen.place, error.hint()))?;
+            if read.images.is_empty() {
+                let what = format!("there is no image in `{}`", card.shown(&chosen.folder));
+                return Err(no_images(card, &what, &chosen.place, None));
+            }
+            Ok((read, chosen.place))
+        }) {
+            Ok(found) => found,
+            Err(_) if options.allow_random => return Ok((Images::default(), Some(seed.unwrap_or(0)))),
+            Err(problem) => return Err(problem),
+        };
+        let held_out = match card.evaluation(model)? {
+            Some(chosen) if is_folder(&chosen.folder) => {
+                let read = self.folder(&chosen.folder);
+                Some(read.map_err(|error| {
+                    Diagnostic::error("build/unreadable", error.to_string())
+                        .at_place(Some(&chosen.place))
+                        .maybe_hint(error.hint())
+                })?)
+            }
+            Some(chosen) => {
+                let message = format!("`val_data` is `{}`, which is not a folder", card.shown(&chosen.folder));
+                warnings.push(Diagnostic::warning("build/held-out", message).at_place(Some(&chosen.place)));
+                None
+            }
+            None => None,
+        };
+        let images = choose(&folder, held_out.as_ref(), wanted, seed, model.num_classes as usize);
+        let have = images.calibration.len();
+        if have < wanted {
+            let message = format!(
+                "`{}` has {have} images for calibration, {wanted} are wanted",
+                card.shown(&folder.folder)
+            );
+            if options.images_are_explicit {
+                return Err(Diagnostic::error("build/too-few-images", message)
+                    .at_place(Some(&place))
+                    .hint(format!("add images, or ask for fewer: `--num-cal-images {have}`")));
+            }
+            let hint = format!("all of them are used; set `num_cal_images: {have}` in `extra_kwargs` to agree");
+            let warning = Diagnostic::warning("build/too-few-images", message).at_place(Some(&place)).hint(hint);
+            warnings.push(warning.network(card.name.value.as_str()).model(model.name.value.as_str()));
+        }
+        Ok((images, None))
+    }
+
+    fn add(&self, network: &NetworkRequest<'_>, models: Vec<(&ModelRequest<'_>, Facts)>, graph: &mut Graph<StepWork>) {
+        let name = network.card.name.value.as_str();
+        let mut packed = Vec::new();
+        let mut complete = network.whole && !self.options.quantize_only;
+        for (request, facts) in models {
+            match self.add_model(network.card, request, facts, graph) {
+                Some(steps) => packed.push((request.model.name.value.clone(), steps)),
+                None => complete = false,
+            }
+        }
+        if !complete || packed.is_empty() {
+            graph.mark_partial(name);
+            return;
+        }
+        let mut inputs = Vec::new();
+        for (model, (fetch, pack)) in &packed {
+            inputs.push((format!("package/{model}"), Input::Output { step: *pack, name: format!("{model}.axm") }));
+            inputs.push((format!("weights/{model}"), Input::Output { step: *fetch, name: "model.onnx".to_owned() }));
+        }
+        let settings = BundleSettings {
+            network: name.to_owned(),
+            description: network.description.clone(),
+            models: packed.into_iter().map(|(model, _)| model).collect(),
+        };
+        let settings = Settings::Bundle(Box::new(settings));
+        graph.add(self.step(StepKind::Bundle, name, None, settings, BTreeMap::new(), inputs, Some(name.to_owned())));
+    }
+
+    /// Adds the steps of one model; its fetch and pack steps, unless it stops after quantize.
+    fn add_model(
+        &self,
+        card: &Card,
+        request: &ModelRequest<'_>,
+        facts: Facts,
+        graph: &mut Graph<StepWork>,
+    ) -> Option<(StepId, StepId)> {
+        let (model, config) = (request.model, request.config);
+        let network = card.name.value.as_str();
+        let name = model.name.value.as_str();
+        let effective = config.effective();
+        let origins = origins(card, model, config);
+        let add = |graph: &mut Graph<StepWork>, kind, settings, inputs, install| {
+            graph.add(self.step(kind, network, Some(name), settings, origins.clone(), inputs, install))
+        };
+
+        let mut inputs = vec![("weights".to_owned(), Input::File(facts.weights))];
+        inputs.extend(facts.external.into_iter().map(|(name, path)| (format!("external/{name}"), Input::File(path))));
+        let md5 = model.weight_md5.as_ref().map(|md5| md5.value.to_lowercase());
+        let fetch = add(graph, StepKind::Fetch, Settings::Fetch(FetchSettings { md5 }), inputs, None);
+
+        let settings = CleanSettings {
+            input_shape: model.input_shape.map_or_else(Vec::new, |shape| shape.to_vec()),
+            properties: config.influences(Influence::Clean),
+        };
+        let inputs = vec![("model".to_owned(), Input::Outputs { step: fetch })];
+        let clean = add(graph, StepKind::Clean, Settings::Clean(settings), inputs, None);
+
+        let images = facts.images;
+        let mut inputs = vec![("model".to_owned(), Input::Output { step: clean, name: "model.onnx".to_owned() })];
+        for (role, paths) in [("calibration", &images.calibration), ("evaluation", &images.evaluation)] {
+            let files = paths.iter().enumerate();
+            inputs.extend(files.map(|(index, path)| (format!("{role}/{index:06}"), Input::File(path.clone()))));
+        }
+        let settings = QuantizeSettings {
+            preprocess: facts.preprocess,
+            random_calibration: facts.random,
+            calibration_images: facts.random.map_or(images.calibration.len(), |_| self.options.images as usize),
+            labels: images.labels,
+            class_count: model.num_classes as usize,
+            min_sqnr_db: model.extra.axzoo.min_sqnr_db.as_ref().map(|floor| floor.value),
+            min_top1_agreement: model.extra.axzoo.min_top1_agreement.as_ref().map(|floor| floor.value),
+            properties: config.influences(Influence::Quantize),
+        };
+        let install = Some(format!("{network}/{name}/quantized"));
+        let settings = Settings::Quantize(Box::new(settings));
+        let quantize = add(graph, StepKind::Quantize, settings, inputs, install);
+        if self.options.quantize_only || effective.compiler_mode == CompilerMode::QuantizeOnly {
+            return None;
+        }
+
+        let cores = effective.aipu_cores_used;
+        let settings = LowerSettings { cores, properties: config.influences(Influence::Lower) };
+        let inputs = vec![(
+            "quantized/quantized_model.json".to_owned(),
+            Input::Output { step: quantize, name: "quantized_model.json".to_owned() },
+        )];
+        let install = Some(format!("{network}/{name}/{cores}"));
+        let lower = add(graph, StepKind::Lower, Settings::Lower(settings), inputs, install);
+
+        let settings = PackSettings {
+            model: name.to_owned(),
+            cores,
+            model_info: model_info(model, request.execution_cores),
+            compile_config: effective_json(config),
+            compiler_config: config.to_toml(),
+        };
+        let mut inputs = vec![("compiled".to_owned(), Input::Outputs { step: lower })];
+        inputs.extend(facts.labels_file.map(|path| ("labels".to_owned(), Input::File(path))));
+        let install = Some(format!("{network}/{name}"));
+        let pack = add(graph, StepKind::Pack, Settings::Pack(Box::new(settings)), inputs, install);
+        Some((fetch, pack))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a step has this many parts, and each is named at the call")]
+    fn step(
+        &self,
+        kind: StepKind,
+        network: &str,
+        model: Option<&str>,
+        settings: Settings,
+        origins: BTreeMap<String, (String, usize)>,
+        inputs: Vec<(String, Input)>,
+        install: Option<String>,
+    ) -> Step<StepWork> {
+        Step {
+            kind,
+            network: network.to_owned(),
+            model: model.map(ToOwned::to_owned),
+            tool: (self.options.tool)(kind),
+            settings: StepWork { settings, origins },
+            inputs,
+            install,
+            memory: 0,
+        }
+    }
+}
+
+fn no_images(card: &Card, what: &str, place: &Place, hint: Option<&str>) -> Diagnostic {
+    let hint = hint.unwrap_or(
+        "put pictures there; `--allow-random` calibrates on random data, whose ranges mean nothing for accuracy",
+    );
+    Diagnostic::error("build/no-images", format!("no calibration images: {what}"))
+        .at_place(Some(place))
+        .hint(hint)
+        .network(card.name.value.as_str())
+}
+
+/// The model's ONNX file, or why there is none that the embedded compiler can read.
+fn weights_file(card: &Card, model: &Model) -> Result<PathBuf, Refused> {
+    let unsupported = |message: String| {
+        let problem = Diagnostic::error("build/not-supported", message).at(&card.source, model.name.span);
+        refused(card, model, StepKind::Fetch, true, vec![problem])
+    };
+    let Some(weights) = &model.weights else {
+        return Err(unsupported(format!(
+            "`{}` names no `weight_path`; this version builds ONNX weights only",
+            model.name.value
+        )));
+    };
+    let failed = |problem: Diagnostic| {
+        refused(card, model, StepKind::Fetch, false, vec![problem.at_place(Some(&weights.place))])
+    };
+    let path = weights.resolved.as_ref().map_err(|error| {
+        failed(Diagnostic::error("card/undefined-variable", error.to_string()).hint("set it, or write the path out"))
+    })?;
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("onnx")) {
+        let what = path.extension().map_or_else(|| "no extension".to_owned(), |e| format!("`.{}`", e.display()));
+        return Err(unsupported(format!("the weights `{}` are not ONNX ({what})", weights.written)));
+    }
+    if !crate::base::fs::is_file(path) {
+        let message = format!("the weights `{}` are not there", card.shown(path));
+        let hint = match &model.weight_url {
+            Some(url) => format!("download them from {}; this version does not download", url.value),
+            None => "put the file in place, or correct `weight_path`".to_owned(),
+        };
+        return Err(failed(Diagnostic::error("build/missing-weights", message).hint(hint)));
+    }
+    Ok(path.clone())
+}
+
+/// Where each setting was said: compiler properties by their own origin, the rest by the card's line.
+fn origins(card: &Card, model: &Model, config: &Config) -> BTreeMap<String, (String, usize)> {
+    let mut origins = BTreeMap::new();
+    for (name, traced) in config.properties() {
+        if let Some((file, line)) = traced.origin.file_and_line() {
+            origins.insert(name.to_owned(), (file.to_owned(), line));
+        }
+    }
+    let line = |span: crate::diag::Span| (card.source.name().to_owned(), card.source.position(span.start).line);
+    origins.insert("input_shape".to_owned(), line(model.input_shape_span));
+    if let Some(md5) = &model.weight_md5 {
+        origins.insert("md5".to_owned(), line(md5.span));
+    }
+    if let Some(task) = card.tasks.iter().find(|task| task.model.value == model.name.value) {
+        origins.insert("preprocess".to_owned(), line(task.name.span));
+    }
+    origins
+}
+
+fn effective_json(config: &Config) -> Value {
+    let values = config.properties().map(|(name, traced)| {
+        (name.to_owned(), serde_json::to_value(&traced.value).unwrap_or(Value::Null))
+    });
+    Value::Object(values.collect())
+}
+
+fn model_info(model: &Model, execution_cores: u32) -> ModelInfo {
+    let text = |text: &Option<crate::cards::Spanned<String>>| text.as_ref().map(|text| text.value.clone());
+    // An absolute path is this machine's business; the file's name is enough to know the weights by.
+    let written = |path: &Option<crate::cards::PathValue>| {
+        let path = path.as_ref()?;
+        let is_absolute = Path::new(&path.written).is_absolute();
+        let name = Path::new(&path.written).file_name()?.to_string_lossy().into_owned();
+        Some(if is_absolute { name } else { path.written.clone() })
+    };
+    let mut extra = model.node.get("extra_kwargs").map_or(Value::Null, crate::yaml::Node::to_json);
+    if extra.is_null() {
+        extra = Value::Object(serde_json::Map::new());
+    }
+    if let Some(entries) = extra.as_object_mut() {
+        entries.insert("aipu_cores".to_owned(), Value::from(execution_cores));
+    }
+    ModelInfo {
+        name: model.name.value.clone(),
+        task_category: text(&model.task_category),
+        input_tensor_shape: model.input_shape.map_or_else(Vec::new, |shape| shape.to_vec()),
+        input_color_format: model.color.to_string(),
+        input_tensor_layout: model.layout.to_string(),
+        num_classes: model.num_classes,
+        labels: Vec::new(),
+        label_filter: Vec::new(),
+        weight_path: written(&model.weights),
+        weight_url: text(&model.weight_url),
+        weight_md5: text(&model.weight_md5),
+        prequantized_url: text(&model.prequantized.url),
+        prequantized_md5: text(&model.prequantized.md5),
+        dataset: text(&model.dataset),
+        base_dir: model.node.get("base_dir").and_then(|node| node.as_text()).map(ToOwned::to_owned),
+        class_name: text(&model.class),
+        class_path: written(&model.class_path),
+        version: text(&model.version),
+        extra_kwargs: extra,
+        model_type: "DEEP_LEARNING".to_owned(),
+        precompiled_url: text(&model.precompiled.url),
+        precompiled_md5: text(&model.precompiled.md5),
+    }
+}

@@ -1,0 +1,42 @@
+//! Which files a model's weights consist of: the ONNX file, and those beside it that hold its large tensors.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::base::fs;
+use crate::base::fs::FsError;
+use crate::compiler::onnx::external_locations;
+
+/// Remembers what lies in each folder, since the models of a zoo share few.
+#[derive(Debug, Default)]
+pub(super) struct Weights {
+    /// Folder → names of files that could hold tensors.
+    candidates: BTreeMap<PathBuf, Vec<String>>,
+}
+
+/// Files beside weights that never hold tensors of another file.
+const NOT_TENSORS: [&str; 8] = ["onnx", "json", "md", "py", "pt", "pth", "txt", "yaml"];
+
+impl Weights {
+    /// The files that hold tensors of `weights`: (name as the model says, path). The ONNX file is read only when there is
+    /// a file beside it that could be one, so that planning reads no weights in the usual zoo.
+    pub(super) fn external(&mut self, weights: &Path) -> Result<Vec<(String, PathBuf)>, FsError> {
+        let Some(folder) = weights.parent() else { return Ok(Vec::new()) };
+        if !self.candidates.contains_key(folder) {
+            let mut names = fs::files_below(folder)?;
+            names.retain(|name| {
+                let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+                !NOT_TENSORS.contains(&extension)
+            });
+            self.candidates.insert(folder.to_owned(), names);
+        }
+        let candidates = self.candidates.get(folder).map_or(&[][..], Vec::as_slice);
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A file that is no ONNX has no external data; clean will say what it is.
+        let locations = external_locations(&fs::read(weights)?);
+        let known = locations.into_iter().filter(|location| candidates.contains(location));
+        Ok(known.map(|location| (location.clone(), folder.join(location))).collect())
+    }
+}

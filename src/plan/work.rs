@@ -1,0 +1,26 @@
+//! A step's settings together with where they were said.
+
+use std::collections::BTreeMap;
+
+use super::{Settings, StepSettings};
+
+/// What a step of a real build carries.
+#[derive(Debug, Clone)]
+pub struct StepWork {
+    /// Exactly what the step reads.
+    pub settings: Settings,
+    /// Setting → file and line that said it; not part of the key.
+    pub origins: BTreeMap<String, (String, usize)>,
+}
+
+impl StepSettings for StepWork {
+    fn record(&self) -> BTreeMap<String, String> {
+        self.settings.flat()
+    }
+
+    fn origin(&self, key: &str) -> Option<(String, usize)> {
+        let exact = self.origins.get(key);
+        // `preprocess.operators.2.mean.0` was said where `preprocess` was.
+        exact.or_else(|| self.origins.get(key.split('.').next().unwrap_or(key))).cloned()
+    }
+}

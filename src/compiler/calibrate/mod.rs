@@ -1,0 +1,5 @@
+//! Running the float network over calibration images.
+
+mod engine;
+
+pub use engine::FloatEngine;

@@ -1,0 +1,7 @@
+//! Convolution over H and W (ONNX Conv).
+
+mod float;
+mod import;
+
+pub use float::Convolution;
+pub(crate) use import::conv;

@@ -16,6 +16,7 @@ pub mod diag;
 pub mod yaml;
 pub mod imaging;
 pub mod compiler;
+pub mod plan;
 pub mod toolchains;
 pub mod pack;
 pub mod report;

@@ -1,0 +1,82 @@
+//! Why a text is not a document that is read here.
+
+use crate::diag::Diagnostic;
+use crate::diag::Source;
+use crate::diag::Span;
+
+/// What kind of problem a [`YamlError`] is; it decides the diagnostic's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum YamlErrorKind {
+    /// The text is not YAML.
+    Syntax,
+    /// A mapping has a key twice.
+    DuplicateKey,
+    /// Too deep, too large, or too many nodes once aliases are expanded.
+    Limit,
+    /// YAML that is not read here: several documents, tags that name Python objects, merge keys on scalars, binary text.
+    Unsupported,
+}
+
+/// The first problem of a YAML text, with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct YamlError {
+    /// What kind of problem it is.
+    pub kind: YamlErrorKind,
+    /// What is wrong, lower case, without a final period.
+    pub message: String,
+    /// The bytes it concerns.
+    pub span: Span,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl YamlError {
+    pub(super) fn new(kind: YamlErrorKind, message: impl Into<String>, span: Span) -> Self {
+        Self { kind, message: message.into(), span, hint: None }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// `yaml/syntax`, `yaml/duplicate-key`, `yaml/limit` or `yaml/unsupported`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self.kind {
+            YamlErrorKind::Syntax => "yaml/syntax",
+            YamlErrorKind::DuplicateKey => "yaml/duplicate-key",
+            YamlErrorKind::Limit => "yaml/limit",
+            YamlErrorKind::Unsupported => "yaml/unsupported",
+        }
+    }
+
+    /// The error as a diagnostic that points into `source`, the text that was parsed.
+    #[must_use]
+    pub fn diagnostic(&self, source: &Source) -> Diagnostic {
+        Diagnostic::error(self.code(), self.message.as_str()).at(source, self.span).maybe_hint(self.hint.as_deref())
+    }
+}
+
+/// What would help against a syntax error of the scanner's, known by its words.
+pub(super) fn syntax_hint(message: &str) -> Option<&'static str> {
+    let hints = [
+        ("tab", "indent with blanks: YAML allows no tabs there"),
+        ("mapping values are not allowed", "put a value that has `: ` in it between quotes, or check the indentation"),
+        ("did not find expected key", "check the indentation of this line and of the lines above it"),
+        ("simple key expect", "a key needs a `:` after it; check the indentation of this line"),
+        ("block sequence entries are not allowed", "a list that belongs to a key starts on the line below the key"),
+        ("invalid indentation", "check the indentation of this line and of the lines above it"),
+        ("',' or ']'", "close the list with `]`, or put a comma between its items"),
+        ("',' or '}'", "close the mapping with `}`, or put a comma between its entries"),
+        ("unexpected end of stream", "a quote, bracket or brace that was opened is not closed"),
+        ("unexpected end of plain scalar", "put a value that starts with a special character between quotes"),
+        (
+            "unknown anchor",
+            "an alias `*name` needs an anchor `&name` before it; put text that starts with `*` in quotes",
+        ),
+        ("unknown escape", "use single quotes for text with backslashes"),
+    ];
+    hints.into_iter().find(|(words, _)| message.contains(words)).map(|(_, hint)| hint)
+}

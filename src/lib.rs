@@ -13,6 +13,7 @@
 
 pub mod base;
 pub mod compiler;
+pub mod config;
 pub mod diag;
 pub mod properties;
 pub mod yaml;

@@ -208,11 +208,8 @@ impl Property {
     /// Checks a value and returns it in the property's own form: a whole number for a float becomes a float, a profiling
     /// level loses its brackets. `board_cores` is the number of cores of the board, which bounds cores and shares.
     pub fn check(&self, value: &Value, board_cores: u32) -> Result<Value, ValueError> {
-        let wrong_type = || ValueError::Type {
-            property: self.name,
-            expected: self.expectation(board_cores),
-            found: value.clone(),
-        };
+        let wrong_type =
+            || ValueError::Type { property: self.name, expected: self.expectation(board_cores), found: value.clone() };
         let in_range = |inside: bool, checked: Value| {
             if inside {
                 Ok(checked)
@@ -225,9 +222,7 @@ impl Property {
             (_, Value::Null) if self.nullable => Ok(Value::Null),
             (Kind::Bool, Value::Bool(_)) | (Kind::Text | Kind::Path, Value::Text(_)) => Ok(value.clone()),
             (Kind::Int { min, max }, Value::Int(number)) => in_range((min..=max).contains(number), value.clone()),
-            (Kind::Cores, Value::Int(number)) => {
-                in_range((1..=i64::from(board_cores)).contains(number), value.clone())
-            }
+            (Kind::Cores, Value::Int(number)) => in_range((1..=i64::from(board_cores)).contains(number), value.clone()),
             (Kind::Float { min, max }, Value::Int(number)) => {
                 let number = *number as f64;
                 in_range((min..=max).contains(&number), Value::Float(number))
@@ -291,10 +286,9 @@ impl Property {
             Kind::Float { min, max: f64::MAX } => format!("a number of at least {min:?}"),
             Kind::Float { min, max } => format!("a number from {min:?} to {max:?}"),
             Kind::Cores => format!("an integer from 1 to {board_cores}, the cores of the board"),
-            Kind::Share => format!(
-                "a multiple of {:?} greater than 0 and at most 1.0",
-                1.0 / f64::from(board_cores.max(1))
-            ),
+            Kind::Share => {
+                format!("a multiple of {:?} greater than 0 and at most 1.0", 1.0 / f64::from(board_cores.max(1)))
+            }
             Kind::Text => "text".to_owned(),
             Kind::Path => "a path".to_owned(),
             Kind::Enum(words) => format!("one of `{}`", words.join("`, `")),
@@ -361,8 +355,18 @@ mod tests {
         let cases = [
             Case("tiling_depth", Value::Int(6), 4, Ok(Value::Int(6))),
             Case("tiling_depth", Value::Int(0), 4, Err("`tiling_depth` is an integer of at least 1, found 0")),
-            Case("tiling_depth", text("6"), 4, Err("`tiling_depth` takes an integer of at least 1, found text `\"6\"`")),
-            Case("tiling_depth", Value::Null, 4, Err("`tiling_depth` takes an integer of at least 1, found null `null`")),
+            Case(
+                "tiling_depth",
+                text("6"),
+                4,
+                Err("`tiling_depth` takes an integer of at least 1, found text `\"6\"`"),
+            ),
+            Case(
+                "tiling_depth",
+                Value::Null,
+                4,
+                Err("`tiling_depth` takes an integer of at least 1, found null `null`"),
+            ),
             Case("dfs_search_constraint", Value::Null, 4, Ok(Value::Null)),
             Case("aipu_cores_used", Value::Int(8), 8, Ok(Value::Int(8))),
             Case(
@@ -385,8 +389,18 @@ mod tests {
                 4,
                 Err("`resources_used` is a multiple of 0.25 greater than 0 and at most 1.0, found NaN"),
             ),
-            Case("mvm_utilization_limit", Value::Float(f64::INFINITY), 4, Err("`mvm_utilization_limit` is a number from 0.125 to 1.0, found inf")),
-            Case("softmax_neutral_value", Value::Float(f64::NAN), 4, Err("`softmax_neutral_value` is a finite number, found NaN")),
+            Case(
+                "mvm_utilization_limit",
+                Value::Float(f64::INFINITY),
+                4,
+                Err("`mvm_utilization_limit` is a number from 0.125 to 1.0, found inf"),
+            ),
+            Case(
+                "softmax_neutral_value",
+                Value::Float(f64::NAN),
+                4,
+                Err("`softmax_neutral_value` is a finite number, found NaN"),
+            ),
             Case(
                 "dpu_constants_home",
                 text("global.l1"),

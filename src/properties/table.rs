@@ -16,8 +16,12 @@ use super::property::{Group, HostSupport, Influence, Kind, Property};
 use super::value::{Value, ValueError};
 
 macro_rules! kind {
-    ($type:ty) => { <$type as Field>::KIND };
-    ($type:ty, $kind:expr) => { $kind };
+    ($type:ty) => {
+        <$type as Field>::KIND
+    };
+    ($type:ty, $kind:expr) => {
+        $kind
+    };
 }
 
 macro_rules! table {

@@ -180,9 +180,7 @@ impl ValueError {
                 Value::Float(value) if expected.contains("integer") && value.fract() == 0.0 && value.abs() < 1e15 => {
                     Some(format!("write `{value:.0}`"))
                 }
-                Value::Int(value @ (0 | 1)) if expected.contains("`true`") => {
-                    Some(format!("write `{}`", *value == 1))
-                }
+                Value::Int(value @ (0 | 1)) if expected.contains("`true`") => Some(format!("write `{}`", *value == 1)),
                 _ => None,
             },
             Self::Choice { words, found, .. } => {

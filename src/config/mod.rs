@@ -1,0 +1,28 @@
+//! The effective configuration of each model: layers, weakest first, every value with its origin and what it hides.
+//!
+//! A [`Resolver`] knows the zoo's folders and the board; a [`Request`] says what one card says. Nothing here reads cards:
+//! the blocks of a card come in as YAML nodes. Nothing here asks the environment or starts an interpreter.
+
+mod board;
+mod cores;
+mod diff;
+mod effective;
+mod inline;
+mod layer;
+mod old_names;
+mod origin;
+mod raw;
+mod resolver;
+mod search;
+mod set;
+mod show;
+mod toml_file;
+
+pub use board::{Board, Device};
+pub use cores::{CoreSettings, DeployCores};
+pub use diff::{Difference, diff, diff_to_json, render_diff};
+pub use effective::Config;
+pub use origin::{LayerKind, Origin, Traced};
+pub use resolver::{BoardRequest, Request, Resolution, Resolver};
+pub use search::{ListedConfig, SearchPath};
+pub use show::{render, to_json};

@@ -1,0 +1,155 @@
+//! Where a name in `compiler_config_file` is looked for (SPEC 4). The file system is asked, no interpreter is started.
+
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::base::did_you_mean;
+use crate::base::fs;
+use crate::base::nearest;
+
+/// Where the configs of the compiler lie inside a Python package folder.
+const MODELS: &str = "axelera/compiler/config/models";
+
+/// The folders that bare names are looked for in, beside the card's own.
+#[derive(Debug, Clone, Default)]
+pub struct SearchPath {
+    /// The zoo's root: names of files in messages are relative to it.
+    pub root: PathBuf,
+    /// The zoo's `configs` folders, in order.
+    pub config_folders: Vec<PathBuf>,
+    /// Roots of installed SDKs, in order: `--sdk` or `AXZOO_SDK`, `$VIRTUAL_ENV`, `$AXELERA_FRAMEWORK`.
+    pub sdk_roots: Vec<PathBuf>,
+}
+
+/// A config that a card can name by its bare name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedConfig {
+    /// What a card writes.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The file's name for users, relative to the root where it lies below it.
+    pub display: String,
+    /// Whether it belongs to an installed SDK rather than to the zoo.
+    pub from_sdk: bool,
+    /// The file of the same name in an earlier folder, which wins.
+    pub hidden_by: Option<String>,
+}
+
+/// Why a name leads to no file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotFound {
+    /// Every place that was looked at, as users see it.
+    pub(super) places: Vec<String>,
+    /// `did you mean …?`, where something is near.
+    pub(super) near: Option<String>,
+}
+
+impl SearchPath {
+    /// The path as users see it: relative to the root where it lies below it, `..` resolved by text.
+    #[must_use]
+    pub fn display(&self, path: &Path) -> String {
+        let mut parts: Vec<Component<'_>> = Vec::new();
+        for component in path.components() {
+            match component {
+                Component::CurDir => {}
+                Component::ParentDir if matches!(parts.last(), Some(Component::Normal(_))) => {
+                    parts.pop();
+                }
+                other => parts.push(other),
+            }
+        }
+        let clean: PathBuf = parts.into_iter().collect();
+        let relative = clean.strip_prefix(&self.root).unwrap_or(&clean);
+        if relative.as_os_str().is_empty() { ".".to_owned() } else { relative.to_string_lossy().into_owned() }
+    }
+
+    /// The file that a card in `card_folder` means by `name`. Whatever stands there wins, a folder too, so that the reader
+    /// can say what is wrong with it.
+    pub(super) fn find(&self, name: &str, card_folder: &Path) -> Result<PathBuf, NotFound> {
+        let path = Path::new(name);
+        let has_folder = path.components().count() > 1 || name.contains('/');
+        if path.is_absolute() || has_folder {
+            // `join` leaves an absolute path as it is.
+            let path = card_folder.join(path);
+            return if fs::exists(&path) { Ok(path) } else { Err(self.not_there(&path)) };
+        }
+        let mut looked = Vec::new();
+        let own = std::iter::once(card_folder.to_owned()).chain(self.config_folders.iter().cloned());
+        for folder in own {
+            let path = folder.join(name);
+            if fs::exists(&path) {
+                return Ok(path);
+            }
+            looked.push(folder);
+        }
+        let mut places: Vec<String> = looked.iter().map(|folder| self.display(folder)).collect();
+        for root in &self.sdk_roots {
+            let folders = sdk_folders(root);
+            for folder in &folders {
+                let path = folder.join(name);
+                if fs::exists(&path) {
+                    return Ok(path);
+                }
+            }
+            if folders.is_empty() {
+                places.push(format!("{} (no `{MODELS}` there)", self.display(root)));
+            }
+            places.extend(folders.iter().map(|folder| self.display(folder)));
+            looked.extend(folders);
+        }
+        let names: Vec<String> = looked.iter().flat_map(|folder| toml_names(folder)).collect();
+        Err(NotFound { places, near: did_you_mean(&nearest(name, names.iter().map(String::as_str))) })
+    }
+
+    fn not_there(&self, path: &Path) -> NotFound {
+        let names = path.parent().map(toml_names).unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let near = did_you_mean(&nearest(&name, names.iter().map(String::as_str)));
+        NotFound { places: vec![self.display(path)], near }
+    }
+
+    /// The configs that any card can name, in the order they are looked for. Those beside cards are not among them.
+    #[must_use]
+    pub fn list_configs(&self) -> Vec<ListedConfig> {
+        let own = self.config_folders.iter().map(|folder| (folder.clone(), false));
+        let sdk = self.sdk_roots.iter().flat_map(|root| sdk_folders(root)).map(|folder| (folder, true));
+        let mut listed: Vec<ListedConfig> = Vec::new();
+        for (folder, from_sdk) in own.chain(sdk) {
+            for name in toml_names(&folder) {
+                let path = folder.join(&name);
+                if listed.iter().any(|earlier| earlier.path == path) {
+                    continue;
+                }
+                let winner = listed.iter().find(|earlier| earlier.name == name && earlier.hidden_by.is_none());
+                let hidden_by = winner.map(|winner| winner.display.clone());
+                let display = self.display(&path);
+                listed.push(ListedConfig { name, path, display, from_sdk, hidden_by });
+            }
+        }
+        listed
+    }
+}
+
+/// The folders of an SDK, environment or checkout that hold the compiler's configs; only those that exist.
+fn sdk_folders(root: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![root.join(MODELS)];
+    for environment in ["", "venv", ".venv"] {
+        let libraries = root.join(environment).join("lib");
+        let pythons = fs::list(&libraries)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3")));
+        folders.extend(pythons.map(|python| python.join("site-packages").join(MODELS)));
+    }
+    folders.retain(|folder| fs::is_folder(folder));
+    folders
+}
+
+/// The names of the TOML files right in a folder, sorted; none when there is no such folder.
+fn toml_names(folder: &Path) -> Vec<String> {
+    let paths = fs::list(folder).unwrap_or_default().into_iter();
+    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml") && fs::is_file(path));
+    files.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
+}

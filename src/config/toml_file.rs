@@ -1,0 +1,137 @@
+//! A TOML file as raw entries with the place of every key and value.
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::DeInteger;
+use toml::de::DeTable;
+use toml::de::DeValue;
+
+use crate::base::fs;
+use crate::diag::Diagnostic;
+use crate::diag::Place;
+use crate::diag::Source;
+use crate::diag::Span;
+use crate::properties::Value;
+
+use super::raw::RawEntry;
+use super::raw::RawValue;
+
+/// The largest file that is read: a configuration has a hundred lines.
+const LARGEST: u64 = 1 << 20;
+
+/// A file as read: its entries, or why there are none.
+#[derive(Debug)]
+pub(super) struct TomlFile {
+    pub(super) entries: Vec<RawEntry>,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+/// Reads and parses a file; `name` is what users see.
+pub(super) fn read(path: &Path, name: &str) -> TomlFile {
+    let failed = |problem: Diagnostic| TomlFile { entries: Vec::new(), problems: vec![problem] };
+    match fs::inspect(path) {
+        Ok(fs::Kind::File(_)) => {}
+        Ok(fs::Kind::Folder) => {
+            let message = format!("expected a TOML file, found the folder `{name}`");
+            return failed(Diagnostic::error("config/not-a-file", message).in_file(name));
+        }
+        Ok(fs::Kind::Other) => {
+            let message = format!("expected a TOML file, found `{name}`, which is no regular file");
+            return failed(Diagnostic::error("config/not-a-file", message).in_file(name));
+        }
+        Err(error) => return failed(unreadable(&error, name)),
+    }
+    let bytes = match fs::read_limited(path, LARGEST) {
+        Ok(bytes) => bytes,
+        Err(error) => return failed(unreadable(&error, name)),
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => parse(&Source::new(name, text)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let before = error.as_bytes().get(..valid).unwrap_or_default();
+            let line = before.split(|&byte| byte == b'\n').count();
+            let message = format!("`{name}` is not UTF-8: line {line} has a byte that is no text");
+            let problem = Diagnostic::error("config/not-utf8", message).in_file(name);
+            failed(problem.hint("save the file as UTF-8, the only encoding of TOML"))
+        }
+    }
+}
+
+fn unreadable(error: &fs::FsError, name: &str) -> Diagnostic {
+    Diagnostic::error("config/unreadable", error.to_string()).in_file(name).maybe_hint(error.hint())
+}
+
+/// Parses a text. After a syntax error there are no entries: half a file must not count as a whole one.
+pub(super) fn parse(source: &Source) -> TomlFile {
+    // A byte order mark is no part of the document; blanks keep the offsets as they are.
+    let text = source.text().strip_prefix('\u{feff}').map(|rest| format!("   {rest}"));
+    let (table, errors) = DeTable::parse_recoverable(text.as_deref().unwrap_or(source.text()));
+    if errors.is_empty() {
+        return TomlFile { entries: entries(table.get_ref(), source), problems: Vec::new() };
+    }
+    let problem = |error: &toml::de::Error| {
+        let span = error.span().map_or_else(Span::default, Span::from);
+        let message = format!("not TOML: {}", error.message().lines().collect::<Vec<_>>().join(", "));
+        let hint = syntax_hint(error.message(), source, span);
+        Diagnostic::error("config/syntax", message).at(source, span).maybe_hint(hint)
+    };
+    TomlFile { entries: Vec::new(), problems: errors.iter().map(problem).collect() }
+}
+
+/// What people who think in YAML or Python write.
+fn syntax_hint(message: &str, source: &Source, span: Span) -> Option<&'static str> {
+    let (_, line) = source.line(source.position(span.start).line)?;
+    let value = line.split_once('=').map(|(_, value)| value.trim());
+    match value {
+        _ if message.contains("duplicate key") => Some("keep one of the two lines"),
+        Some(value) if value.starts_with("True") || value.starts_with("False") => {
+            Some("TOML writes `true` and `false` in lower case")
+        }
+        Some(value) if value.starts_with("null") || value.starts_with("None") => {
+            Some("TOML has no null: leave the line out, and the default holds")
+        }
+        Some(value) if value.starts_with(|c: char| c.is_alphabetic()) => Some("put text between double quotes"),
+        None if line.contains(':') => Some("TOML writes `key = value`, not `key: value`"),
+        _ => None,
+    }
+}
+
+fn entries(table: &DeTable<'_>, source: &Source) -> Vec<RawEntry> {
+    let place = |span: std::ops::Range<usize>| Place::new(source, span.into());
+    let mut entries: Vec<RawEntry> = table
+        .iter()
+        .map(|(key, value)| RawEntry {
+            key: key.get_ref().as_ref().to_owned(),
+            key_place: place(key.span()),
+            value: raw(value, source),
+            place: place(value.span()),
+        })
+        .collect();
+    // The map is in the order of its keys; problems are reported in the order of the file.
+    entries.sort_by_key(|entry| entry.key_place.span.start);
+    entries
+}
+
+fn raw(value: &Spanned<DeValue<'_>>, source: &Source) -> RawValue {
+    match value.get_ref() {
+        DeValue::String(text) => RawValue::scalar(Value::Text(text.as_ref().to_owned())),
+        DeValue::Boolean(value) => RawValue::scalar(Value::Bool(*value)),
+        DeValue::Integer(number) => integer(number),
+        DeValue::Float(number) => match number.as_str().parse() {
+            Ok(value) => RawValue::scalar(Value::Float(value)),
+            Err(_) => RawValue::Odd(format!("`{}`", number.as_str())),
+        },
+        DeValue::Datetime(_) => RawValue::Odd("a date or time".to_owned()),
+        DeValue::Array(items) => RawValue::List(items.iter().map(|item| raw(item, source)).collect()),
+        DeValue::Table(table) => RawValue::Table(entries(table, source)),
+    }
+}
+
+fn integer(number: &DeInteger<'_>) -> RawValue {
+    match i64::from_str_radix(number.as_str(), number.radix()) {
+        Ok(value) => RawValue::scalar(Value::Int(value)),
+        Err(_) => RawValue::Odd("a number too large for 64 bits".to_owned()),
+    }
+}

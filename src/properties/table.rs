@@ -1,0 +1,508 @@
+//! The table: every property once. From each row come a field of [`CompilerConfig`] and a [`Property`].
+//!
+//! A row reads: what it does, `[the step it influences, what the embedded compiler does with it, and why]`, name, type,
+//! default, then where needed `kind` (a narrower kind than the type's) and `old` (other names).
+
+use std::collections::BTreeMap;
+
+use crate::base::Share;
+
+use super::choices::{
+    CompilerMode, ConstantsHome, DpuAllocationAlgorithm, GraphCleanerCondition, GraphCleanerNode, InstructionsHome,
+    MemoryPool, MulticoreMode, ProfilingLevel, QuantizationScheme,
+};
+use super::field::Field;
+use super::property::{Group, HostSupport, Influence, Kind, Property};
+use super::value::{Value, ValueError};
+
+macro_rules! kind {
+    ($type:ty) => {
+        <$type as Field>::KIND
+    };
+    ($type:ty, $kind:expr) => {
+        $kind
+    };
+}
+
+macro_rules! table {
+    ($( $group:ident { $(
+        $(#[doc = $doc:literal])+
+        [$influence:ident, $host:ident $($why:literal)?]
+        $name:ident: $type:ty = $default:expr
+        $(, kind $kind:expr)?
+        $(, old $($old:literal)+)?
+        ;
+    )+ } )+) => {
+        /// The effective configuration of one compilation: every property with its type, and nothing about where a value
+        /// came from. The default is the documented one.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct CompilerConfig { $($( $(#[doc = $doc])+ pub $name: $type, )+)+ }
+
+        impl Default for CompilerConfig {
+            fn default() -> Self {
+                Self { $($( $name: $default, )+)+ }
+            }
+        }
+
+        impl CompilerConfig {
+            /// Every property and its value.
+            #[must_use]
+            pub fn values(&self) -> BTreeMap<String, Value> {
+                BTreeMap::from([$($( (stringify!($name).to_owned(), Field::to_value(&self.$name)), )+)+])
+            }
+
+            /// The value of a property; `None` when there is no such property.
+            #[must_use]
+            pub fn get(&self, name: &str) -> Option<Value> {
+                match name {
+                    $($( stringify!($name) => Some(Field::to_value(&self.$name)), )+)+
+                    _ => None,
+                }
+            }
+
+            /// Stores a value that already has the property's own form (see [`Property::check`]).
+            fn store(&mut self, name: &str, value: &Value) -> bool {
+                match name {
+                    $($( stringify!($name) => {
+                        Field::from_value(value).map(|value| self.$name = value).is_some()
+                    } )+)+
+                    _ => false,
+                }
+            }
+        }
+
+        pub(super) fn rows() -> Vec<Property> {
+            vec![$($( Property {
+                name: stringify!($name),
+                group: Group::$group,
+                kind: kind!($type $(, $kind)?),
+                nullable: <$type as Field>::NULLABLE,
+                default: { let default: $type = $default; Field::to_value(&default) },
+                doc: concat!($($doc),+).trim_start(),
+                influences: Influence::$influence,
+                host: HostSupport::$host,
+                why: [$($why)?].first().copied(),
+                old_names: &[$($($old),+)?],
+            }, )+)+]
+        }
+    };
+}
+
+/// The number of cores that any board has at most: what bounds cores and shares where no board is known.
+const MOST_CORES: u32 = 8;
+
+impl CompilerConfig {
+    /// The configuration with these values over the documented defaults. Names are today's; cores and shares are checked
+    /// against the largest board, since the configuration alone does not know its board.
+    pub fn from_values(values: &BTreeMap<String, Value>) -> Result<Self, ValueError> {
+        let mut config = Self::default();
+        for (name, value) in values {
+            config.set(name, value)?;
+        }
+        Ok(config)
+    }
+
+    /// Checks and stores one value, as [`CompilerConfig::from_values`] does.
+    pub fn set(&mut self, name: &str, value: &Value) -> Result<(), ValueError> {
+        let unknown = || ValueError::UnknownProperty { name: name.to_owned() };
+        let property = super::property::find(name).ok_or_else(unknown)?;
+        let checked = property.check(value, MOST_CORES)?;
+        if self.store(name, &checked) { Ok(()) } else { Err(unknown()) }
+    }
+}
+
+const fn at_least(min: i64) -> Kind {
+    Kind::Int { min, max: i64::MAX }
+}
+
+const fn from_to(min: i64, max: i64) -> Kind {
+    Kind::Int { min, max }
+}
+
+table! {
+    Quantization {
+        /// What to do: quantize, compile for the hardware, or both.
+        [Nothing, Ignored "a build always quantizes and lowers"]
+        compiler_mode: CompilerMode = CompilerMode::QuantizeAndLower;
+
+        /// How the ranges of activations are found. Weights are quantized per output channel in every scheme.
+        [Quantize, Honoured]
+        quantization_scheme: QuantizationScheme = QuantizationScheme::PerTensorHistogram, old "ptq_scheme";
+
+        /// Quantize the activations into depth-wise convolutions for each channel.
+        [Quantize, Ignored "depth-wise convolutions follow the scheme"]
+        quantize_dw_channel_wise: bool = false;
+
+        /// The ONNX opset that a PyTorch model is exported to. An imported ONNX file may be older.
+        [Quantize, Ignored "ONNX files are read as they are and nothing is exported from PyTorch"]
+        onnx_opset_version: i64 = 17, kind at_least(17);
+
+        /// Write the quantized model out for accuracy debugging.
+        [Nothing, Ignored "the quantized model is always written, as ONNX"]
+        quantization_debug: bool = false;
+
+        /// Leave the quantize and dequantize operators at the graph's inputs and outputs to the host.
+        [Quantize, Ignored "scales are in the manifest, and the QDQ model keeps its operators"]
+        remove_io_quantization: bool = false, old "remove_quantization_of_inputs_outputs_from_graph";
+
+        /// Write the quantized graph to a JSON file.
+        [Quantize, Ignored "the quantized graph is always written"]
+        quantized_graph_export: bool = true;
+    }
+    Graph {
+        /// Pad input channels to a multiple of the hardware's word of 64.
+        [Lower, Ignored "channels are not padded yet"]
+        apply_pword_padding: bool = true;
+
+        /// Turn concatenation into padding, shifts and additions.
+        [Lower, Ignored "concatenation is executed as it is"]
+        rewrite_concat_to_resadd: bool = true;
+
+        /// Turn dense layers into convolutions with a kernel of 1×1.
+        [Lower, Ignored "dense layers are executed as they are"]
+        rewrite_dense_to_conv2d: bool = true;
+
+        /// Drop padding and transposition at the graph's ends, which the SDK's pipeline does.
+        [Lower, Ignored "the program keeps the model's own inputs and outputs"]
+        remove_io_padding_and_layout_transform: bool = true,
+            old "remove_padding_and_layout_transform_of_inputs_outputs";
+
+        /// Simplify arithmetic even where that changes numbers slightly.
+        [Lower, Ignored "only rewrites that keep the numbers are made"]
+        apply_arithmetic_simplification: bool = true;
+
+        /// Merge multiplications and additions into the look-up tables beside them, even where that changes numbers slightly.
+        [Lower, Ignored "only rewrites that keep the numbers are made"]
+        simplify_mac_before_after_lut: bool = true;
+
+        /// Check before compilation that the hardware can do every operator.
+        [Lower, Emulated "unsupported operators are refused whatever is set"]
+        validate_operators: bool = true;
+    }
+    Cleaner {
+        /// Clean the ONNX graph: what belongs on the host is cut off before and after the core.
+        [Clean, Ignored "the graph is always cleaned"]
+        run_graph_cleaner: bool = true;
+
+        /// Cut off what comes before and what comes after the core in passes of their own.
+        [Clean, Ignored "one pass finds both cuts"]
+        graph_cleaner_split_pre_post_processing: bool = true;
+
+        /// By which size the node to split at is found.
+        [Clean, Ignored "cuts are found by operator, not by size"]
+        graph_cleaner_condition: Option<GraphCleanerCondition> = None;
+
+        /// Which nodes the condition looks at.
+        [Clean, Ignored "cuts are found by operator, not by size"]
+        graph_cleaner_node: Option<GraphCleanerNode> = None;
+
+        /// The size from which on the condition holds.
+        [Clean, Ignored "cuts are found by operator, not by size"]
+        graph_cleaner_threshold: i64 = 0;
+
+        /// The file to write the cleaned core to, as ONNX, for debugging.
+        [Nothing, Ignored "no dump is written"]
+        graph_cleaner_dump_core_onnx: Option<String> = None, kind Kind::Path;
+
+        /// The file to write the whole cleaned model to, as ONNX, for debugging.
+        [Nothing, Ignored "no dump is written"]
+        graph_cleaner_dump_full_opt_onnx: Option<String> = None, kind Kind::Path;
+
+        /// Drop transposition and reshaping before the core of models in NHWC layout.
+        [Clean, Ignored "transposition before the core stays where it is"]
+        remove_layout_transform_from_preamble: bool = false;
+    }
+    Cores {
+        /// How many cores the model is compiled for.
+        [Lower, Honoured "the manifest's batch is this number"]
+        aipu_cores_used: u32 = 1, kind Kind::Cores, old "aipu_cores";
+
+        /// How cores share the work.
+        [Lower, Ignored "the program runs one image at a time"]
+        multicore_mode: MulticoreMode = MulticoreMode::Multiprocess;
+
+        /// Overlap the tasks of successive tiles along the height.
+        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        pipeline_spatial_tiles: bool = true, old "async_pipeline_spatial_tiles";
+
+        /// Overlap the tasks of successive tiles along the output channels.
+        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        pipeline_channel_tiles: bool = true, old "async_pipeline_channel_tiles";
+
+        /// Let an operator start before the one ahead of it has ended.
+        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        inter_operator_async: bool = true, old "async_inter_operator";
+
+        /// Schedule with the list scheduler, which knows the resources.
+        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        use_list_scheduler: bool = false;
+
+        /// Unroll the beginning and the end of pipelined loops to expose more parallelism.
+        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        unroll_prologue_epilogue: bool = false;
+
+        /// Synchronise with the hardware's tokens.
+        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        use_hw_tokens: bool = true;
+
+        /// Start loading inputs of depth-wise convolutions earlier, for better use of the weight sets.
+        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        group_ifdw_tasks: bool = false;
+
+        /// Keep two buffers for transfers between host and device, so that they overlap with the work.
+        [Lower, Ignored "there are no transfers to a device"]
+        double_buffer: bool = true;
+
+        /// How many processes of the host run the model.
+        [Lower, Ignored "the reference executes in one process"]
+        host_processes_used: i64 = 1, kind at_least(1);
+    }
+    Tiling {
+        /// How often the memory planner may try.
+        [Lower, Ignored "there is one way to plan the memory"]
+        max_memplan_attempts: i64 = 5, kind at_least(1);
+
+        /// How often an operator may be tiled anew until it fits the memory.
+        [Lower, Ignored "operators are not tiled yet"]
+        max_tiling_attempts: i64 = 8, kind at_least(1);
+
+        /// The tiling factor along the height, instead of the one that is found.
+        [Lower, Ignored "operators are not tiled yet"]
+        force_h_tiling: Option<i64> = None, kind at_least(1);
+
+        /// The tiling factor along the output channels, instead of the one that is found.
+        [Lower, Ignored "operators are not tiled yet"]
+        force_oc_tiling: Option<i64> = None, kind at_least(1);
+
+        /// How many operators in a row may be tiled together, depth first; 1 is none.
+        [Lower, Ignored "operators are not tiled yet"]
+        tiling_depth: i64 = 1, kind at_least(1);
+
+        /// A bound on the depth-first search; 1 suits large networks.
+        [Lower, Ignored "operators are not tiled yet"]
+        dfs_search_constraint: Option<i64> = None, kind at_least(0);
+    }
+    Memory {
+        /// Let buffers move up from DDR to L2 and to L1.
+        [Lower, Ignored "buffers stay where they are placed"]
+        enable_buffer_promotion: bool = true;
+
+        /// Promote to L1 and to L2 in two passes, with the depth-first schedule between them.
+        [Lower, Ignored "buffers stay where they are placed"]
+        split_buffer_promotion: bool = false;
+
+        /// Where inputs and outputs live at first.
+        [Lower, Ignored "buffers are placed by size and lifetime"]
+        io_memory_pool: MemoryPool = MemoryPool::Ddr, old "io_pool";
+
+        /// Where constants live at first.
+        [Lower, Ignored "constants are in one pool file"]
+        constant_memory_pool: MemoryPool = MemoryPool::Ddr, old "constant_pool";
+
+        /// Where work space lives at first.
+        [Lower, Ignored "buffers are placed by size and lifetime"]
+        workspace_memory_pool: MemoryPool = MemoryPool::Ddr, old "workspace_pool";
+
+        /// The most L1 that the compiler may use, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        l1_constraint: Option<i64> = None, kind at_least(0);
+
+        /// The most L2 that the compiler may use, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        l2_constraint: Option<i64> = None, kind at_least(0);
+
+        /// The most DDR that the compiler may use, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        ddr_constraint: Option<i64> = None, kind at_least(0);
+
+        /// The L1 that there is for the compiler, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        l1_size_used: i64 = 4_194_304, kind at_least(0);
+
+        /// The L2 that there is for the compiler, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        l2_size_used: i64 = 33_554_432, kind at_least(0);
+
+        /// The DDR that there is for the compiler, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        ddr_size_used: i64 = 1_073_741_824, kind at_least(0);
+
+        /// Move weights from DDR to L2 with the system's DMA instead of a core's.
+        [Lower, Ignored "there are no transfers to a device"]
+        use_sysdma: bool = false;
+
+        /// Use both channels of the DMA.
+        [Lower, Ignored "there are no transfers to a device"]
+        dma_dual_channel: bool = true;
+
+        /// Page L2 and DDR, against fragmentation.
+        [Lower, Ignored "buffers are placed without pages"]
+        page_memory: bool = true;
+
+        /// Keep the ELF file in DDR rather than in L2.
+        [Lower, Ignored "there is no ELF file"]
+        elf_in_ddr: bool = true;
+
+        /// Bring the task list into the device piece by piece while it runs.
+        [Lower, Ignored "there is no task list"]
+        stream_tasklist: bool = true;
+
+        /// Where constants of the vector unit live.
+        [Lower, Ignored "constants are in one pool file"]
+        dpu_constants_home: ConstantsHome = ConstantsHome::L2;
+    }
+    Matrix {
+        /// The part of the matrix unit that may be active at once; less of it draws less power.
+        [Lower, Ignored "no power is drawn"]
+        mvm_utilization_limit: f64 = 1.0, kind Kind::Float { min: 0.125, max: 1.0 };
+
+        /// Replicate weights inside the matrix unit for layers with few output channels.
+        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        enable_icr: bool = true, old "in_core_replication";
+
+        /// The replication factor, instead of the one that is found; -1 finds it.
+        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        icrx_force: i64 = -1, kind at_least(-1);
+
+        /// Up to how many parallel blocks weights are still replicated.
+        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        icrx_parallel_block_threshold: i64 = 4, kind from_to(1, 4);
+
+        /// The largest replication factor along the image's width.
+        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        icrx_max_factor: i64 = 8, kind from_to(2, 8);
+
+        /// Replicate inside a word for first layers with few input channels.
+        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        enable_swicr: bool = true;
+
+        /// Load the next weights while the present ones work, in pipelined sections.
+        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        imc_double_buffer_pipeline: bool = false;
+
+        /// Load the next weights while the present ones work, in sequential sections.
+        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        imc_double_buffer_sequential: bool = false;
+
+        /// How registers of the vector unit are allocated.
+        [Lower, Ignored "no code for the vector unit is made"]
+        dpu_allocation_algorithm: DpuAllocationAlgorithm = DpuAllocationAlgorithm::TryAll;
+
+        /// The value that pads the inputs of softmax: so low that its share of the result is zero.
+        [Lower, Ignored "softmax is executed without padding"]
+        softmax_neutral_value: f64 = -100_000.0;
+    }
+    Output {
+        /// The folder for results.
+        [Nothing, Ignored "results lie below the build folder"]
+        output_dir: Option<String> = None, kind Kind::Path;
+
+        /// Empty the folder for results before compilation. Only artifacts that axzoo names are removed, never foreign files.
+        [Nothing, Ignored "results that the plan no longer names go after every successful build"]
+        remove_output_dir: bool = false;
+
+        /// The model's name in logs; also chooses presets that the compiler has for well-known models.
+        [Lower, Ignored "there are no presets"]
+        model_name: String = String::new();
+
+        /// Keep an archive with the lowered model and the messages when compilation fails.
+        [Nothing, Ignored "the step's log and the command to repeat it are kept instead"]
+        save_error_artifact: bool = false;
+
+        /// Replace the weights in that archive by random ones.
+        [Nothing, Ignored "no archive is written"]
+        randomize_onnx_model: bool = true;
+    }
+    Hardware {
+        /// The device's clock, in Hz.
+        [Lower, Ignored "nothing depends on time"]
+        frequency: i64 = 800_000_000, kind from_to(20_000_000, 800_000_000);
+
+        /// The share of the device's memory that one instance may use.
+        [Lower, Honoured "checked over the network and written to the manifest"]
+        resources_used: Share = Share::WHOLE, old "resources";
+
+        /// Move inputs by DMA buffers.
+        [Lower, Ignored "there are no transfers to a device"]
+        input_dmabuf: bool = false;
+
+        /// Move outputs by DMA buffers.
+        [Lower, Ignored "there are no transfers to a device"]
+        output_dmabuf: bool = false;
+    }
+    Debugging {
+        /// Which lines the profiler writes; several kinds at once make times less exact.
+        [Nothing, Ignored "nothing is profiled"]
+        profiling_levels: Vec<ProfilingLevel> = Vec::new();
+
+        /// The part of the samples to drop at either end as outliers.
+        [Nothing, Ignored "nothing is profiled"]
+        profiling_drop_percentile: f64 = 0.25, kind Kind::Float { min: 0.0, max: 100.0 };
+
+        /// Write down when each pass began and ended.
+        [Nothing, Ignored "there are no TVM passes"]
+        trace_tvm_passes: bool = false;
+
+        /// Carry the places of the source through the compiler.
+        [Nothing, Ignored "errors always name the node"]
+        propagate_span_information: bool = true;
+
+        /// The folder to save the quantized or optimised model to, for debugging.
+        [Nothing, Ignored "no dump is written"]
+        model_debug_save_dir: Option<String> = None, kind Kind::Path;
+    }
+    Paths {
+        /// The compiler's own folder.
+        [Nothing, Ignored "the embedded compiler has no folder"]
+        compiler_dir: Option<String> = None, kind Kind::Path;
+
+        /// The runtime's folder.
+        [Nothing, Ignored "the embedded compiler has no runtime folder"]
+        runtime_dir: Option<String> = None, kind Kind::Path;
+
+        /// The folder of device resources.
+        [Nothing, Ignored "the embedded compiler has no device folder"]
+        device_dir: Option<String> = None, kind Kind::Path;
+    }
+    Layout {
+        /// The L1 that the system keeps, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        l1_size_reserved: i64 = 524_288, kind at_least(0);
+
+        /// The L2 that the system keeps, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        l2_size_reserved: i64 = 1_245_184, kind at_least(0);
+
+        /// The L2 that each core keeps for its task list, in bytes.
+        [Lower, Ignored "there is no task list"]
+        l2_size_reserved_tasklist: i64 = 1_048_576, kind at_least(0), old "l2_reserved_nbytes_tasklist";
+
+        /// The whole DDR, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        ddr_size_max: i64 = 1_073_741_824, kind at_least(0);
+
+        /// The DDR that the system keeps, in bytes.
+        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        ddr_size_reserved: i64 = 33_554_432, kind at_least(0);
+
+        /// The virtual address of L1.
+        [Lower, Ignored "addresses are offsets"]
+        l1_virtual_address: i64 = 206_175_207_424, kind at_least(0);
+
+        /// The physical address of L1 in core 0.
+        [Lower, Ignored "addresses are offsets"]
+        l1_core0_physical_address: i64 = 402_653_184, kind at_least(0);
+
+        /// Where instructions of the vector unit live.
+        [Lower, Ignored "no code for the vector unit is made"]
+        dpu_instructions_home: InstructionsHome = InstructionsHome::Default;
+
+        /// Where instructions of the depth-wise unit live.
+        [Lower, Ignored "no code for the depth-wise unit is made"]
+        dwpu_instructions_home: InstructionsHome = InstructionsHome::Default;
+
+        /// Leave weights out of account when tiling factors are chosen.
+        [Lower, Ignored "operators are not tiled yet"]
+        ignore_weight_buffers: bool = true;
+    }
+}

@@ -27,15 +27,10 @@ pub(super) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// The arguments of `operator`: a mapping, or null for none.
+    /// The arguments of `operator`: those of a mapping; none of anything else.
     pub(super) fn new(operator: &'static str, node: &'a Node) -> Self {
-        let mut arguments =
-            Self { operator, whole: node.span, entries: node.entries(), known: Vec::new(), problems: Vec::new() };
-        if !node.is_mapping() && !node.is_null() {
-            let message = format!("`{operator}` expects a mapping of arguments, found {}", node.describe());
-            arguments.problem(node.span, message, None);
-        }
-        arguments
+        let (whole, entries) = (node.span, node.entries());
+        Self { operator, whole, entries, known: Vec::new(), problems: Vec::new() }
     }
 
     /// Notes a problem.

@@ -28,6 +28,10 @@ impl PreprocessOperator {
         let Some(known) = Self::NAMES.iter().find(|known| plain(known) == plain(name)) else {
             return Err(vec![unknown_operator(name, arguments)]);
         };
+        if !arguments.is_mapping() && !arguments.is_null() {
+            let message = format!("`{known}` expects a mapping of arguments, found {}", arguments.describe());
+            return Err(vec![OperatorProblem { span: arguments.span, message, hint: None }]);
+        }
         let mut arguments = Arguments::new(known, arguments);
         let operator = match *known {
             "resize" => resize(&mut arguments),
@@ -211,25 +215,25 @@ mod tests {
             Case(
                 "resize",
                 "size: 256\ninterpolation: bilinaer\nantialias: true",
-                "`interpolation` expects one of `nearest`, `bilinear`, `bicubic`, `lanczos`, found `bilinaer` (did you mean \
+                "`interpolation` expects one of `nearest`, `bilinear`, `bicubic`, `lanczos`, found the text `bilinaer` (did you mean \
                  `bilinear`?)\n`resize` has no argument `antialias` (its arguments are `size`, `width`, `height`, \
                  `interpolation`, `half_pixel_centers`, `input_color_format`)",
             ),
             Case(
                 "letterbox",
                 "{width: 0, heigth: 640, scaleup: perhaps}",
-                "`letterbox` needs `height`\n`width` expects a whole number from 1 to 16384, found `0`\n`letterbox` has no \
-                 argument `heigth` (did you mean `height`?)\n`scaleup` expects `True` or `False`, found `perhaps`",
+                "`letterbox` needs `height`\n`width` expects a whole number from 1 to 16384, found the integer 0\n`letterbox` has no \
+                 argument `heigth` (did you mean `height`?)\n`scaleup` expects `True` or `False`, found the text `perhaps`",
             ),
             Case("normalize", "std: 0", "`std` is divided by, so it cannot be 0"),
             Case("normalize", "mean: [1, 2]", "`mean` expects 1, 3 or 4 numbers, found 2"),
             Case(
                 "normalize",
                 "mean: inf",
-                "`mean` expects numbers such as `0.5` or `0.485, 0.456, 0.406`, found `inf`",
+                "`mean` expects numbers such as `0.5` or `0.485, 0.456, 0.406`, found the text `inf`",
             ),
-            Case("torch-totensor", "datatype: uint8", "`datatype` is supported as `float32` only, found `uint8`"),
-            Case("centercrop", "[224, 224]", "`centercrop` expects a mapping of arguments, found a sequence"),
+            Case("torch-totensor", "datatype: uint8", "`datatype` is supported as `float32` only, found the text `uint8`"),
+            Case("centercrop", "[224, 224]", "`centercrop` expects a mapping of arguments, found a list"),
             Case("convert-color", "", "`convert-color` needs `format`, such as `RGB2BGR`"),
             Case("resise", "", "unknown preprocess operator `resise` (did you mean `resize`?)"),
             Case(
@@ -243,7 +247,7 @@ mod tests {
         let mut wrong = Vec::new();
         for Case(name, arguments, expected) in cases {
             let found = read(name, arguments);
-            if !found.starts_with(expected) {
+            if found != expected {
                 wrong.push(format!("{name}: {arguments}\n  expected {expected}\n  found    {found}"));
             }
         }

@@ -23,7 +23,7 @@ pub(super) fn check(arguments: &CheckArgs, output: &Output) -> Result<(), Failur
     };
     let mut problems: Vec<Diagnostic> = zoo.catalog.problems.iter().filter(selected).cloned().collect();
     for network in &networks {
-        problems.extend(check_card(network.card));
+        problems.extend(check_card(network.card, network.only));
         problems.extend(network.problems.iter().cloned());
     }
     problems.sort_by_key(|problem| {

@@ -280,7 +280,7 @@ impl Network<'_> {
                 "task": task.name.value,
                 "model": task.model.value,
                 "input": task.input.node.as_ref().map(crate::yaml::Node::to_json),
-                "postprocess": task.postprocess.as_ref().map(crate::yaml::Node::to_json),
+                "postprocess": task.postprocess.iter().map(|operator| json!({ &operator.name.value: operator.arguments.to_json() })).collect::<Vec<_>>(),
             })
         });
         let models = self.budget.models.iter().map(|model| {

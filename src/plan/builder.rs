@@ -156,7 +156,7 @@ impl Builder<'_> {
             refused(card, model, StepKind::Fetch, false, vec![problem.at_place(place)])
         })?;
         let mut warnings = Vec::new();
-        let (images, random) = self.images(card, model, &mut warnings).map_err(|problem| failed(vec![problem]))?;
+        let (images, random) = self.images(card, model, &mut warnings).map_err(|problem| failed(vec![*problem]))?;
         let preprocess = card.preprocess_of(model).map_err(failed)?;
         let labels_file = card
             .dataset_of(model)
@@ -180,7 +180,7 @@ impl Builder<'_> {
         card: &Card,
         model: &Model,
         warnings: &mut Vec<Diagnostic>,
-    ) -> Result<(Images, Option<u64>), Diagnostic> {
+    ) -> Result<(Images, Option<u64>), Box<Diagnostic>> {
         let options = self.options;
         let by_card = model.extra.num_cal_images.as_ref().map(|count| count.value);
         let wanted = by_card.filter(|_| !options.images_are_explicit).unwrap_or(options.images) as usize;
@@ -223,9 +223,9 @@ impl Builder<'_> {
                 card.shown(&folder.folder)
             );
             if options.images_are_explicit {
-                return Err(Diagnostic::error("build/too-few-images", message)
-                    .at_place(Some(&place))
-                    .hint(format!("add images, or ask for fewer: `--num-cal-images {have}`")));
+                let hint = format!("add images, or ask for fewer: `--num-cal-images {have}`");
+                let problem = Diagnostic::error("build/too-few-images", message);
+                return Err(Box::new(problem.at_place(Some(&place)).hint(hint)));
             }
             let hint = format!("all of them are used; set `num_cal_images: {have}` in `extra_kwargs` to agree");
             let warning = Diagnostic::warning("build/too-few-images", message).at_place(Some(&place)).hint(hint);
@@ -361,14 +361,12 @@ impl Builder<'_> {
     }
 }
 
-fn no_images(card: &Card, what: &str, place: &Place, hint: Option<&str>) -> Diagnostic {
+fn no_images(card: &Card, what: &str, place: &Place, hint: Option<&str>) -> Box<Diagnostic> {
     let hint = hint.unwrap_or(
         "put pictures there; `--allow-random` calibrates on random data, whose ranges mean nothing for accuracy",
     );
-    Diagnostic::error("build/no-images", format!("no calibration images: {what}"))
-        .at_place(Some(place))
-        .hint(hint)
-        .network(card.name.value.as_str())
+    let problem = Diagnostic::error("build/no-images", format!("no calibration images: {what}"));
+    Box::new(problem.at_place(Some(place)).hint(hint).network(card.name.value.as_str()))
 }
 
 /// The model's ONNX file, or why there is none that the embedded compiler can read.

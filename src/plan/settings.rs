@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::base::Share;
 use crate::imaging::Preprocess;
+use crate::properties::QuantizationScheme;
 
 /// The settings of one step.
 #[derive(Debug, Clone, Serialize)]
@@ -151,6 +153,24 @@ pub struct ModelInfo {
     pub precompiled_md5: Option<String>,
 }
 
+impl QuantizeSettings {
+    /// How ranges are found: the property as the quantizer reads it.
+    #[must_use]
+    pub fn scheme(&self) -> QuantizationScheme {
+        let word = self.properties.get("quantization_scheme").map(|text| readable(text)).unwrap_or_default();
+        word.parse().unwrap_or_default()
+    }
+}
+
+impl LowerSettings {
+    /// The share of the device's memory; all of it where the configuration says nothing that is a share.
+    #[must_use]
+    pub fn resources(&self) -> Share {
+        let share = self.properties.get("resources_used").and_then(|text| readable(text).parse::<f64>().ok());
+        share.and_then(Share::from_decimal).unwrap_or(Share::WHOLE)
+    }
+}
+
 impl Settings {
     /// Every setting as `name → text`: nested names joined by dots, floats as the hexadecimal of their bits, so that no
     /// float text decides about a key (design invariant 2).
@@ -188,11 +208,15 @@ fn flatten(name: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
     flat.insert(name.to_owned(), text);
 }
 
-/// A flat setting's text for people: `f64:` bits as a decimal.
+/// A flat setting's text for people: `f64:` bits as a decimal, a canonical text without its quotes.
 #[must_use]
 pub fn readable(text: &str) -> String {
     let bits = text.strip_prefix("f64:").and_then(|bits| u64::from_str_radix(bits, 16).ok());
-    bits.map_or_else(|| text.to_owned(), |bits| format!("{:?}", f64::from_bits(bits)))
+    if let Some(bits) = bits {
+        return format!("{:?}", f64::from_bits(bits));
+    }
+    let quoted = text.strip_prefix('"').and_then(|_| serde_json::from_str::<String>(text).ok());
+    quoted.unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]

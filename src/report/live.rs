@@ -28,6 +28,7 @@ impl Live {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(15));
         let total = ProgressBar::hidden();
         total.set_length(labels.len() as u64);
+        Self { labels, screen, total, running: BTreeMap::new() }
     }
 
     fn label(&self, index: usize) -> String {

@@ -5,6 +5,7 @@
 //! [`Scalar`], and answered as `PyYAML` does.
 
 mod error;
+mod json;
 mod marks;
 mod meaning;
 mod node;

@@ -1,6 +1,5 @@
 //! Lower: the quantized graph becomes a program.
 
-use crate::base::Share;
 use crate::base::fs;
 use crate::compiler::lower as stage;
 use crate::compiler::quantize::QuantizedGraph;
@@ -11,8 +10,7 @@ use crate::toolchains::{Work, WorkError};
 pub(super) fn lower(work: &Work<'_>, settings: &LowerSettings) -> Result<(), WorkError> {
     let graph = QuantizedGraph::from_json(&fs::read(work.input("quantized/quantized_model.json")?)?)?;
     (work.progress)("lower", 0, 1);
-    let options =
-        stage::LowerOptions { cores: settings.cores, resources: Share::eighths(settings.resources_eighths) };
+    let options = stage::LowerOptions { cores: settings.cores, resources: settings.resources() };
     let compiled = stage::lower(&graph, &options)?;
     for (name, bytes) in &compiled.files {
         fs::write(&work.output.join(name), bytes)?;

@@ -7,9 +7,12 @@ use serde_json::json;
 use super::samples::{Images, Random};
 use crate::base::fs;
 use crate::compiler::calibrate::Samples;
+use crate::compiler::StageError;
+use crate::compiler::Status;
 use crate::compiler::onnx;
 use crate::compiler::quantize as quantizer;
 use crate::plan::QuantizeSettings;
+use crate::properties::QuantizationScheme;
 use crate::toolchains::{Work, WorkError};
 
 /// Reads `model`, `calibration/NNNNN` and `evaluation/NNNNN`; writes the quantized model in all its forms and the report.
@@ -34,7 +37,7 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     };
     let evaluation = images("evaluation/", "held-out", &settings.labels);
     let quantize_options = quantizer::QuantizeOptions {
-        scheme: scheme(settings),
+        scheme: scheme(settings)?,
         class_count: Some(settings.class_count),
         threads: work.threads,
     };
@@ -67,9 +70,40 @@ fn write_manifest(output: &Path) -> Result<(), WorkError> {
     Ok(())
 }
 
-fn scheme(settings: &QuantizeSettings) -> quantizer::Scheme {
-    match settings.properties.get("quantization_scheme").map(String::as_str) {
-        Some("per_tensor_min_max") => quantizer::Scheme::PerTensorMinMax,
-        _ => quantizer::Scheme::PerTensorHistogram,
+/// The quantizer's scheme, or that this version has none such.
+fn scheme(settings: &QuantizeSettings) -> Result<quantizer::Scheme, WorkError> {
+    match settings.scheme() {
+        QuantizationScheme::PerTensorMinMax => Ok(quantizer::Scheme::PerTensorMinMax),
+        QuantizationScheme::PerTensorHistogram => Ok(quantizer::Scheme::PerTensorHistogram),
+        other => {
+            let message = format!("`quantization_scheme: {other}` is not supported by this version");
+            let hint = "choose `per_tensor_histogram` or `per_tensor_min_max`";
+            Err(StageError::new(Status::QtoolsError, message).hint(hint).into())
+        }
     }
+}
+
+/// What the card demands at least (SPEC 8): a model under its floor is no artifact.
+fn check_floors(report: &quantizer::QuantizationReport, settings: &QuantizeSettings) -> Result<(), WorkError> {
+    let measured = report.evaluation.as_ref();
+    let under = |what: String, found: Option<f64>, floor: f64, key| {
+        let found = found.map_or_else(|| "not measured (there are no held-out images)".to_owned(), |it| format!("{it:.3}"));
+        Err(WorkError::UnderFloor { what, found, floor: floor.to_string(), key })
+    };
+    if let Some(floor) = settings.min_sqnr_db {
+        let outputs = measured.map_or(&[][..], |measured| measured.outputs.as_slice());
+        if outputs.is_empty() {
+            return under("the SQNR".to_owned(), None, floor, "min_sqnr_db");
+        }
+        if let Some(output) = outputs.iter().find(|output| output.sqnr_db.is_some_and(|found| found < floor)) {
+            return under(format!("the SQNR of `{}` in dB", output.name), output.sqnr_db, floor, "min_sqnr_db");
+        }
+    }
+    if let Some(floor) = settings.min_top1_agreement {
+        let agreement = measured.and_then(|measured| measured.classification.as_ref()).map(|found| found.top1_agreement);
+        if agreement.is_none_or(|found| found < floor) {
+            return under("top-1 agreement with float".to_owned(), agreement, floor, "min_top1_agreement");
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,20 @@
+//! Which files beside an ONNX file hold its tensors, told without importing it.
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+
+use super::proto::ModelProto;
+
+/// `data_location` of a tensor that lies in another file.
+const EXTERNAL: i32 = 1;
+
+/// The `location` of every initializer that lies in another file, sorted; nothing for bytes that are not ONNX.
+#[must_use]
+pub fn external_locations(bytes: &[u8]) -> BTreeSet<String> {
+    let Ok(model) = ModelProto::decode(bytes) else { return BTreeSet::new() };
+    let initializers = model.graph.iter().flat_map(|graph| &graph.initializer);
+    let external = initializers.filter(|tensor| tensor.data_location == EXTERNAL);
+    let entries = external.flat_map(|tensor| &tensor.external_data).filter(|entry| entry.key == "location");
+    entries.map(|entry| entry.value.clone()).collect()
+}

@@ -12,6 +12,7 @@
 //! Rooms are listed in order: a room uses only rooms above it (`tests/house` enforces it).
 
 pub mod base;
+pub mod cascade;
 pub mod compiler;
 pub mod config;
 pub mod diag;

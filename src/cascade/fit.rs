@@ -107,46 +107,57 @@ pub(super) fn execution_cores_alone(cores: u32, resources: Share, most: u32) -> 
 /// even split.
 type Cost = (u32, u32, u32, u32);
 
-/// Which settings to change, in words. Minimal in the number of models that change, then in what they lose.
-pub(super) fn smallest_change(demands: &[Demand], device: Device) -> String {
+/// What it costs to run with `option` instead of `demand`.
+fn cost_of(demand: &Demand, option: &Demand) -> Cost {
+    let (had, takes) = (demand.total().unwrap_or_default(), option.total().unwrap_or_default());
+    (u32::from(option != demand), had.0.saturating_sub(takes.0), had.1.saturating_sub(takes.1), takes.0 * takes.0)
+}
+
+fn add(a: Cost, b: Cost) -> Cost {
+    (a.0 + b.0, a.1 + b.1, a.2 + b.2, a.3 + b.3)
+}
+
+/// The forms of all models that fit the device together at the least cost; `None` when none do.
+fn smallest(demands: &[Demand], device: Device) -> Option<Vec<Demand>> {
     // (cores used, eighths used) → the cheapest choices so far.
-    let mut reached: BTreeMap<(u32, u32), (Cost, Vec<Demand>)> = BTreeMap::from([((0, 0), ((0, 0, 0, 0), Vec::new()))]);
+    type Reached = BTreeMap<(u32, u32), (Cost, Vec<Demand>)>;
+    let mut reached: Reached = BTreeMap::from([((0, 0), (Cost::default(), Vec::new()))]);
     for demand in demands {
-        let mut next: BTreeMap<(u32, u32), (Cost, Vec<Demand>)> = BTreeMap::new();
-        let present = demand.total().unwrap_or_default();
+        let options = demand.options(device);
+        let mut next = Reached::new();
         for (used, (cost, chosen)) in &reached {
-            for option in demand.options(device) {
+            for option in &options {
                 let Some(takes) = option.total() else { continue };
                 let now = (used.0 + takes.0, used.1 + takes.1);
                 if now.0 > device.cores || now.1 > Share::WHOLE.count() {
                     continue;
                 }
-                let cost = (
-                    cost.0 + u32::from(option != *demand),
-                    cost.1 + present.0.saturating_sub(takes.0),
-                    cost.2 + present.1.saturating_sub(takes.1),
-                    cost.3 + takes.0 * takes.0,
-                );
+                let cost = add(*cost, cost_of(demand, option));
                 if next.get(&now).is_none_or(|(best, _)| cost < *best) {
-                    let chosen = chosen.iter().cloned().chain([option]).collect();
+                    let chosen = chosen.iter().chain([option]).cloned().collect();
                     next.insert(now, (cost, chosen));
                 }
             }
         }
         reached = next;
     }
-    let Some((_, chosen)) = reached.into_values().min_by_key(|(cost, _)| *cost) else {
+    reached.into_values().min_by_key(|(cost, _)| *cost).map(|(_, chosen)| chosen)
+}
+
+/// Which settings to change, in words. Minimal in the number of models that change, then in what they lose.
+pub(super) fn smallest_change(demands: &[Demand], device: Device) -> String {
+    let Some(chosen) = smallest(demands, device) else {
         return too_many(demands, device);
     };
     let changed = demands.iter().zip(&chosen).filter(|(demand, option)| demand != option);
     let changes: Vec<String> = changed.map(|(demand, option)| demand.change_to(option)).collect();
-    let sum = |of: &dyn Fn((u32, u32)) -> u32| chosen.iter().filter_map(Demand::total).map(of).sum::<u32>();
+    let totals: Vec<(u32, u32)> = chosen.iter().filter_map(Demand::total).collect();
     format!(
         "the smallest change that fits: {}\nthen {} of {} cores and {} of 1.0 of the memory are used",
         changes.join(", "),
-        sum(&|total| total.0),
+        totals.iter().map(|total| total.0).sum::<u32>(),
         device.cores,
-        Share::eighths(sum(&|total| total.1))
+        Share::eighths(totals.iter().map(|total| total.1).sum())
     )
 }
 
@@ -190,4 +201,70 @@ pub(super) fn use_of_idle(budget: &Budget, demands: &[Demand], device: Device) -
 /// `1 core`, `3 cores`.
 pub(super) fn cores_in_words(cores: u32) -> String {
     if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Board;
+
+    fn demand() -> impl Strategy<Value = Demand> {
+        (1_u32..=4, 1_u32..=4, 1_u32..=4, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+            |(cores, times, quanta, wanted, cores_follow, resources_follow)| {
+                let times = if wanted { times } else { 1 };
+                Demand {
+                    name: "m".to_owned(),
+                    cores,
+                    execution_cores: cores * times,
+                    resources: Share::eighths(2 * quanta),
+                    decided_by: if wanted { DecidedBy::AipuCores } else { DecidedBy::OneInstance },
+                    cores_follow,
+                    resources_follow,
+                }
+            },
+        )
+    }
+
+    /// Every combination of forms, the slow way.
+    fn combinations(demands: &[Demand], device: Device) -> Vec<Vec<Demand>> {
+        demands.iter().fold(vec![Vec::new()], |chosen, demand| {
+            let options = demand.options(device);
+            let with = |before: &Vec<Demand>| {
+                options
+                    .iter()
+                    .map(|option| before.iter().chain([option]).cloned().collect())
+                    .collect::<Vec<Vec<Demand>>>()
+            };
+            chosen.iter().flat_map(with).collect()
+        })
+    }
+
+    fn fits(chosen: &[Demand], device: Device) -> bool {
+        let totals: Vec<(u32, u32)> = chosen.iter().filter_map(Demand::total).collect();
+        totals.iter().map(|total| total.0).sum::<u32>() <= device.cores
+            && totals.iter().map(|total| total.1).sum::<u32>() <= 8
+    }
+
+    fn cost(demands: &[Demand], chosen: &[Demand]) -> Cost {
+        demands.iter().zip(chosen).map(|(demand, option)| cost_of(demand, option)).fold(Cost::default(), add)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_change_fits_and_no_other_is_smaller(demands in prop::collection::vec(demand(), 1..=3)) {
+            let device = Device::whole(Board::Pcie);
+            let best = combinations(&demands, device)
+                .into_iter()
+                .filter(|chosen| fits(chosen, device))
+                .map(|chosen| cost(&demands, &chosen))
+                .min();
+            let found = smallest(&demands, device);
+            prop_assert!(found.as_ref().is_none_or(|found| fits(found, device)));
+            prop_assert_eq!(found.map(|found| cost(&demands, &found)), best);
+        }
+    }
 }

@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
         toml: "",
         expected: &[
             "note config/old-name 2:3: `ptq_scheme` is another name of `quantization_scheme`",
-            "error config/said-twice 3:24: `quantization_scheme` says per_tensor_histogram for `quantization_scheme`, but line 2 says per_tensor_min_max",
+            "error config/said-twice 3:24: `quantization_scheme` is said twice: per_tensor_min_max as `ptq_scheme` in line 2, per_tensor_histogram as `quantization_scheme` here",
         ],
     },
     Case {
@@ -169,6 +169,20 @@ fn unknown_keys_are_kept_and_enter_the_keys_of_both_steps() {
     assert_eq!(quantize.get("new_thing").map(String::as_str), Some("3"));
     assert_eq!(lower.get("backend_config.nested.a").map(String::as_str), Some("f64:3fe0000000000000"));
     assert!(!quantize.contains_key("backend_config.subdevices"));
+}
+
+#[test]
+fn hostile_files_are_refused_in_bounded_time() {
+    let deep = format!("a = {}1{}", "[".repeat(200_000), "]".repeat(200_000));
+    let tables = format!("[{}a]\nb = 1\n", "a.".repeat(50_000));
+    let long_key = format!("{} = 1\n", "k".repeat(1 << 19));
+    let many: String = (0..40_000).map(|index| format!("k{index} = 1\n")).collect::<Vec<_>>().concat();
+    let large = "#".repeat((1 << 20) + 1);
+    for text in [deep, tables, long_key, many, large] {
+        let zoo = Zoo::new(Device::default(), &[("cards/a.toml", &text)]);
+        let resolution = zoo.resolve("compiler_config_file: a.toml\n", &[]);
+        assert!(!resolution.diagnostics.is_empty(), "{}", text.chars().take(40).collect::<String>());
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod imaging;
 pub mod properties;
 pub mod compiler;
 pub mod config;
+pub mod cascade;
 pub mod plan;
 pub mod toolchains;
 pub mod pack;

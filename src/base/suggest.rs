@@ -3,9 +3,14 @@
 /// The candidate that `word` is a near miss of: edit distance at most 2 and at most a third of the word's length
 /// (SPEC 3). `None` when nothing is that near, or when `word` is a candidate itself.
 pub fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = 2.min(word.chars().count() / 3);
+    let length = word.chars().count();
+    let limit = 2.min(length / 3);
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
+        // A distance costs the product of both lengths, which for a hostile word of a megabyte is minutes.
+        if candidate.chars().count().abs_diff(length) > limit {
+            continue;
+        }
         let distance = strsim::osa_distance(word, candidate);
         if distance == 0 {
             return None;
@@ -17,6 +22,9 @@ pub fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) 
     best.map(|(_, candidate)| candidate)
 }
 
+/// Bytes of the longest words that are compared letter by letter.
+const LONGEST: usize = 1024;
+
 /// Up to three candidates that look like `word`, nearest first; for "unknown name" errors, so more lenient than
 /// [`near_miss`]: similarity at least 0.6, or one contains the other.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
@@ -25,7 +33,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .filter_map(|candidate| {
             let other = candidate.to_lowercase();
-            let mut score = strsim::normalized_damerau_levenshtein(&lower, &other);
+            // The score is at most the ratio of the lengths, so the costly distance is taken only where it can matter.
+            let (short, long) = (lower.len().min(other.len()), lower.len().max(other.len()));
+            let comparable = long <= 4 * short && long <= LONGEST;
+            let mut score = if comparable { strsim::normalized_damerau_levenshtein(&lower, &other) } else { 0.0 };
             if lower.len() >= 3 && (other.contains(&lower) || lower.contains(&other)) {
                 score = score.max(0.7);
             }
@@ -59,6 +70,14 @@ mod tests {
         assert_eq!(near_miss("nm", keys), None);
         assert_eq!(near_miss("something_new", keys), None);
         assert_eq!(near_miss("name", keys), None);
+    }
+
+    #[test]
+    fn a_word_of_a_megabyte_is_near_nothing_at_once() {
+        let word = "a".repeat(1 << 20);
+        let candidates: Vec<String> = (0..200).map(|index| format!("{}{index}", "a".repeat(40))).collect();
+        assert_eq!(near_miss(&word, candidates.iter().map(String::as_str)), None);
+        assert!(nearest(&word, ["b".repeat(40).as_str()]).is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::properties;
 use crate::properties::CompilerConfig;
+use crate::properties::HostSupport;
 use crate::properties::Influence;
 use crate::properties::Value;
 
@@ -101,6 +102,14 @@ impl Config {
         };
         let kept = self.extra.iter().map(|(name, traced)| (name.clone(), traced.value.clone()));
         properties::all().iter().filter_map(differs).chain(kept).collect()
+    }
+
+    /// The values that some layer says and that differ from the default, but that the embedded compiler ignores: with each
+    /// property the reason why.
+    pub fn ignored_by_host(&self) -> impl Iterator<Item = (&'static properties::Property, &Traced<Value>)> {
+        let ignored = properties::all().iter().filter(|row| row.host == HostSupport::Ignored);
+        let pair = |row: &'static properties::Property| Some((row, self.entries.get(row.name)?));
+        ignored.filter_map(pair).filter(|(row, traced)| traced.value != row.default)
     }
 
     /// The values that differ from the defaults as a TOML file: values only, no origins, so that a comment or a moved value

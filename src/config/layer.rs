@@ -248,14 +248,14 @@ impl Reader<'_> {
         if let Some((earlier, place)) = layer.values.get(property.name)
             && *earlier != value
         {
-            let position = place.position();
+            let line = place.position().line;
+            let other = layer.written.get(property.name).map_or(property.name, String::as_str);
             let message = format!(
-                "`{}` says {value} for `{}`, but line {} says {earlier}",
-                entry.key, property.name, position.line
+                "`{}` is said twice: {earlier} as `{other}` in line {line}, {value} as `{}` here",
+                property.name, entry.key
             );
             let problem = Diagnostic::error("config/said-twice", message).at_place(Some(&entry.place));
-            let other = layer.written.get(property.name).cloned().unwrap_or_default();
-            self.problems.push(problem.hint(format!("keep one of `{other}` and `{}`", entry.key)));
+            self.problems.push(problem.hint(format!("keep one of them, by today's name `{}`", property.name)));
             return;
         }
         layer.written.insert(property.name, entry.key.clone());

@@ -26,3 +26,6 @@ pub use origin::{LayerKind, Origin, Traced};
 pub use resolver::{BoardRequest, Request, Resolution, Resolver};
 pub use search::{ListedConfig, SearchPath};
 pub use show::{render, to_json};
+
+#[cfg(test)]
+pub(crate) mod tests;

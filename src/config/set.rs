@@ -45,7 +45,7 @@ fn raw(value: &str) -> RawValue {
     }
     // `[B,T]` is what a shell leaves of `["B","T"]`.
     if let Some(inner) = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let words = inner.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let words = inner.split(',').map(|word| word.trim().trim_matches(['"', '\''])).filter(|word| !word.is_empty());
         return RawValue::List(words.map(|word| RawValue::scalar(Value::Text(word.to_owned()))).collect());
     }
     RawValue::scalar(Value::Text(value.to_owned()))

@@ -47,7 +47,8 @@ pub(super) fn read(path: &Path, name: &str) -> TomlFile {
         Err(error) => return failed(unreadable(&error, name)),
     };
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&Source::new(name, text)),
+        // A byte order mark is no part of the document, and no column either.
+        Ok(text) => parse(&Source::new(name, text.strip_prefix('\u{feff}').unwrap_or(&text))),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let before = error.as_bytes().get(..valid).unwrap_or_default();
@@ -65,9 +66,7 @@ fn unreadable(error: &fs::FsError, name: &str) -> Diagnostic {
 
 /// Parses a text. After a syntax error there are no entries: half a file must not count as a whole one.
 pub(super) fn parse(source: &Source) -> TomlFile {
-    // A byte order mark is no part of the document; blanks keep the offsets as they are.
-    let text = source.text().strip_prefix('\u{feff}').map(|rest| format!("   {rest}"));
-    let (table, errors) = DeTable::parse_recoverable(text.as_deref().unwrap_or(source.text()));
+    let (table, errors) = DeTable::parse_recoverable(source.text());
     if errors.is_empty() {
         return TomlFile { entries: entries(table.get_ref(), source), problems: Vec::new() };
     }

@@ -100,7 +100,7 @@ pub enum HostSupport {
     Honoured,
     /// Something with the same effect for the user.
     Emulated,
-    /// Nothing; `check` says so where a value differs from the default.
+    /// Nothing.
     Ignored,
 }
 
@@ -348,10 +348,12 @@ mod tests {
         }
     }
 
+    /// A property, a value, the board's cores, and what comes of it.
+    struct Case(&'static str, Value, u32, Result<Value, &'static str>);
+
     #[test]
     fn values_are_checked() {
         let text = |text: &str| Value::Text(text.to_owned());
-        struct Case(&'static str, Value, u32, Result<Value, &'static str>);
         let cases = [
             Case("tiling_depth", Value::Int(6), 4, Ok(Value::Int(6))),
             Case("tiling_depth", Value::Int(0), 4, Err("`tiling_depth` is an integer of at least 1, found 0")),

@@ -1,0 +1,270 @@
+//! The smallest change that makes a network fit, found by trying all: a device has at most eight cores, so the ways to
+//! shrink one model are few and the ways for all models are counted by dynamic programming over what is left.
+
+use std::collections::BTreeMap;
+
+use crate::base::Share;
+use crate::config::Device;
+
+use super::budget::Budget;
+
+/// What one model takes, and which of its numbers follow from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Demand {
+    pub(super) name: String,
+    pub(super) cores: u32,
+    pub(super) execution_cores: u32,
+    pub(super) resources: Share,
+    /// What decides the execution cores.
+    pub(super) decided_by: DecidedBy,
+    /// Whether `aipu_cores_used` follows from `aipu_cores`.
+    pub(super) cores_follow: bool,
+    /// Whether `resources_used` follows from it too.
+    pub(super) resources_follow: bool,
+}
+
+/// What decides how many cores a model runs on (SPEC 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DecidedBy {
+    /// `aipu_cores` or `--aipu-cores`.
+    AipuCores,
+    /// It is the network's only deep-learning model and fills up to so many cores by itself.
+    Alone(u32),
+    /// One instance on the cores it is compiled for.
+    OneInstance,
+}
+
+impl Demand {
+    fn wanted(&self) -> bool {
+        self.decided_by == DecidedBy::AipuCores
+    }
+
+    /// Execution cores ÷ cores, when that is a whole number.
+    pub(super) fn instances(&self) -> Option<u32> {
+        let whole = self.cores > 0 && self.execution_cores.is_multiple_of(self.cores) && self.execution_cores > 0;
+        whole.then(|| self.execution_cores / self.cores)
+    }
+
+    fn total(&self) -> Option<(u32, u32)> {
+        Some((self.execution_cores, self.resources.times(self.instances()?).count()))
+    }
+
+    /// Every smaller form that settings can say, this one first.
+    fn options(&self, device: Device) -> Vec<Self> {
+        let mut options = vec![self.clone()];
+        let mut shares_of = |option: Self| {
+            let due = device.board.share_of(option.cores);
+            if option.resources > due {
+                options.push(Self { resources: due, ..option.clone() });
+            }
+            options.push(option);
+        };
+        if self.wanted() {
+            for execution_cores in 1..=self.execution_cores {
+                let cores = if self.cores_follow { self.cores.min(execution_cores) } else { self.cores };
+                let resources = if self.resources_follow { device.board.share_of(cores) } else { self.resources };
+                shares_of(Self { cores, execution_cores, resources, ..self.clone() });
+            }
+        } else {
+            for cores in 1..=self.cores {
+                let resources = if self.resources_follow { device.board.share_of(cores) } else { self.resources };
+                let execution_cores = match self.decided_by {
+                    DecidedBy::Alone(most) => execution_cores_alone(cores, resources, most),
+                    DecidedBy::AipuCores | DecidedBy::OneInstance => cores,
+                };
+                shares_of(Self { cores, execution_cores, resources, ..self.clone() });
+            }
+        }
+        options.retain(|option| option.instances().is_some());
+        options
+    }
+
+    /// The change from this to `other` as settings to write.
+    fn change_to(&self, other: &Self) -> String {
+        let mut settings = Vec::new();
+        if self.wanted() && self.execution_cores != other.execution_cores {
+            settings.push(format!("`aipu_cores: {}`", other.execution_cores));
+        }
+        if self.cores != other.cores && !(self.wanted() && self.cores_follow) {
+            settings.push(format!("`aipu_cores_used: {}`", other.cores));
+        }
+        if self.resources != other.resources && !(self.wanted() && self.resources_follow) {
+            settings.push(format!("`resources_used: {}`", other.resources));
+        }
+        format!("{} for `{}`", settings.join(" and "), self.name)
+    }
+}
+
+/// How many cores a network's only model runs on when nothing says so: as many instances as cores and memory allow.
+pub(super) fn execution_cores_alone(cores: u32, resources: Share, most: u32) -> u32 {
+    let by_cores = most / cores.max(1);
+    let by_memory = Share::WHOLE.count() / resources.count().max(1);
+    // A model that does not fit at all still shows what it asks for.
+    cores * by_cores.min(by_memory).max(1)
+}
+
+/// What a set of choices costs: fewer changed models first, then fewer cores taken away, less memory, and then the most
+/// even split.
+type Cost = (u32, u32, u32, u32);
+
+/// What it costs to run with `option` instead of `demand`.
+fn cost_of(demand: &Demand, option: &Demand) -> Cost {
+    let (had, takes) = (demand.total().unwrap_or_default(), option.total().unwrap_or_default());
+    (u32::from(option != demand), had.0.saturating_sub(takes.0), had.1.saturating_sub(takes.1), takes.0 * takes.0)
+}
+
+fn add(a: Cost, b: Cost) -> Cost {
+    (a.0 + b.0, a.1 + b.1, a.2 + b.2, a.3 + b.3)
+}
+
+/// The forms of all models that fit the device together at the least cost; `None` when none do.
+fn smallest(demands: &[Demand], device: Device) -> Option<Vec<Demand>> {
+    // (cores used, eighths used) → the cheapest choices so far.
+    type Reached = BTreeMap<(u32, u32), (Cost, Vec<Demand>)>;
+    let mut reached: Reached = BTreeMap::from([((0, 0), (Cost::default(), Vec::new()))]);
+    for demand in demands {
+        let options = demand.options(device);
+        let mut next = Reached::new();
+        for (used, (cost, chosen)) in &reached {
+            for option in &options {
+                let Some(takes) = option.total() else { continue };
+                let now = (used.0 + takes.0, used.1 + takes.1);
+                if now.0 > device.cores || now.1 > Share::WHOLE.count() {
+                    continue;
+                }
+                let cost = add(*cost, cost_of(demand, option));
+                if next.get(&now).is_none_or(|(best, _)| cost < *best) {
+                    let chosen = chosen.iter().chain([option]).cloned().collect();
+                    next.insert(now, (cost, chosen));
+                }
+            }
+        }
+        reached = next;
+    }
+    reached.into_values().min_by_key(|(cost, _)| *cost).map(|(_, chosen)| chosen)
+}
+
+/// Which settings to change, in words. Minimal in the number of models that change, then in what they lose.
+pub(super) fn smallest_change(demands: &[Demand], device: Device) -> String {
+    let Some(chosen) = smallest(demands, device) else {
+        return too_many(demands, device);
+    };
+    let changed = demands.iter().zip(&chosen).filter(|(demand, option)| demand != option);
+    let changes: Vec<String> = changed.map(|(demand, option)| demand.change_to(option)).collect();
+    let totals: Vec<(u32, u32)> = chosen.iter().filter_map(Demand::total).collect();
+    format!(
+        "the smallest change that fits: {}\nthen {} of {} cores and {} of 1.0 of the memory are used",
+        changes.join(", "),
+        totals.iter().map(|total| total.0).sum::<u32>(),
+        device.cores,
+        Share::eighths(totals.iter().map(|total| total.1).sum())
+    )
+}
+
+fn too_many(demands: &[Demand], device: Device) -> String {
+    let count = demands.len();
+    if count as u32 > device.cores {
+        return format!(
+            "{count} models need at least {count} cores, and the device has {}; make them networks of their own",
+            device.cores
+        );
+    }
+    let fixed: Vec<String> = demands
+        .iter()
+        .filter(|demand| demand.wanted() && !demand.cores_follow)
+        .map(|demand| format!("`{}` is compiled for {}", demand.name, cores_in_words(demand.cores)))
+        .collect();
+    if fixed.is_empty() {
+        "give each model fewer cores or a smaller share".to_owned()
+    } else {
+        format!("no smaller `aipu_cores` fits: {}; lower its `aipu_cores_used` too", fixed.join(", "))
+    }
+}
+
+/// What a network that leaves something idle could do about it, where that is plain.
+pub(super) fn use_of_idle(budget: &Budget, demands: &[Demand], device: Device) -> Option<String> {
+    let [only] = demands else { return None };
+    let quantum = device.board.quantum();
+    let due = device.board.share_of(only.cores);
+    if matches!(only.decided_by, DecidedBy::Alone(_)) && only.resources > due && only.cores < budget.device_cores {
+        return Some(format!(
+            "`resources_used: {due}` lets {} instances run at once; `aipu_cores_used: {}` with `resources_used: {}` uses all \
+             cores for one",
+            device.cores / only.cores,
+            device.cores,
+            quantum.times(device.cores)
+        ));
+    }
+    None
+}
+
+/// `1 core`, `3 cores`.
+pub(super) fn cores_in_words(cores: u32) -> String {
+    if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Board;
+
+    fn demand() -> impl Strategy<Value = Demand> {
+        (1_u32..=4, 1_u32..=4, 1_u32..=4, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+            |(cores, times, quanta, wanted, cores_follow, resources_follow)| {
+                let times = if wanted { times } else { 1 };
+                Demand {
+                    name: "m".to_owned(),
+                    cores,
+                    execution_cores: cores * times,
+                    resources: Share::eighths(2 * quanta),
+                    decided_by: if wanted { DecidedBy::AipuCores } else { DecidedBy::OneInstance },
+                    cores_follow,
+                    resources_follow,
+                }
+            },
+        )
+    }
+
+    /// Every combination of forms, the slow way.
+    fn combinations(demands: &[Demand], device: Device) -> Vec<Vec<Demand>> {
+        demands.iter().fold(vec![Vec::new()], |chosen, demand| {
+            let options = demand.options(device);
+            let with = |before: &Vec<Demand>| {
+                options
+                    .iter()
+                    .map(|option| before.iter().chain([option]).cloned().collect())
+                    .collect::<Vec<Vec<Demand>>>()
+            };
+            chosen.iter().flat_map(with).collect()
+        })
+    }
+
+    fn fits(chosen: &[Demand], device: Device) -> bool {
+        let totals: Vec<(u32, u32)> = chosen.iter().filter_map(Demand::total).collect();
+        totals.iter().map(|total| total.0).sum::<u32>() <= device.cores
+            && totals.iter().map(|total| total.1).sum::<u32>() <= 8
+    }
+
+    fn cost(demands: &[Demand], chosen: &[Demand]) -> Cost {
+        demands.iter().zip(chosen).map(|(demand, option)| cost_of(demand, option)).fold(Cost::default(), add)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_change_fits_and_no_other_is_smaller(demands in prop::collection::vec(demand(), 1..=3)) {
+            let device = Device::whole(Board::Pcie);
+            let best = combinations(&demands, device)
+                .into_iter()
+                .filter(|chosen| fits(chosen, device))
+                .map(|chosen| cost(&demands, &chosen))
+                .min();
+            let found = smallest(&demands, device);
+            prop_assert!(found.as_ref().is_none_or(|found| fits(found, device)));
+            prop_assert_eq!(found.map(|found| cost(&demands, &found)), best);
+        }
+    }
+}

@@ -158,7 +158,7 @@ impl QuantizeSettings {
     #[must_use]
     pub fn scheme(&self) -> QuantizationScheme {
         let word = self.properties.get("quantization_scheme").map(|text| readable(text)).unwrap_or_default();
-        word.parse().unwrap_or_default()
+        QuantizationScheme::from_word(&word).unwrap_or(QuantizationScheme::PerTensorHistogram)
     }
 }
 

@@ -14,4 +14,5 @@
 pub mod base;
 pub mod compiler;
 pub mod diag;
+pub mod imaging;
 pub mod yaml;

@@ -1,22 +1,24 @@
 //! A card, validated: types, not text.
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Dataset;
 use super::Model;
+use super::PathValue;
 use super::Spanned;
 use super::Task;
 use super::fields::Fields;
 use super::model::printable;
 use super::paths::Variables;
+use super::pipeline;
 use super::raw::RawCard;
 use super::template::Templates;
 use super::versions;
 use crate::base::check_name;
-use crate::base::did_you_mean;
-use crate::base::nearest;
 use crate::diag::Diagnostic;
+use crate::diag::Place;
 use crate::diag::Source;
 use crate::yaml::Node;
 
@@ -71,6 +73,20 @@ impl Card {
         self.tasks.iter().filter(move |task| task.model.value == model)
     }
 
+    /// A path as users see it: relative to the zoo's root where it lies below it.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(self.templates.root()).unwrap_or(path).display().to_string()
+    }
+
+    /// The path under `key` of any mapping of this card.
+    #[must_use]
+    pub fn path_under(&self, mapping: &Node, key: &str) -> Option<PathValue> {
+        let node = mapping.get(key)?;
+        let place = Place::new(&self.source, node.span);
+        Some(PathValue::new(node.as_text()?, place, &self.folder, &self.variables))
+    }
+
     /// Validates a card's tree. The problems come in the order of the text; with an error among them there is no card.
     pub(super) fn read(source: &Source, node: Node, reading: Reading<'_>) -> (Option<Self>, Vec<Diagnostic>) {
         let mut fields = Fields {
@@ -92,7 +108,8 @@ impl Card {
             raw.pipeline.into_iter().flat_map(Node::items).filter_map(|item| Task::read(&mut fields, item)).collect();
         let models = entries(&mut fields, raw.models, Model::read);
         let datasets = entries(&mut fields, raw.datasets, Dataset::read);
-        check_tasks(&mut fields, &tasks, &models, raw.models.map_or(0, |models| models.entries().len()));
+        pipeline::check_tasks(&mut fields, &tasks, &models, raw.models.map_or(0, |models| models.entries().len()));
+        pipeline::check_datasets(&mut fields, &models, &datasets);
         versions::warn(&mut fields, &node);
         let mut problems = fields.problems;
         problems.sort_by_key(|problem| problem.place.as_ref().map_or(0, |place| place.span.start));
@@ -136,27 +153,4 @@ fn entries<T>(
         fields.model = None;
     }
     found
-}
-
-/// Task names are unique and each task's model is defined (voyager-semantics 3.1). `defined` counts the models as
-/// written: where some could not be read, nothing is said about them twice.
-fn check_tasks(fields: &mut Fields<'_>, tasks: &[Task], models: &[Model], defined: usize) {
-    for (index, task) in tasks.iter().enumerate() {
-        if let Some(first) = tasks[..index].iter().find(|first| first.name.value == task.name.value) {
-            let line = fields.source.position(first.name.span.start).line;
-            let message = format!("two tasks are named `{}`; the first is in line {line}", task.name.value);
-            fields.error("pipeline/duplicate-task", task.name.span, message, Some("give each task a name of its own"));
-        }
-        let names = models.iter().map(|model| model.name.value.as_str());
-        if defined == models.len() && !names.clone().any(|name| name == task.model.value) {
-            let near = nearest(&task.model.value, names.clone());
-            let known: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-            let message = format!(
-                "the task `{}` uses the model `{}`, which is not defined under `models:`",
-                task.name.value, task.model.value
-            );
-            let hint = did_you_mean(&near).unwrap_or_else(|| format!("the card defines {}", known.join(", ")));
-            fields.error("pipeline/unknown-model", task.model.span, message, Some(&hint));
-        }
-    }
 }

@@ -99,7 +99,7 @@ impl Card {
     /// # Errors
     /// `card/dataset-missing`, `card/dataset-undefined` when there is no such dataset; `card/no-images` when it names
     /// no folder; `card/undefined-variable` when the path has one.
-    pub fn calibration(&self, model: &Model) -> Result<ImageFolder, Diagnostic> {
+    pub fn calibration(&self, model: &Model) -> Result<ImageFolder, Box<Diagnostic>> {
         let dataset = self.required_dataset(model)?;
         if let Some(path) = &dataset.repr_imgs_dir_path {
             return match &path.resolved {
@@ -110,7 +110,7 @@ impl Card {
                     url: dataset.repr_imgs_url.clone(),
                     md5: dataset.repr_imgs_md5.clone(),
                 }),
-                Err(error) => Err(self.undefined(error, &path.place).model(model.name.value.as_str())),
+                Err(error) => Err(Box::new(self.undefined(error, &path.place).model(model.name.value.as_str()))),
             };
         }
         if let Some(written) = &dataset.cal_data {
@@ -122,20 +122,20 @@ impl Card {
         let message = format!("the dataset `{}` names no images", dataset.name.value);
         let problem = Diagnostic::error("card/no-images", message).at(&self.source, dataset.name.span);
         let hint = "give `repr_imgs_dir_path`, `cal_data` or `data_dir_name`";
-        Err(problem.hint(hint).network(self.name.value.as_str()).model(model.name.value.as_str()))
+        Err(Box::new(problem.hint(hint).network(self.name.value.as_str()).model(model.name.value.as_str())))
     }
 
     /// The folder of held-out images (`val_data`), if the model's dataset names one.
     ///
     /// # Errors
     /// As [`Card::calibration`].
-    pub fn evaluation(&self, model: &Model) -> Result<Option<ImageFolder>, Diagnostic> {
+    pub fn evaluation(&self, model: &Model) -> Result<Option<ImageFolder>, Box<Diagnostic>> {
         let Some(dataset) = self.dataset_of(model) else { return Ok(None) };
         let Some(written) = &dataset.val_data else { return Ok(None) };
         self.data_folder(model, dataset, "val_data", written).map(Some)
     }
 
-    fn required_dataset(&self, model: &Model) -> Result<&Dataset, Diagnostic> {
+    fn required_dataset(&self, model: &Model) -> Result<&Dataset, Box<Diagnostic>> {
         let error = |code, span, message: String| {
             let problem = Diagnostic::error(code, message).at(&self.source, span);
             problem.network(self.name.value.as_str()).model(model.name.value.as_str())
@@ -143,25 +143,16 @@ impl Card {
         let Some(name) = &model.dataset else {
             let message = format!("the model `{}` names no dataset, so there are no images", model.name.value);
             let hint = "give the model a `dataset:` and describe it under `datasets:`";
-            return Err(error("card/dataset-missing", model.name.span, message).hint(hint));
+            return Err(Box::new(error("card/dataset-missing", model.name.span, message).hint(hint)));
         };
-        self.dataset_of(model).ok_or_else(|| self.undefined_dataset(model, name))
-    }
-
-    /// `dataset: x` where `datasets:` has no `x`.
-    pub(crate) fn undefined_dataset(&self, model: &Model, name: &Spanned<String>) -> Diagnostic {
-        let message = format!("the dataset `{}` is not defined under `datasets:`", name.value);
-        let names = self.datasets.iter().map(|dataset| dataset.name.value.as_str());
-        let near = crate::base::nearest(&name.value, names);
-        Diagnostic::error("card/dataset-undefined", message)
-            .at(&self.source, name.span)
-            .maybe_hint(crate::base::did_you_mean(&near))
-            .network(self.name.value.as_str())
-            .model(model.name.value.as_str())
+        self.dataset_of(model).ok_or_else(|| {
+            let message = format!("the dataset `{}` is not defined under `datasets:`", name.value);
+            Box::new(error("card/dataset-undefined", name.span, message))
+        })
     }
 
     /// A variable that a needed path has, and that is not set.
-    pub(crate) fn undefined(&self, error: &UndefinedVariable, place: &Place) -> Diagnostic {
+    pub(super) fn undefined(&self, error: &UndefinedVariable, place: &Place) -> Diagnostic {
         Diagnostic::error("card/undefined-variable", error.to_string())
             .at(&place.source, place.span)
             .hint(format!("set it, for example `export {}=…`", error.name))
@@ -179,16 +170,17 @@ impl Card {
         dataset: &Dataset,
         key: &'static str,
         written: &Spanned<String>,
-    ) -> Result<ImageFolder, Diagnostic> {
+    ) -> Result<ImageFolder, Box<Diagnostic>> {
         let place = Place::new(&self.source, written.span);
         let text = expand(&written.value, &self.variables)
-            .map_err(|error| self.undefined(&error, &place).model(model.name.value.as_str()))?;
+            .map_err(|error| Box::new(self.undefined(&error, &place).model(model.name.value.as_str())))?;
         let below = match &dataset.data_dir_name {
             Some(name) => self.data_root.join(&name.value).join(&text),
             None => self.data_root.join(&text),
         };
         let beside = self.folder.join(&text);
-        let folder = if Path::new(&text).is_relative() && !fs::exists(&below) && fs::exists(&beside) { beside } else { below };
+        let folder =
+            if Path::new(&text).is_relative() && !fs::exists(&below) && fs::exists(&beside) { beside } else { below };
         Ok(self.plain_folder(folder, key, written))
     }
 }

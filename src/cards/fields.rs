@@ -67,37 +67,31 @@ impl Fields<'_> {
     /// A scalar's text as written.
     pub(super) fn text(&mut self, mapping: &Node, key: &str) -> Option<Spanned<String>> {
         let node = Self::value(mapping, key)?;
-        match node.as_text() {
-            Some(text) => Some(Spanned::new(text.to_owned(), node.span)),
-            None => {
-                self.wrong_type(key, node, "text");
-                None
-            }
-        }
+        let Some(text) = node.as_text() else {
+            self.wrong_type(key, node, "text");
+            return None;
+        };
+        Some(Spanned::new(text.to_owned(), node.span))
     }
 
     /// A whole number of at least `least`.
     pub(super) fn count(&mut self, mapping: &Node, key: &str, least: u32) -> Option<Spanned<u32>> {
         let node = Self::value(mapping, key)?;
-        match node.as_int().and_then(|value| u32::try_from(value).ok()).filter(|&value| value >= least) {
-            Some(value) => Some(Spanned::new(value, node.span)),
-            None => {
-                self.wrong_type(key, node, &format!("a whole number of at least {least}"));
-                None
-            }
+        let fits = node.as_int().and_then(|value| u32::try_from(value).ok()).filter(|&value| value >= least);
+        if fits.is_none() {
+            self.wrong_type(key, node, &format!("a whole number of at least {least}"));
         }
+        fits.map(|value| Spanned::new(value, node.span))
     }
 
     /// A number, whole or not.
     pub(super) fn number(&mut self, mapping: &Node, key: &str) -> Option<Spanned<f64>> {
         let node = Self::value(mapping, key)?;
-        match node.as_number().filter(|value| value.is_finite()) {
-            Some(value) => Some(Spanned::new(value, node.span)),
-            None => {
-                self.wrong_type(key, node, "a number");
-                None
-            }
+        let fits = node.as_number().filter(|value| value.is_finite());
+        if fits.is_none() {
+            self.wrong_type(key, node, "a number");
         }
+        fits.map(|value| Spanned::new(value, node.span))
     }
 
     /// A mapping.

@@ -147,8 +147,8 @@ impl Model {
         };
         let prequantized = ready("prequantized_path", "prequantized_url", "prequantized_md5");
         let precompiled = ready("precompiled_path", "precompiled_url", "precompiled_md5");
-        let shape_needed =
-            kind == ModelKind::DeepLearning && (weights.is_some() || !(prequantized.is_given() || precompiled.is_given()));
+        let shape_needed = kind == ModelKind::DeepLearning
+            && (weights.is_some() || !(prequantized.is_given() || precompiled.is_given()));
         let input_shape = input_shape(fields, key, node, shape_needed);
         Some(Self {
             kind,

@@ -58,12 +58,11 @@ pub fn expand(text: &str, variables: &Variables) -> Result<String, UndefinedVari
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         let after = &rest[at + 1..];
-        let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((name, _)) => (name, name.len() + 2),
-            None => {
-                let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
-                (&after[..end], end)
-            }
+        let (name, length) = if let Some((name, _)) = after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            (name, name.len() + 2)
+        } else {
+            let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
+            (&after[..end], end)
         };
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if is_name {
@@ -81,13 +80,7 @@ pub fn expand(text: &str, variables: &Variables) -> Result<String, UndefinedVari
 /// Where a model's weights are: beside the card when they are there, else in the SDK's download cache
 /// (`$HOME/.cache/axelera/weights/<model>/…`, a leading `weights/` dropped) when they are there, else beside the card,
 /// where a download puts them.
-pub(super) fn weights(
-    written: &str,
-    place: Place,
-    folder: &Path,
-    model: &str,
-    variables: &Variables,
-) -> PathValue {
+pub(super) fn weights(written: &str, place: Place, folder: &Path, model: &str, variables: &Variables) -> PathValue {
     let mut value = PathValue::new(written, place, folder, variables);
     let beside = match &value.resolved {
         Ok(path) if Path::new(written).is_relative() && !fs::is_file(path) => path,

@@ -137,13 +137,11 @@ impl ExtraSettings {
 
 fn seed(fields: &mut Fields<'_>, node: &Node) -> Option<Spanned<u64>> {
     let value = Fields::value(node, "cal_seed")?;
-    match value.as_int().and_then(|seed| u64::try_from(seed).ok()) {
-        Some(seed) => Some(Spanned::new(seed, value.span)),
-        None => {
-            fields.wrong_type("cal_seed", value, "a whole number of at least 0");
-            None
-        }
+    let seed = value.as_int().and_then(|seed| u64::try_from(seed).ok());
+    if seed.is_none() {
+        fields.wrong_type("cal_seed", value, "a whole number of at least 0");
     }
+    seed.map(|seed| Spanned::new(seed, value.span))
 }
 
 impl AxzooSettings {

@@ -175,7 +175,8 @@ impl Substitution<'_> {
             return Value::Late;
         }
         let size = |index: usize| self.model.input_size().and_then(|size| size.get(index).copied());
-        let number = |value: Option<usize>| value.map_or(Value::Unknown, |value| known(value.to_string(), Style::Plain));
+        let number =
+            |value: Option<usize>| value.map_or(Value::Unknown, |value| known(value.to_string(), Style::Plain));
         match name {
             "name" => return known(self.model.name.value.clone(), Style::Quoted),
             "num_classes" => return known(self.model.num_classes.to_string(), Style::Plain),
@@ -220,7 +221,8 @@ fn text_of(node: &Node) -> String {
         Kind::Scalar(scalar) => scalar.text.clone(),
         Kind::Sequence(items) => format!("[{}]", items.iter().map(text_of).collect::<Vec<_>>().join(", ")),
         Kind::Mapping(entries) => {
-            let entries: Vec<_> = entries.iter().map(|(key, value)| format!("{}: {}", text_of(key), text_of(value))).collect();
+            let entries: Vec<_> =
+                entries.iter().map(|(key, value)| format!("{}: {}", text_of(key), text_of(value))).collect();
             format!("{{{}}}", entries.join(", "))
         }
     }

@@ -27,4 +27,3 @@ pub use error::ImagingError;
 pub use operator::{Conversion, Interpolation, PreprocessOperator, ResizeTarget, SIDE_LIMIT};
 pub use picture::Picture;
 pub use preprocess::Preprocess;
-

@@ -14,4 +14,7 @@
 pub mod base;
 pub mod compiler;
 pub mod diag;
+pub mod exec;
+pub mod plan;
+pub mod store;
 pub mod yaml;

@@ -30,6 +30,12 @@ impl CancelToken {
         self.0.load(Ordering::SeqCst)
     }
 
+    /// The flag behind the token, for a signal handler, which can do nothing but set it.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// `Err` once somebody asked to stop, for `?` in long loops.
     pub fn check(&self) -> Result<(), Cancelled> {
         if self.is_cancelled() { Err(Cancelled) } else { Ok(()) }

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -270,6 +270,17 @@ pub fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
 }
 
+/// The file that `path` was to become, if its name is one that [`temporary_beside`] makes; tells a killed run's
+/// leftovers from everybody else's files.
+#[must_use]
+pub fn target_of_temporary(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let (target, number) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (process, count) = number.split_once('-')?;
+    (is_number(process) && is_number(count)).then(|| path.with_file_name(target))
+}
+
 /// Writes `bytes` so that `path` holds the old contents or the new ones, never a part; folders above are created.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
@@ -415,6 +426,51 @@ pub fn try_lock(path: &Path) -> Result<Option<fs::File>> {
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => at(Action::Lock, path, Err(error)),
     }
+}
+
+/// All bytes of a file; `None` when there is no such file.
+pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `path` itself is a symbolic link.
+#[must_use]
+pub fn is_link(path: &Path) -> bool {
+    path.is_symlink()
+}
+
+/// Creates an empty file, or empties the one there is; folders above are created.
+pub fn create(path: &Path) -> Result<fs::File> {
+    if let Some(folder) = path.parent() {
+        create_folders(folder)?;
+    }
+    at(Action::Write, path, fs::File::create(path))
+}
+
+/// Writes `bytes` at the place where `file`, opened from `path`, stands.
+pub fn write_to(mut file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
+    at(Action::Write, path, file.write_all(bytes))
+}
+
+/// Replaces the contents of `file`, opened from `path`.
+pub fn replace(file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
+    at(Action::Write, path, file.set_len(0))?;
+    at(Action::Write, path, file.write_all_at(bytes, 0))
+}
+
+/// Waits until the contents of `file`, opened from `path`, would survive a power cut.
+pub fn sync(file: &fs::File, path: &Path) -> Result<()> {
+    at(Action::Write, path, file.sync_data())
+}
+
+/// Waits until everything written so far to the file system that holds the folder `path` would survive a power cut.
+pub fn sync_file_system(path: &Path) -> Result<()> {
+    let folder = at(Action::Read, path, fs::File::open(path))?;
+    at(Action::Write, path, rustix::fs::syncfs(&folder).map_err(io::Error::from))
 }
 
 #[cfg(test)]

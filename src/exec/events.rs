@@ -1,0 +1,223 @@
+//! Everything that a run says: what `report` sees, and the summary at the end.
+
+use std::time::Duration;
+
+use super::StepFailure;
+use crate::base::Digest;
+use crate::plan::StepId;
+use crate::plan::StepKind;
+
+/// What to run and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Steps at a time, at least 1.
+    pub parallel: usize,
+    /// Bytes that running steps may take together by [`Step::memory`](crate::plan::Step::memory); 0 for no limit. One
+    /// step always runs, however large.
+    pub memory: u64,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+    /// Start nothing more once a step has failed.
+    pub fail_fast: bool,
+    /// Run every chosen step, whatever the store holds.
+    pub force: bool,
+    /// The chosen steps; with them comes what they need. Empty for all.
+    pub targets: Vec<StepId>,
+    /// What others are told while they wait for this run, such as `axzoo build all`.
+    pub purpose: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parallel: 1,
+            memory: 0,
+            dry_run: false,
+            fail_fast: false,
+            force: false,
+            targets: Vec::new(),
+            purpose: "axzoo build".to_owned(),
+        }
+    }
+}
+
+/// How a step ended, or in a dry run, how it would.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The work was done.
+    Ran,
+    /// The key is the last one, and every installed file is right.
+    UpToDate,
+    /// The result came from the store.
+    Restored,
+    /// The work could not be done.
+    Failed(StepFailure),
+    /// The work was not begun, or was stopped.
+    Skipped {
+        /// For which reason.
+        why: String,
+    },
+    /// Dry run: the work would be done.
+    WillRun,
+    /// Dry run: whether it would be done depends on what steps before it write.
+    MayRun,
+}
+
+impl Outcome {
+    /// The word in JSON (SPEC 10).
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Ran => "ran",
+            Self::UpToDate => "up_to_date",
+            Self::Restored => "restored",
+            Self::Failed(_) => "failed",
+            Self::Skipped { .. } => "skipped",
+            Self::WillRun => "will_run",
+            Self::MayRun => "may_run",
+        }
+    }
+
+    /// Whether steps that need this one can go on.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        !matches!(self, Self::Failed(_) | Self::Skipped { .. })
+    }
+}
+
+/// Why a run stops starting steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// Somebody asked for it.
+    Interrupted,
+    /// A step failed, and the run was to stop then.
+    FailFast,
+    /// The store cannot be written.
+    Store,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Another run has the store; this one waits.
+    Waiting {
+        /// Who has it.
+        holder: &'a str,
+    },
+    /// It is known what there is to do.
+    Planned {
+        /// Steps chosen.
+        steps: usize,
+        /// Steps that run or may run.
+        pending: usize,
+    },
+    /// A step began to run.
+    Started {
+        /// The step.
+        step: StepId,
+        /// How long it ran the last time.
+        expected: Option<Duration>,
+    },
+    /// A running step came further.
+    Progress {
+        /// The step.
+        step: StepId,
+        /// What it is doing.
+        phase: &'a str,
+        /// Units done.
+        done: u64,
+        /// Units there are; 0 when that is not known.
+        of: u64,
+    },
+    /// A running step wrote a line to its log.
+    Line {
+        /// The step.
+        step: StepId,
+        /// The line.
+        text: &'a str,
+    },
+    /// A step ended; said once for each chosen step.
+    Finished {
+        /// The step.
+        step: StepId,
+        /// How.
+        outcome: &'a Outcome,
+        /// How long it ran.
+        duration: Duration,
+    },
+    /// All steps of a network are good and its files are in the build root.
+    Installed {
+        /// The network.
+        network: &'a str,
+        /// Files written now; the others were there.
+        written: usize,
+    },
+    /// All steps of a network are good, but its files could not be written; the step whose file it was now counts as
+    /// failed.
+    InstallFailed {
+        /// The network.
+        network: &'a str,
+        /// The step whose file it was.
+        step: StepId,
+        /// Why.
+        failure: &'a StepFailure,
+    },
+    /// A file that an earlier build wrote and that no network has any more was removed.
+    Removed {
+        /// The network that had it.
+        network: &'a str,
+        /// The file, relative to the build root.
+        file: &'a str,
+    },
+    /// No more steps are started.
+    Stopping {
+        /// Why.
+        cause: StopCause,
+    },
+    /// Time passed; for displays that show it.
+    Tick,
+}
+
+/// How one step ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepSummary {
+    /// The step.
+    pub id: StepId,
+    /// Its network.
+    pub network: String,
+    /// Its model.
+    pub model: Option<String>,
+    /// Its kind.
+    pub step: StepKind,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it ran.
+    pub duration_ms: u64,
+    /// Its key, where that was known.
+    pub key: Option<Digest>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// Each chosen step, in the order of the plan.
+    pub steps: Vec<StepSummary>,
+    /// Time from beginning to end.
+    pub wall: Duration,
+    /// Whether somebody asked to stop.
+    pub interrupted: bool,
+}
+
+impl Summary {
+    /// How many steps ended with an outcome of this word.
+    #[must_use]
+    pub fn count(&self, word: &str) -> usize {
+        self.steps.iter().filter(|step| step.outcome.word() == word).count()
+    }
+
+    /// Whether nothing failed and nothing was left out.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        !self.interrupted && self.steps.iter().all(|step| step.outcome.is_good())
+    }
+}

@@ -1,0 +1,155 @@
+//! A network's files go to the build root together, once all its steps are good; files that no plan names any more go.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::StepFailure;
+use super::judge::place;
+use crate::base::Digest;
+use crate::base::fs;
+use crate::plan::Graph;
+use crate::plan::StepId;
+use crate::store::Output;
+use crate::store::Store;
+use crate::store::StoreError;
+
+/// A file that belongs into the build root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Relative to the build root.
+    pub(super) file: String,
+    pub(super) digest: Digest,
+    /// The step that wrote it.
+    pub(super) step: StepId,
+}
+
+#[derive(Debug, Default)]
+struct Network {
+    steps: Vec<StepId>,
+    left: usize,
+    is_bad: bool,
+    /// Whether every step that the network has is chosen, so that what is recorded and not named is a left-over.
+    is_whole: bool,
+    /// Whether all that it needs is in the build root now.
+    is_installed: bool,
+}
+
+/// The networks of a run, by name.
+#[derive(Debug)]
+pub(super) struct Networks<'g> {
+    networks: BTreeMap<&'g str, Network>,
+}
+
+impl<'g> Networks<'g> {
+    pub(super) fn new<S>(graph: &'g Graph<S>, wanted: &[bool]) -> Self {
+        let mut networks: BTreeMap<&str, Network> = BTreeMap::new();
+        for id in graph.ids() {
+            let name = graph.step(id).network.as_str();
+            let network = networks
+                .entry(name)
+                .or_insert_with(|| Network { is_whole: !graph.is_partial(name), ..Network::default() });
+            if wanted[id.index()] {
+                network.steps.push(id);
+                network.left += 1;
+            } else {
+                network.is_whole = false;
+            }
+        }
+        networks.retain(|_, network| !network.steps.is_empty());
+        Self { networks }
+    }
+
+    /// A step of the network ended. Says whether all of them now have, and are good.
+    pub(super) fn end(&mut self, network: &str, good: bool) -> bool {
+        let Some(network) = self.networks.get_mut(network) else { return false };
+        network.left = network.left.saturating_sub(1);
+        network.is_bad |= !good;
+        network.left == 0 && !network.is_bad
+    }
+
+    /// All files that the network's steps say belong into the build root, sorted. Two steps that write different
+    /// contents to one place are a failure of the second.
+    pub(super) fn files<'a, S>(
+        &self,
+        graph: &Graph<S>,
+        network: &str,
+        outputs: impl Fn(StepId) -> Option<&'a [Output]>,
+    ) -> Result<Vec<Wanted>, (StepId, StepFailure)> {
+        let mut found: BTreeMap<String, Wanted> = BTreeMap::new();
+        for &id in self.networks.get(network).map_or(&[][..], |network| &network.steps) {
+            let (Some(install), Some(outputs)) = (&graph.step(id).install, outputs(id)) else { continue };
+            for output in outputs {
+                let file = place(install, &output.name);
+                let wanted = Wanted { file: file.clone(), digest: output.digest, step: id };
+                if found.insert(file, wanted).is_some_and(|other| other.digest != output.digest) {
+                    let message = format!("two steps of `{network}` write `{}` into `{install}`", output.name);
+                    return Err((id, StepFailure::bug(&message)));
+                }
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// The network's files are in the build root.
+    pub(super) fn set_installed(&mut self, network: &str) {
+        if let Some(network) = self.networks.get_mut(network) {
+            network.is_installed = true;
+        }
+    }
+
+    /// The network's recorded files that none of its steps names, when all its steps are known and good.
+    pub(super) fn leftovers(&self, store: &Store, network: &str, files: &[Wanted]) -> Vec<String> {
+        if !self.networks.get(network).is_some_and(|network| network.is_whole && network.is_installed) {
+            return Vec::new();
+        }
+        let is_named = |file: &String| files.binary_search_by(|wanted| wanted.file.cmp(file)).is_ok();
+        store.files(network).into_iter().filter(|file| !is_named(file)).collect()
+    }
+
+    /// Records which files are there because of the network: those it wants, and those it has left over until they are
+    /// removed.
+    pub(super) fn record(store: &mut Store, network: &str, files: &[Wanted]) {
+        let old = store.files(network);
+        if old.len() == files.len() && old.iter().zip(files).all(|(old, wanted)| *old == wanted.file) {
+            return;
+        }
+        let mut recorded: BTreeSet<String> = old.into_iter().collect();
+        recorded.extend(files.iter().map(|wanted| wanted.file.clone()));
+        store.set_files(network, &recorded);
+    }
+}
+
+/// Removes left-over files and the folders that this empties, except what some network has; calls `removed` for each.
+pub(super) fn remove(
+    store: &mut Store,
+    leftovers: &[(String, String)],
+    mut removed: impl FnMut(&str, &str),
+) -> Result<(), StoreError> {
+    if leftovers.is_empty() {
+        return Ok(());
+    }
+    let mut recorded: BTreeMap<String, BTreeSet<String>> =
+        store.networks().into_iter().map(|(network, files)| (network, files.into_iter().collect())).collect();
+    for (network, file) in leftovers {
+        if let Some(files) = recorded.get_mut(network) {
+            files.remove(file);
+        }
+    }
+    for (network, file) in leftovers {
+        if recorded.values().any(|files| files.contains(file)) {
+            continue;
+        }
+        let path = store.build_root().join(file);
+        fs::remove_file(&path)?;
+        let folders = path.ancestors().skip(1).take_while(|folder| *folder != store.build_root());
+        for folder in folders {
+            fs::remove_folder_if_empty(folder)?;
+        }
+        removed(network, file);
+    }
+    let changed: BTreeSet<&String> = leftovers.iter().map(|(network, _)| network).collect();
+    for network in changed {
+        store.set_files(network, recorded.get(network).unwrap_or(&BTreeSet::new()));
+    }
+    Ok(())
+}

@@ -1,0 +1,502 @@
+//! The run: one thread that owns all state, judges steps when their inputs are there, and hands out work.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::ExecError;
+use super::events::{Event, Options, Outcome, StepSummary, StopCause, Summary};
+use super::explain::{forecast, outcome_of, skipped_after};
+use super::job::{Runner, StepFailure};
+use super::judge::{Hit, Judged, Obstacle, Verdict, files_of, judge, outputs_in, record_of, wanted, wrong_files};
+use super::networks::{Networks, remove};
+use super::states::{Limits, Need, States};
+use super::workers::{InstallTask, Message, Shop, StepTask, Task};
+use crate::base::CancelToken;
+use crate::base::Digest;
+use crate::base::fs;
+use crate::plan::Graph;
+use crate::plan::StepId;
+use crate::plan::StepSettings;
+use crate::store::Entry;
+use crate::store::KeyRecord;
+use crate::store::Output;
+use crate::store::Slot;
+use crate::store::SlotName;
+use crate::store::Store;
+use crate::store::StoreError;
+
+/// How often the run looks whether somebody asked it to stop, and lets displays show the time.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a step is taken to last when it never ran, in milliseconds.
+const UNKNOWN_DURATION: u64 = 1000;
+
+/// Runs the chosen steps of a graph. A step that fails is an outcome in the summary; an error is what keeps the run as a
+/// whole from being carried out.
+pub fn run<S, R>(
+    graph: &Graph<S>,
+    store: &mut Store,
+    runner: &R,
+    options: &Options,
+    cancel: &CancelToken,
+    events: &mut dyn FnMut(&Event<'_>),
+) -> Result<Summary, ExecError>
+where
+    S: StepSettings,
+    R: Runner<S>,
+{
+    let began = Instant::now();
+    graph.check()?;
+    if !options.dry_run {
+        store.lock(&options.purpose, cancel, |holder| events(&Event::Waiting { holder: &holder.to_string() }))?;
+    }
+    let wanted = wanted(graph, &options.targets);
+    let judged = judge(graph, store, &wanted, options.force)?;
+    let steps = wanted.iter().filter(|&&wanted| wanted).count();
+    let pending = judged.verdicts.iter().filter(|verdict| verdict.is_pending()).count();
+    events(&Event::Planned { steps, pending });
+    let mut run = Run::new(graph, store, options, events, judged, &wanted);
+    if options.dry_run {
+        run.foretell();
+    } else {
+        let result = run.carry_out(runner, cancel).and_then(|()| Ok(run.store.save()?));
+        run.store.unlock();
+        result?;
+    }
+    Ok(run.summary(began.elapsed()))
+}
+
+/// How a step ended.
+struct End {
+    outcome: Outcome,
+    duration: Duration,
+    key: Option<Digest>,
+}
+
+struct Run<'r, S> {
+    graph: &'r Graph<S>,
+    store: &'r mut Store,
+    options: &'r Options,
+    events: &'r mut dyn FnMut(&Event<'_>),
+    judged: Judged<'r>,
+    networks: Networks<'r>,
+    states: States,
+    /// Records and keys of steps that are queued or run.
+    making: HashMap<StepId, (Digest, KeyRecord)>,
+    /// Which step makes, or made in this run, the result of a key.
+    makers: HashMap<Digest, StepId>,
+    ends: Vec<Option<End>>,
+    tasks: VecDeque<InstallTask>,
+    leftovers: Vec<(String, String)>,
+    cancel: CancelToken,
+    stopped: Option<StopCause>,
+    broken: Option<StoreError>,
+}
+
+impl<'r, S: StepSettings> Run<'r, S> {
+    fn new(
+        graph: &'r Graph<S>,
+        store: &'r mut Store,
+        options: &'r Options,
+        events: &'r mut dyn FnMut(&Event<'_>),
+        judged: Judged<'r>,
+        wanted: &[bool],
+    ) -> Self {
+        let limits = Limits { steps: options.parallel, memory: options.memory };
+        let states = States::new(needs(graph, store, &judged), limits);
+        Self {
+            graph,
+            store,
+            options,
+            events,
+            judged,
+            networks: Networks::new(graph, wanted),
+            states,
+            making: HashMap::new(),
+            makers: HashMap::new(),
+            ends: wanted.iter().map(|_| None).collect(),
+            tasks: VecDeque::new(),
+            leftovers: Vec::new(),
+            cancel: CancelToken::new(),
+            stopped: None,
+            broken: None,
+        }
+    }
+
+    /// Says what a run would do.
+    fn foretell(&mut self) {
+        for (id, forecast) in self.graph.ids().zip(forecast(self.graph, &self.judged.verdicts)) {
+            if let Some((outcome, key)) = forecast {
+                self.tell(id, End { outcome, duration: Duration::ZERO, key });
+            }
+        }
+    }
+
+    fn carry_out<R: Runner<S>>(&mut self, runner: &R, cancel: &CancelToken) -> Result<(), ExecError> {
+        for id in self.graph.ids() {
+            if let Verdict::Hit(hit) = &self.judged.verdicts[id.index()] {
+                if !hit.is_last {
+                    self.store.set_slot(&SlotName::of(self.graph.step(id)), &hit.slot);
+                }
+                let end = End { outcome: outcome_of(hit), duration: Duration::ZERO, key: Some(hit.slot.key) };
+                self.tell(id, end);
+            }
+        }
+        if self.states.left() > 0 || !self.tasks.is_empty() {
+            self.work(runner, cancel);
+        }
+        if let Some(error) = self.broken.take() {
+            return Err(error.into());
+        }
+        self.leftovers.sort();
+        let events = &mut *self.events;
+        remove(self.store, &self.leftovers, |network, file| events(&Event::Removed { network, file }))?;
+        Ok(())
+    }
+
+    fn work<R: Runner<S>>(&mut self, runner: &R, cancel: &CancelToken) {
+        let shop = Shop { graph: self.graph, runner, blobs: self.store.blobs().clone(), cancel: self.cancel.clone() };
+        let (sender, messages) = mpsc::channel();
+        let workers = self.options.parallel.clamp(1, self.states.left() + self.tasks.len());
+        thread::scope(|scope| {
+            let mut tasks = Vec::new();
+            for worker in 0..workers {
+                let (give, take) = mpsc::channel();
+                let (shop, sender) = (&shop, sender.clone());
+                scope.spawn(move || shop.work(worker, &take, &sender));
+                tasks.push(give);
+            }
+            drop(sender);
+            self.supervise(&tasks, &messages, cancel);
+        });
+        // What cannot be removed now is swept at the next start.
+        let _ = fs::remove_folder(&self.store.temporary());
+    }
+
+    /// Hands out work until there is none left.
+    fn supervise(&mut self, workers: &[Sender<Task>], messages: &Receiver<Message>, cancel: &CancelToken) {
+        let mut idle: Vec<usize> = (0..workers.len()).rev().collect();
+        loop {
+            if cancel.is_cancelled() && self.stopped != Some(StopCause::Interrupted) {
+                self.stop(StopCause::Interrupted);
+            }
+            while let Some(step) = self.states.next_to_check() {
+                self.check(step);
+            }
+            while let Some(&worker) = idle.last() {
+                let Some(task) = self.next_task() else { break };
+                idle.pop();
+                // A worker lives until its sender is dropped, so this cannot fail.
+                let _ = workers[worker].send(task);
+            }
+            if idle.len() == workers.len() {
+                return;
+            }
+            match messages.recv_timeout(TICK) {
+                Ok(message) => {
+                    self.hear(message, &mut idle);
+                    while let Ok(message) = messages.try_recv() {
+                        self.hear(message, &mut idle);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => (self.events)(&Event::Tick),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn next_task(&mut self) -> Option<Task> {
+        if let Some(task) = self.tasks.pop_front() {
+            return Some(Task::Install(task));
+        }
+        loop {
+            let id = StepId::at(self.states.next_to_start()?);
+            let known = |step| outputs_in(&self.judged.verdicts, step);
+            let step = self.graph.step(id);
+            match files_of(self.graph, id, &self.judged.sources, known, self.store.blobs()) {
+                Ok((inputs, sources)) => {
+                    let expected = self.store.slot(&SlotName::of(step)).map(|slot| u64::from(slot.duration_ms));
+                    let expected = expected.filter(|&ms| ms > 0).map(Duration::from_millis);
+                    (self.events)(&Event::Started { step: id, expected });
+                    let folder = self.store.temporary().join(id.index().to_string());
+                    let log = self.store.log_path(&step.network, step.model.as_deref(), step.kind.word());
+                    return Some(Task::Step(StepTask { id, inputs, sources, folder, log }));
+                }
+                Err(obstacle) => self.fail(id, &failure_of(obstacle), Duration::ZERO),
+            }
+        }
+    }
+
+    /// A step's inputs are known: uses a result, or queues the step.
+    fn check(&mut self, index: usize) {
+        let id = StepId::at(index);
+        let known = |step| outputs_in(&self.judged.verdicts, step);
+        let record = match record_of(self.graph, id, &self.judged.sources, known) {
+            Ok(record) => record,
+            Err(obstacle) => return self.fail(id, &failure_of(obstacle), Duration::ZERO),
+        };
+        let key = record.key();
+        let found = self.find(id, key);
+        if let Some(error) = self.broken.take() {
+            return self.give_up(error, id);
+        }
+        if let Some(hit) = found {
+            self.use_hit(id, hit);
+        } else if let Some(&maker) = self.makers.get(&key).filter(|maker| self.making.contains_key(maker)) {
+            self.states.wait_for(index, maker.index());
+        } else {
+            if let Err(error) = self.store.forget(key) {
+                return self.give_up(error, id);
+            }
+            self.makers.insert(key, id);
+            self.making.insert(id, (key, record));
+            self.states.queue(index);
+        }
+    }
+
+    /// A result of `key` whose artifacts are all there.
+    fn find(&mut self, id: StepId, key: Digest) -> Option<Hit> {
+        let is_made_now = self.makers.contains_key(&key);
+        if self.options.force && !is_made_now {
+            return None;
+        }
+        let last = self.store.slot(&SlotName::of(self.graph.step(id))).filter(|slot| slot.key == key);
+        let is_last = last.is_some() && !is_made_now;
+        let slot = match last.filter(|_| is_last && !self.store.is_forgotten(&key)) {
+            Some(slot) => slot,
+            None => match self.store.entry(&key) {
+                Ok(entry) => entry.map(|entry| Slot { key, outputs: entry.outputs, duration_ms: entry.duration_ms })?,
+                Err(error) => {
+                    self.broken = Some(error);
+                    return None;
+                }
+            },
+        };
+        if !slot.outputs.iter().all(|output| self.store.blobs().holds(output)) {
+            return None;
+        }
+        let mut hit = Hit { slot, is_last, wrong: Vec::new() };
+        if let (Some(install), true) = (&self.graph.step(id).install, is_last) {
+            hit.wrong = wrong_files(self.store, install, &hit.slot.outputs);
+        }
+        Some(hit)
+    }
+
+    fn use_hit(&mut self, id: StepId, hit: Hit) {
+        let end = End { outcome: outcome_of(&hit), duration: Duration::ZERO, key: Some(hit.slot.key) };
+        self.succeed(id, hit, end);
+    }
+
+    fn succeed(&mut self, id: StepId, hit: Hit, end: End) {
+        self.store.set_slot(&SlotName::of(self.graph.step(id)), &hit.slot);
+        self.judged.verdicts[id.index()] = Verdict::Hit(hit);
+        self.states.finish(id.index(), true);
+        self.tell(id, end);
+    }
+
+    /// A step failed, and with it those that wait for the same result; what needs them is skipped.
+    fn fail(&mut self, id: StepId, failure: &StepFailure, duration: Duration) {
+        self.end_badly(id, &Outcome::Failed(failure.clone()), duration);
+        if self.options.fail_fast && self.stopped.is_none() {
+            self.stop(StopCause::FailFast);
+        }
+    }
+
+    fn end_badly(&mut self, id: StepId, outcome: &Outcome, duration: Duration) {
+        let ended = self.states.finish(id.index(), false);
+        let key = self.making.remove(&id).map(|(key, _)| key);
+        if let Some(key) = key {
+            self.makers.remove(&key);
+        }
+        self.tell(id, End { outcome: outcome.clone(), duration, key });
+        let skipped = skipped_after(self.graph, id);
+        for step in ended.skipped {
+            let end = End { outcome: skipped.clone(), duration: Duration::ZERO, key: None };
+            self.tell(StepId::at(step), end);
+        }
+        for twin in ended.twins {
+            self.end_badly(StepId::at(twin), outcome, Duration::ZERO);
+        }
+    }
+
+    /// Starts nothing more.
+    fn stop(&mut self, cause: StopCause) {
+        self.stopped = Some(cause);
+        (self.events)(&Event::Stopping { cause });
+        if cause != StopCause::FailFast {
+            self.cancel.cancel();
+            self.tasks.clear();
+        }
+        let why = match cause {
+            StopCause::Interrupted => "the build was interrupted",
+            StopCause::FailFast => "another step failed, and --fail-fast was given",
+            StopCause::Store => "the cache cannot be written",
+        };
+        for step in self.states.stop() {
+            let end = End { outcome: Outcome::Skipped { why: why.to_owned() }, duration: Duration::ZERO, key: None };
+            self.tell(StepId::at(step), end);
+        }
+    }
+
+    /// The store cannot be used any more: ends the run once the steps that run have ended.
+    fn give_up(&mut self, error: StoreError, id: StepId) {
+        let failure = StepFailure::new(error.to_string());
+        self.broken = Some(error);
+        self.end_badly(id, &Outcome::Failed(failure), Duration::ZERO);
+        if self.stopped != Some(StopCause::Store) {
+            self.stop(StopCause::Store);
+        }
+    }
+
+    fn hear(&mut self, message: Message, idle: &mut Vec<usize>) {
+        match message {
+            Message::Progress { step, phase, done, of } => {
+                (self.events)(&Event::Progress { step, phase: &phase, done, of });
+            }
+            Message::Line { step, text } => (self.events)(&Event::Line { step, text: &text }),
+            Message::Ran { worker, step, duration, result } => {
+                idle.push(worker);
+                match result {
+                    Ok(outputs) => self.keep(step, outputs, duration),
+                    Err(_) if self.cancel.is_cancelled() => {
+                        let why = "the build was interrupted".to_owned();
+                        self.end_badly(step, &Outcome::Skipped { why }, duration);
+                    }
+                    Err(failure) => self.fail(step, &failure, duration),
+                }
+            }
+            Message::Installed { worker, task, result, seen } => {
+                idle.push(worker);
+                for (path, seen) in seen {
+                    self.store.stats.remember(&path, seen);
+                }
+                self.installed(&task, result);
+            }
+        }
+    }
+
+    /// A step ran: its result goes into the journal before anything uses it.
+    fn keep(&mut self, id: StepId, outputs: Vec<Output>, duration: Duration) {
+        let Some((key, record)) = self.making.remove(&id) else { return };
+        let duration_ms = u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+        let entry = Entry { record, outputs, duration_ms };
+        if let Err(error) = self.store.done(key, &entry) {
+            return self.give_up(error, id);
+        }
+        let slot = Slot { key, outputs: entry.outputs, duration_ms };
+        let hit = Hit { slot, is_last: false, wrong: Vec::new() };
+        self.succeed(id, hit, End { outcome: Outcome::Ran, duration, key: Some(key) });
+    }
+
+    /// Says that a step ended, and looks whether its network is complete now.
+    fn tell(&mut self, id: StepId, end: End) {
+        (self.events)(&Event::Finished { step: id, outcome: &end.outcome, duration: end.duration });
+        let good = end.outcome.is_good();
+        self.ends[id.index()] = Some(end);
+        let network = &self.graph.step(id).network;
+        if self.networks.end(network, good) && !self.options.dry_run {
+            self.complete(network);
+        }
+    }
+
+    /// All steps of a network are good: installs what is not known to be right.
+    fn complete(&mut self, network: &str) {
+        let known = |step| outputs_in(&self.judged.verdicts, step);
+        let files = match self.networks.files(self.graph, network, known) {
+            Ok(files) => files,
+            Err((step, failure)) => return self.not_installed(network, step, failure),
+        };
+        let is_right =
+            |step: StepId| matches!(&self.judged.verdicts[step.index()], Verdict::Hit(hit) if hit.is_up_to_date());
+        let unsure: Vec<_> = files.iter().filter(|wanted| !is_right(wanted.step)).cloned().collect();
+        if unsure.is_empty() {
+            Networks::record(self.store, network, &files);
+            self.networks.set_installed(network);
+            let leftovers = self.networks.leftovers(self.store, network, &files);
+            self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
+            return;
+        }
+        let names: Vec<String> = unsure.iter().map(|wanted| wanted.file.clone()).collect();
+        if let Err(error) = self.store.intend(network, &names) {
+            let step = unsure[0].step;
+            return self.not_installed(network, step, error.into());
+        }
+        let build_root = self.store.build_root().to_owned();
+        self.tasks.push_back(InstallTask { network: network.to_owned(), build_root, files: unsure });
+    }
+
+    fn installed(&mut self, task: &InstallTask, result: Result<usize, (StepId, StepFailure)>) {
+        let network = task.network.as_str();
+        let known = |step| outputs_in(&self.judged.verdicts, step);
+        let files = self.networks.files(self.graph, network, known).unwrap_or_default();
+        Networks::record(self.store, network, &files);
+        match result {
+            Ok(written) => {
+                self.networks.set_installed(network);
+                let leftovers = self.networks.leftovers(self.store, network, &files);
+                self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
+                (self.events)(&Event::Installed { network, written });
+            }
+            Err((step, failure)) => self.not_installed(network, step, failure),
+        }
+    }
+
+    fn not_installed(&mut self, network: &str, step: StepId, failure: StepFailure) {
+        (self.events)(&Event::InstallFailed { network, step, failure: &failure });
+        if let Some(end) = &mut self.ends[step.index()] {
+            end.outcome = Outcome::Failed(failure);
+        }
+    }
+
+    fn summary(self, wall: Duration) -> Summary {
+        let mut steps = Vec::new();
+        for (id, end) in self.graph.ids().zip(self.ends) {
+            let Some(end) = end else { continue };
+            let step = self.graph.step(id);
+            steps.push(StepSummary {
+                id,
+                network: step.network.clone(),
+                model: step.model.clone(),
+                step: step.kind,
+                outcome: end.outcome,
+                duration_ms: u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
+                key: end.key,
+            });
+        }
+        Summary { steps, wall, interrupted: self.stopped == Some(StopCause::Interrupted) }
+    }
+}
+
+fn failure_of(obstacle: Obstacle) -> StepFailure {
+    match obstacle {
+        Obstacle::Broken(failure) => failure,
+        Obstacle::Unknown => StepFailure::bug("a step was begun before its inputs were there"),
+    }
+}
+
+/// What the steps that are still open need and weigh.
+fn needs<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>) -> Vec<Option<Need>> {
+    let mut needs: Vec<Option<Need>> = vec![None; judged.verdicts.len()];
+    let mut behind = vec![0_u64; judged.verdicts.len()];
+    for id in graph.ids().rev() {
+        if !matches!(judged.verdicts[id.index()], Verdict::Broken(_)) && !judged.verdicts[id.index()].is_pending() {
+            continue;
+        }
+        let step = graph.step(id);
+        let last = store.slot(&SlotName::of(step)).map_or(0, |slot| u64::from(slot.duration_ms));
+        let weight = behind[id.index()] + if last == 0 { UNKNOWN_DURATION } else { last };
+        let inputs: Vec<usize> = graph.inputs_of(id).into_iter().map(StepId::index).collect();
+        for &input in &inputs {
+            behind[input] = behind[input].max(weight);
+        }
+        needs[id.index()] = Some(Need { inputs, weight, memory: step.memory });
+    }
+    needs
+}

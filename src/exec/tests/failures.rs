@@ -1,0 +1,183 @@
+//! What happens when a step fails: the others go on, and what was good stays.
+
+use super::zoo::{STEPS, Zoo};
+use crate::base::CancelToken;
+use crate::base::fs;
+use crate::exec::Outcome;
+use crate::exec::StepFailure;
+
+fn failure(outcome: &Outcome) -> &StepFailure {
+    match outcome {
+        Outcome::Failed(failure) => failure,
+        other => panic!("expected a failure, found {other:?}"),
+    }
+}
+
+#[test]
+fn one_failure_does_not_stop_the_others() {
+    let mut zoo = Zoo::new();
+    zoo.set("two/b quantize", ".fail", "no images");
+    let done = zoo.build();
+    let failed = failure(done.outcome("two/b quantize"));
+    assert_eq!((failed.message.as_str(), failed.hint.as_deref()), ("no images", Some("do something")));
+    assert_eq!(failed.log_tail, ["working on quantize"]);
+    assert_eq!(failed.log.as_deref(), Some(zoo.cache.join("logs/two/b/quantize.log").as_path()));
+    let Outcome::Skipped { why } = done.outcome("two bundle") else { panic!("{:?}", done.outcome("two bundle")) };
+    assert_eq!(why, "`quantize` of `two/b` did not succeed");
+    assert_eq!(done.counts(), format!("failed 1, ran {}, skipped 3", STEPS - 4));
+    assert!(zoo.tree().keys().all(|file| file.starts_with("one/")), "a network that failed was installed");
+    zoo.unset("two/b quantize", ".fail");
+    assert_eq!(zoo.build_well().ran, ["two bundle", "two/b lower", "two/b pack", "two/b quantize"]);
+}
+
+#[test]
+fn a_failed_build_leaves_the_last_good_files() {
+    let mut zoo = Zoo::new();
+    zoo.build_well();
+    let tree = zoo.tree();
+    zoo.set("two/b lower", "cores", "4");
+    zoo.set("two/c lower", "cores", "4");
+    zoo.set("two/c lower", ".fail", "too large");
+    assert!(!zoo.build().summary.is_good());
+    assert_eq!(zoo.tree(), tree);
+}
+
+#[test]
+fn fail_fast_starts_nothing_more() {
+    let mut zoo = Zoo::new();
+    zoo.options.parallel = 1;
+    zoo.options.fail_fast = true;
+    for model in ["one/a", "two/b", "two/c"] {
+        zoo.set(&format!("{model} fetch"), ".fail", "not found");
+    }
+    let done = zoo.build();
+    assert_eq!(done.counts(), format!("failed 1, skipped {}", STEPS - 1));
+}
+
+#[test]
+fn a_panic_is_a_bug_of_one_step_and_the_others_go_on() {
+    let mut zoo = Zoo::new();
+    zoo.set("two/b lower", ".panic", "index out of bounds");
+    let done = zoo.build();
+    let failed = failure(done.outcome("two/b lower"));
+    assert_eq!(failed.message, "a bug in axzoo: index out of bounds");
+    assert!(failed.is_bug);
+    assert_eq!(done.counts(), format!("failed 1, ran {}, skipped 2", STEPS - 3));
+}
+
+#[test]
+fn a_missing_source_fails_its_step_and_names_the_file() {
+    let zoo = Zoo::new();
+    fs::remove_file(&zoo.path("b.onnx")).expect("removed");
+    let done = zoo.build();
+    let failed = failure(done.outcome("two/b fetch"));
+    assert!(failed.message.ends_with("b.onnx`: no such file or directory"), "{}", failed.message);
+    assert_eq!(done.word("one bundle"), "ran");
+}
+
+#[test]
+fn a_source_that_changes_under_a_step_is_noticed() {
+    let mut zoo = Zoo::new();
+    zoo.set("two/b fetch", ".touches", &zoo.path("b.onnx").display().to_string());
+    let done = zoo.build();
+    let failed = failure(done.outcome("two/b fetch"));
+    assert!(failed.message.ends_with("b.onnx` was changed during the build"), "{}", failed.message);
+    zoo.unset("two/b fetch", ".touches");
+    assert!(zoo.build_well().ran.contains(&"two/b fetch".to_owned()));
+}
+
+#[test]
+fn both_of_two_steps_with_one_key_fail_alike() {
+    let mut zoo = Zoo::new();
+    for model in ["b", "c"] {
+        zoo.write(&format!("{model}.onnx"), "the same weights");
+        zoo.set(&format!("two/{model} clean"), ".fail", "not an ONNX file");
+    }
+    let done = zoo.build();
+    assert_eq!(failure(done.outcome("two/b clean")), failure(done.outcome("two/c clean")));
+    assert_eq!(done.ran.iter().filter(|name| name.ends_with("clean") && name.starts_with("two")).count(), 1);
+}
+
+#[test]
+fn a_link_is_no_output() {
+    let mut zoo = Zoo::new();
+    zoo.set("one/a lower", ".link", "yes");
+    let done = zoo.build();
+    assert_eq!(
+        failure(done.outcome("one/a lower")).message,
+        "the output `link` is a symbolic link; a step writes regular files only"
+    );
+}
+
+#[test]
+fn files_that_cannot_be_installed_fail_their_step() {
+    let zoo = Zoo::new();
+    // A file of the user's where a folder has to be.
+    fs::write_atomic(&zoo.build.join("one"), b"mine").expect("written");
+    let done = zoo.build();
+    let failed = done.summary.steps.iter().find(|step| step.network == "one" && step.outcome.word() == "failed");
+    let failed = failure(&failed.expect("a step of the network failed").outcome);
+    assert!(failed.message.starts_with("cannot create the folder"), "{}", failed.message);
+    assert_eq!(done.word("two bundle"), "ran");
+    fs::remove_file(&zoo.build.join("one")).expect("removed");
+    assert!(zoo.build_well().ran.is_empty());
+}
+
+#[test]
+fn a_damaged_artifact_is_never_installed_and_is_made_again() {
+    let zoo = Zoo::new();
+    zoo.build_well();
+    let tree = zoo.tree();
+    let installed = zoo.build.join("one/a/main.txt");
+    let digest = fs::digest(&installed).expect("hashed");
+    let blob = zoo.store().blobs().path(&digest);
+    let size = fs::read(&blob).expect("read").len();
+    fs::remove_file(&blob).expect("removed");
+    fs::write(&blob, &vec![0; size]).expect("written");
+    fs::remove_file(&installed).expect("removed");
+    let done = zoo.build();
+    assert!(failure(done.outcome("one/a pack")).message.contains("is damaged"), "{:?}", done.outcome("one/a pack"));
+    assert!(!fs::exists(&installed));
+    assert_eq!(zoo.build_well().ran, ["one/a pack"]);
+    assert_eq!(zoo.tree(), tree);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_said() {
+    let mut zoo = Zoo::new();
+    zoo.write("file", "not a folder");
+    zoo.cache = zoo.path("file/cache");
+    let error = zoo.try_build(&CancelToken::new()).expect_err("the cache lies in a file");
+    let text = error.to_string();
+    assert!(text.contains("file/cache") && text.ends_with("not a directory"), "{text}");
+}
+
+#[test]
+fn a_cancelled_build_keeps_what_is_finished() {
+    let mut zoo = Zoo::new();
+    zoo.options.parallel = 3;
+    for step in ["one/a quantize", "two/b quantize", "two/c quantize"] {
+        zoo.set(step, ".sleep", "60000");
+    }
+    let cancel = CancelToken::new();
+    let canceller = {
+        let (cancel, logs) = (cancel.clone(), zoo.cache.join("logs/one/a/quantize.log"));
+        std::thread::spawn(move || {
+            while !fs::exists(&logs) {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            cancel.cancel();
+        })
+    };
+    let done = zoo.try_build(&cancel).expect("a summary");
+    canceller.join().expect("joined");
+    assert!(done.summary.interrupted && !done.summary.is_good());
+    assert_eq!(done.word("one/a quantize"), "skipped");
+    assert_eq!(done.word("one/a clean"), "ran");
+    assert!(zoo.tree().is_empty());
+    zoo.unset("one/a quantize", ".sleep");
+    zoo.unset("two/b quantize", ".sleep");
+    zoo.unset("two/c quantize", ".sleep");
+    let done = zoo.build_well();
+    assert_eq!(done.word("one/a clean"), "up_to_date");
+}

@@ -1,0 +1,158 @@
+//! Killed runs, and two runs at once.
+
+use std::process::Command;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use super::zoo::{Actor, STEPS, Zoo};
+use crate::base::CancelToken;
+use crate::base::fs;
+use crate::exec::Event;
+use crate::exec::run;
+
+/// In the working folder of a child process: the zoo that it is to build.
+const MARK: &str = "build-this-zoo";
+
+/// Not a test by itself: what the child processes of the tests below run.
+#[test]
+#[ignore = "run by other tests in a process of its own"]
+fn child_build() {
+    let folder = std::env::current_dir().expect("a working folder");
+    if fs::exists(&folder.join(MARK)) {
+        Zoo::at(&folder).build();
+    }
+}
+
+fn spawn_build(zoo: &Zoo) -> std::process::Child {
+    zoo.write(MARK, "");
+    Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "exec::tests::interruption::child_build", "--ignored"])
+        .current_dir(zoo.path("."))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a child process")
+}
+
+/// No file of a killed run is left in the build root or among the running steps' folders.
+fn assert_swept(zoo: &Zoo, when: &str) {
+    let stray: Vec<String> = zoo.tree().into_keys().filter(|file| file.contains(".tmp")).collect();
+    assert!(stray.is_empty(), "{when}: {stray:?}");
+    assert!(!fs::exists(&zoo.cache.join("tmp")), "{when}: folders of running steps stayed");
+    assert!(!fs::exists(&zoo.home().join("installing")), "{when}");
+}
+
+#[test]
+fn killed_at_any_moment_the_next_build_is_right() {
+    let clean = Zoo::new();
+    clean.build_well();
+    let expected = clean.tree();
+    let mut stopped_short = 0;
+    for round in 0..24 {
+        let zoo = Zoo::new();
+        let when = format!("killed in round {round}");
+        // Several kills on the way, at other moments in each round.
+        for kill in 0..3 {
+            let mut child = spawn_build(&zoo);
+            thread::sleep(Duration::from_micros(4000 + 700 * round + 1900 * kill));
+            child.kill().expect("killed");
+            stopped_short += usize::from(!child.wait().expect("ended").success());
+        }
+        let done = zoo.build_well();
+        assert_eq!(zoo.tree(), expected, "{when}");
+        assert_swept(&zoo, &when);
+        assert_eq!(zoo.build_well().counts(), format!("up_to_date {STEPS}"), "{when}: after {}", done.counts());
+    }
+    assert!(stopped_short > 0, "no child was killed before it was done");
+}
+
+#[test]
+fn what_a_killed_run_left_is_swept() {
+    let zoo = Zoo::new();
+    zoo.build_well();
+    let mut store = zoo.store();
+    store.intend("one", &["one/a/main.txt".into(), "one/a/gone.txt".into()]).expect("said");
+    let leftover = zoo.build.join("one/a/.main.txt.999999-3.tmp");
+    fs::write(&leftover, b"half").expect("written");
+    fs::write(&zoo.build.join("one/a/gone.txt"), b"an output of the killed run").expect("written");
+    fs::write(&zoo.build.join("one/a/.mine.txt.tmp"), b"mine").expect("written");
+    fs::write_atomic(&zoo.cache.join("tmp/3/half.txt"), b"half").expect("written");
+    let done = zoo.build_well();
+    assert!(!fs::exists(&leftover));
+    assert!(!fs::exists(&zoo.cache.join("tmp")));
+    assert_eq!(done.removed, ["one/a/gone.txt"], "a file that was being installed is axzoo's own");
+    assert!(fs::exists(&zoo.build.join("one/a/.mine.txt.tmp")), "a foreign file was removed");
+}
+
+#[test]
+fn artifacts_that_did_not_reach_the_disk_before_a_power_cut_are_made_again() {
+    let zoo = Zoo::new();
+    zoo.build_well();
+    let expected = zoo.tree();
+    // As after a power cut: no clean mark, no state, and one artifact of the right length with other contents.
+    let journal = zoo.cache.join("journal-1");
+    let text = zoo.read("cache/journal-1");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("clean")).collect();
+    fs::write(&journal, (lines.join("\n") + "\n").as_bytes()).expect("written");
+    fs::remove_folder(&zoo.cache.join("builds")).expect("removed");
+    let digest = fs::digest(&zoo.build.join("one/a/main.txt")).expect("hashed");
+    let blob = zoo.store().blobs().path(&digest);
+    let size = fs::read(&blob).expect("read").len();
+    fs::remove_file(&blob).expect("removed");
+    fs::write(&blob, &vec![0; size]).expect("written");
+    fs::remove_folder(&zoo.build).expect("removed");
+    let done = zoo.build_well();
+    assert_eq!(done.ran, ["one/a pack"]);
+    assert_eq!(zoo.tree(), expected);
+}
+
+#[test]
+fn two_builds_at_once_wait_for_each_other_and_say_for_whom() {
+    let mut zoo = Zoo::new();
+    zoo.set("one/a clean", ".sleep", "200");
+    zoo.options.purpose = "axzoo build one".into();
+    let zoo = &zoo;
+    thread::scope(|scope| {
+        let first = scope.spawn(move || zoo.build_well());
+        while !fs::exists(&zoo.cache.join("logs/one/a/clean.log")) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let mut waited_for = Vec::new();
+        let mut store = zoo.store();
+        let actor = Actor::default();
+        let summary = run(&zoo.graph(), &mut store, &actor, &zoo.options, &CancelToken::new(), &mut |event| {
+            if let Event::Waiting { holder } = event {
+                waited_for.push((*holder).to_owned());
+            }
+        });
+        assert_eq!(waited_for, [format!("process {} (axzoo build one)", std::process::id())]);
+        assert_eq!(summary.expect("a summary").count("up_to_date"), STEPS);
+        assert_eq!(first.join().expect("joined").summary.count("ran"), STEPS);
+    });
+}
+
+#[test]
+fn many_builds_at_once_in_processes_of_their_own_agree() {
+    let clean = Zoo::new();
+    clean.build_well();
+    let zoo = Zoo::new();
+    let children: Vec<_> = (0..4).map(|_| spawn_build(&zoo)).collect();
+    for mut child in children {
+        assert!(child.wait().expect("ended").success());
+    }
+    assert_eq!(zoo.tree(), clean.tree());
+    assert_eq!(zoo.build_well().counts(), format!("up_to_date {STEPS}"));
+}
+
+#[test]
+fn waiting_can_be_interrupted() {
+    let zoo = Zoo::new();
+    let mut holder = zoo.store();
+    holder.lock("axzoo build all", &CancelToken::new(), |_| ()).expect("locked");
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let error = zoo.try_build(&cancel).expect_err("interrupted");
+    assert!(error.is_interrupted());
+    assert!(error.to_string().starts_with("stopped while waiting for process"), "{error}");
+}

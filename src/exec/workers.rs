@@ -1,0 +1,187 @@
+//! Worker threads: each does one task at a time and says how it went. They know no graph and own no state.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::job::Job;
+use super::job::Log;
+use super::job::Runner;
+use super::job::StepFailure;
+use super::networks::Wanted;
+use crate::base::CancelToken;
+use crate::base::fs;
+use crate::plan::Graph;
+use crate::plan::StepId;
+use crate::store::Blobs;
+use crate::store::Output;
+use crate::store::Seen;
+use crate::store::StatIndex;
+use crate::store::is_unchanged;
+
+/// Progress of one step is told at most this often, in milliseconds.
+const PROGRESS_EVERY: u64 = 50;
+
+/// Something to do.
+#[derive(Debug)]
+pub(super) enum Task {
+    Step(StepTask),
+    Install(InstallTask),
+}
+
+/// A step to run.
+#[derive(Debug)]
+pub(super) struct StepTask {
+    pub(super) id: StepId,
+    pub(super) inputs: Vec<(String, PathBuf)>,
+    /// The source files among the inputs, as they were when the key was made.
+    pub(super) sources: Vec<(PathBuf, Seen)>,
+    pub(super) folder: PathBuf,
+    pub(super) log: PathBuf,
+}
+
+/// Files of a network to copy where they are not right.
+#[derive(Debug)]
+pub(super) struct InstallTask {
+    pub(super) network: String,
+    pub(super) build_root: PathBuf,
+    pub(super) files: Vec<Wanted>,
+}
+
+/// What a worker says.
+#[derive(Debug)]
+pub(super) enum Message {
+    Progress {
+        step: StepId,
+        phase: String,
+        done: u64,
+        of: u64,
+    },
+    Line {
+        step: StepId,
+        text: String,
+    },
+    Ran {
+        worker: usize,
+        step: StepId,
+        duration: Duration,
+        result: Result<Vec<Output>, StepFailure>,
+    },
+    Installed {
+        worker: usize,
+        task: InstallTask,
+        result: Result<usize, (StepId, StepFailure)>,
+        seen: Vec<(PathBuf, Seen)>,
+    },
+}
+
+/// What all workers share.
+pub(super) struct Shop<'r, S, R> {
+    pub(super) graph: &'r Graph<S>,
+    pub(super) runner: &'r R,
+    pub(super) blobs: Blobs,
+    pub(super) cancel: CancelToken,
+}
+
+impl<S, R> Shop<'_, S, R>
+where
+    S: Send + Sync,
+    R: Runner<S>,
+{
+    /// Does tasks until there are no more. A send fails only when the scheduler is gone, and then nobody listens.
+    pub(super) fn work(&self, worker: usize, tasks: &Receiver<Task>, messages: &Sender<Message>) {
+        while let Ok(task) = tasks.recv() {
+            let message = match task {
+                Task::Step(task) => {
+                    let started = Instant::now();
+                    let result = self.run(&task, messages);
+                    Message::Ran { worker, step: task.id, duration: started.elapsed(), result }
+                }
+                Task::Install(task) => {
+                    let mut seen = Vec::new();
+                    let result = self.install(&task, &mut seen);
+                    Message::Installed { worker, task, result, seen }
+                }
+            };
+            if messages.send(message).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn run(&self, task: &StepTask, messages: &Sender<Message>) -> Result<Vec<Output>, StepFailure> {
+        fs::create_folders(&task.folder)?;
+        let step = task.id;
+        let lines = messages.clone();
+        let log = Log::create(task.log.clone(), move |text| {
+            let _ = lines.send(Message::Line { step, text: text.to_owned() });
+        })?;
+        let result = self.work_on(task, &log, messages).and_then(|()| Ok(self.blobs.take_in(&task.folder)?));
+        // Swept at the next start when it cannot be removed now.
+        let _ = fs::remove_folder(&task.folder);
+        result.map_err(|failure| StepFailure { log_tail: log.tail(), log: Some(task.log.clone()), ..failure })
+    }
+
+    fn work_on(&self, task: &StepTask, log: &Log, messages: &Sender<Message>) -> Result<(), StepFailure> {
+        let started = Instant::now();
+        let told = AtomicU64::new(0);
+        let progress = |phase: &str, done: u64, of: u64| {
+            let now = started.elapsed().as_millis() as u64 + PROGRESS_EVERY;
+            let last = told.load(Ordering::Relaxed);
+            let is_time = now >= last + PROGRESS_EVERY || done == of;
+            if is_time && told.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                let _ = messages.send(Message::Progress { step: task.id, phase: phase.to_owned(), done, of });
+            }
+        };
+        let job = Job {
+            id: task.id,
+            step: self.graph.step(task.id),
+            inputs: &task.inputs,
+            output: &task.folder,
+            log,
+            cancel: &self.cancel,
+            progress: &progress,
+        };
+        match catch_unwind(AssertUnwindSafe(|| self.runner.run(&job))) {
+            Ok(result) => result?,
+            Err(panic) => return Err(StepFailure::bug(&words_of(panic.as_ref()))),
+        }
+        for (path, seen) in &task.sources {
+            if !is_unchanged(path, seen) {
+                let message = format!("`{}` was changed during the build", path.display());
+                return Err(StepFailure::new(message).hint("run the same command again"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what is not right; how many that were. `seen` gets what every file holds.
+    fn install(&self, task: &InstallTask, seen: &mut Vec<(PathBuf, Seen)>) -> Result<usize, (StepId, StepFailure)> {
+        let index = StatIndex::default();
+        let mut written = 0;
+        for wanted in &task.files {
+            let path = task.build_root.join(&wanted.file);
+            if let Some(found) = index.look(&path).ok().filter(|seen| seen.digest == wanted.digest) {
+                seen.push((path, found));
+                continue;
+            }
+            let copied = self.blobs.copy_out(&wanted.digest, &wanted.file, &path);
+            let found = copied.map_err(|error| (wanted.step, StepFailure::from(error)))?;
+            seen.push((path, found));
+            written += 1;
+        }
+        Ok(written)
+    }
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}

@@ -1,0 +1,305 @@
+//! The store's folder: what lies where, how a run takes it and leaves it.
+//!
+//! ```text
+//! cache/blobs/xx/<digest>       artifacts, read-only
+//! cache/journal-1               results: key → record and outputs
+//! cache/lock                    held by the one run that writes
+//! cache/tmp/                    folders of running steps
+//! cache/logs/<network>/<model>/<step>.log
+//! cache/builds/<id>/state-1     of one build root: last result of each step, files written
+//! cache/builds/<id>/stats-1     of one build root: the stat index
+//! cache/builds/<id>/installing  files being written to the build root; gone when all is well
+//! ```
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::journal::Journal;
+use super::state::State;
+use super::{Blobs, Entry, Holder, KeyRecord, Slot, SlotName, StatIndex, StoreError};
+use crate::base::CancelToken;
+use crate::base::Digest;
+use crate::base::fs;
+use crate::base::fs::Stat;
+
+/// A cache folder, seen from one build root.
+#[derive(Debug)]
+pub struct Store {
+    cache: PathBuf,
+    build_root: PathBuf,
+    home: PathBuf,
+    blobs: Blobs,
+    journal: Journal,
+    state: State,
+    state_stat: Option<Stat>,
+    /// What files held when they were last read.
+    pub stats: StatIndex,
+    lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store in `cache` for the build root `build_root`, both made absolute. Reads what is there; writes
+    /// nothing, and neither folder has to exist.
+    pub fn open(cache: &Path, build_root: &Path) -> Result<Self, StoreError> {
+        let cache = std::path::absolute(cache).unwrap_or_else(|_| cache.to_owned());
+        let build_root = std::path::absolute(build_root).unwrap_or_else(|_| build_root.to_owned());
+        let home = cache.join("builds").join(Digest::of(build_root.as_os_str().as_bytes()).short());
+        let mut store = Self {
+            blobs: Blobs::new(cache.join("blobs")),
+            journal: Journal::new(cache.join("journal-1")),
+            state: State::default(),
+            state_stat: None,
+            stats: StatIndex::default(),
+            lock: None,
+            cache,
+            build_root,
+            home,
+        };
+        store.read_state()?;
+        Ok(store)
+    }
+
+    fn read_state(&mut self) -> Result<(), StoreError> {
+        let path = self.state_path();
+        self.state_stat = fs::stat(&path);
+        self.state = State::load(fs::read_if_there(&path)?.unwrap_or_default());
+        self.stats = StatIndex::load(fs::read_if_there(&self.stats_path())?.unwrap_or_default());
+        self.journal.unload();
+        if self.state.journal_length() != Some(self.journal.length()) {
+            // Somebody appended since this state was saved: there may be tombstones.
+            self.journal.load()?;
+        }
+        for (network, files) in self.read_intents()? {
+            let mut recorded: BTreeSet<String> = self.state.files(&network).into_iter().collect();
+            recorded.extend(files);
+            self.state.set_files(&network, &recorded.into_iter().collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+
+    /// The cache folder, absolute.
+    #[must_use]
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// The build root, absolute.
+    #[must_use]
+    pub fn build_root(&self) -> &Path {
+        &self.build_root
+    }
+
+    /// The artifacts.
+    #[must_use]
+    pub const fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Where steps write while they run.
+    #[must_use]
+    pub fn temporary(&self) -> PathBuf {
+        self.cache.join("tmp")
+    }
+
+    /// The log of a step.
+    #[must_use]
+    pub fn log_path(&self, network: &str, model: Option<&str>, step: &str) -> PathBuf {
+        let mut path = self.cache.join("logs").join(network);
+        path.extend(model);
+        path.join(format!("{step}.log"))
+    }
+
+    /// Takes the store for writing, calling `waiting` when another run has it; then puts right what a killed run left.
+    pub fn lock(
+        &mut self,
+        purpose: &str,
+        cancel: &CancelToken,
+        waiting: impl FnMut(&Holder),
+    ) -> Result<(), StoreError> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let holder = Holder::new(std::process::id(), purpose);
+        self.lock = Some(super::lock::take(&self.cache.join("lock"), &self.cache, &holder, cancel, waiting)?);
+        let appended = self.state.journal_length() != Some(self.journal.length());
+        if fs::stat(&self.state_path()) != self.state_stat || appended {
+            self.read_state()?;
+        }
+        self.sweep()
+    }
+
+    /// Lets other runs have the store.
+    pub fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// Prerequisite: locked, so that every temporary folder belongs to a run that is dead.
+    fn sweep(&mut self) -> Result<(), StoreError> {
+        if fs::exists(&self.temporary()) {
+            fs::remove_folder(&self.temporary())?;
+        }
+        for files in self.read_intents()?.into_values() {
+            self.sweep_copies(&files)?;
+        }
+        if self.journal.is_loaded() && self.journal.is_open_ended() {
+            // The last run did not end well. Its blobs may not have reached the disk before a power cut.
+            let suspects = self.journal.suspects();
+            let blobs = &self.blobs;
+            let lost: Vec<Digest> = suspects
+                .into_par_iter()
+                .filter(|(_, entry)| !entry.outputs.iter().all(|output| blobs.is_sound(output)))
+                .map(|(key, _)| key)
+                .collect();
+            for key in lost {
+                self.journal.forget(key)?;
+            }
+            self.settle_journal()?;
+        }
+        Ok(())
+    }
+
+    /// Removes half-made copies of files that were being installed.
+    fn sweep_copies(&self, files: &[String]) -> Result<(), StoreError> {
+        let wanted: BTreeSet<PathBuf> = files.iter().map(|file| self.build_root.join(file)).collect();
+        let folders: BTreeSet<&Path> = wanted.iter().filter_map(|file| file.parent()).collect();
+        for folder in folders.into_iter().filter(|folder| fs::is_folder(folder)) {
+            for path in fs::list(folder)? {
+                if fs::target_of_temporary(&path).is_some_and(|target| wanted.contains(&target)) {
+                    fs::remove_file(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn settle_journal(&mut self) -> Result<(), StoreError> {
+        fs::sync_file_system(&self.cache)?;
+        self.journal.clean()
+    }
+
+    /// The last result that this build root used for a step, unless it was taken back.
+    #[must_use]
+    pub fn slot(&self, name: &SlotName) -> Option<Slot> {
+        self.state.slot(name)
+    }
+
+    /// Whether the journal says that the result of `key` no longer counts.
+    #[must_use]
+    pub fn is_forgotten(&self, key: &Digest) -> bool {
+        self.journal.is_forgotten(key)
+    }
+
+    /// The result of a key, from any run of any build root.
+    pub fn entry(&mut self, key: &Digest) -> Result<Option<Entry>, StoreError> {
+        self.journal.load()?;
+        Ok(self.journal.get(key))
+    }
+
+    /// The record of a key that once had a result.
+    pub fn record(&mut self, key: &Digest) -> Result<Option<KeyRecord>, StoreError> {
+        self.journal.load()?;
+        Ok(self.journal.record(key))
+    }
+
+    /// Takes back the result of a key, if there is one, before the step runs again.
+    pub fn forget(&mut self, key: Digest) -> Result<(), StoreError> {
+        if self.entry(&key)?.is_some() { self.journal.forget(key) } else { Ok(()) }
+    }
+
+    /// Records a result. Prerequisite: its blobs are in place.
+    pub fn done(&mut self, key: Digest, entry: &Entry) -> Result<(), StoreError> {
+        self.journal.done(key, entry)
+    }
+
+    /// Sets the result that this build root uses for a step.
+    pub fn set_slot(&mut self, name: &SlotName, slot: &Slot) {
+        self.state.set_slot(name, slot);
+    }
+
+    /// The files that were written for a network: relative to the build root, sorted.
+    #[must_use]
+    pub fn files(&self, network: &str) -> Vec<String> {
+        self.state.files(network)
+    }
+
+    /// Sets the files that were written for a network.
+    pub fn set_files(&mut self, network: &str, files: &BTreeSet<String>) {
+        self.state.set_files(network, &files.iter().cloned().collect::<Vec<_>>());
+    }
+
+    /// Every network with recorded files, and these files.
+    #[must_use]
+    pub fn networks(&self) -> BTreeMap<String, Vec<String>> {
+        self.state.networks()
+    }
+
+    /// Says which files are about to be written for a network, so that a killed run does not leave strangers.
+    pub fn intend(&mut self, network: &str, files: &[String]) -> Result<(), StoreError> {
+        let path = self.intents_path();
+        fs::create_folders(&self.home)?;
+        let payload = serde_json::to_string(&(network, files)).unwrap_or_default();
+        let line = format!("{} {payload}\n", Digest::of(payload.as_bytes()).short());
+        let file = fs::open_append(&path)?;
+        fs::write_to(&file, &path, line.as_bytes())?;
+        Ok(())
+    }
+
+    fn read_intents(&self) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+        let Some(bytes) = fs::read_if_there(&self.intents_path())? else { return Ok(BTreeMap::new()) };
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            let Some((check, payload)) = line.split_once(' ') else { continue };
+            if Digest::of(payload.as_bytes()).short() != check {
+                continue;
+            }
+            if let Ok((network, files)) = serde_json::from_str::<(String, Vec<String>)>(payload) {
+                found.entry(network).or_default().extend(files);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Ends a run: what it made is on the disk for good, then says so, then writes state and stat index where they
+    /// changed.
+    pub fn save(&mut self) -> Result<(), StoreError> {
+        if self.journal.is_loaded() && self.journal.is_open_ended() {
+            self.settle_journal()?;
+        }
+        let intents = fs::exists(&self.intents_path());
+        if intents && fs::exists(&self.build_root) {
+            fs::sync_file_system(&self.build_root)?;
+        }
+        self.state.set_journal_length(self.journal.length());
+        if self.state.is_changed() {
+            let path = self.state_path();
+            fs::write_atomic(&path, &self.state.encode())?;
+            self.state_stat = fs::stat(&path);
+        }
+        if intents {
+            fs::remove_file(&self.intents_path())?;
+        }
+        if self.stats.is_changed() {
+            self.stats.settle();
+            fs::write_atomic(&self.stats_path(), &self.stats.encode())?;
+        }
+        Ok(())
+    }
+
+    fn state_path(&self) -> PathBuf {
+        self.home.join("state-1")
+    }
+
+    fn stats_path(&self) -> PathBuf {
+        self.home.join("stats-1")
+    }
+
+    fn intents_path(&self) -> PathBuf {
+        self.home.join("installing")
+    }
+}

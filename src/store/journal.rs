@@ -1,0 +1,288 @@
+//! The journal: one line for every result, only ever appended to.
+//!
+//! `KIND KEY LENGTH CHECK PAYLOAD`, where KIND is `done`, `forget` or `clean`, KEY 64 hexadecimal digits, LENGTH the
+//! payload's bytes, CHECK the first 16 digits of the BLAKE3 of `KIND KEY PAYLOAD`. A line that does not match itself
+//! (half written, damaged) is ignored. A later line of the same key replaces an earlier one. `clean` says that every
+//! blob named above it is on the disk for good.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{KeyRecord, Output, StoreError};
+use crate::base::Digest;
+use crate::base::fs;
+
+/// A result: which record led to which files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What was hashed to the key.
+    pub record: KeyRecord,
+    /// What the step wrote.
+    pub outputs: Vec<Output>,
+    /// How long it ran, in milliseconds.
+    pub duration_ms: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineKind {
+    Done,
+    Forget,
+    Clean,
+}
+
+impl LineKind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Forget => "forget",
+            Self::Clean => "clean",
+        }
+    }
+}
+
+/// Where the newest `done` line of a key is, and whether it still counts.
+#[derive(Debug, Clone)]
+struct Known {
+    payload: Range<usize>,
+    forgotten: bool,
+    suspect: bool,
+}
+
+/// The journal of one store. Loaded whole on first need, never on the way of a build with nothing to do.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    known: HashMap<Digest, Known>,
+    is_loaded: bool,
+    file: Option<File>,
+    /// Whether lines were appended after the last `clean`.
+    is_open_ended: bool,
+}
+
+impl Journal {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, bytes: Vec::new(), known: HashMap::new(), is_loaded: false, file: None, is_open_ended: false }
+    }
+
+    /// Bytes on the disk.
+    pub(super) fn length(&self) -> u64 {
+        fs::stat(&self.path).map_or(0, |stat| stat.size)
+    }
+
+    pub(super) const fn is_loaded(&self) -> bool {
+        self.is_loaded
+    }
+
+    /// Forgets what was read, since another process may have appended.
+    pub(super) fn unload(&mut self) {
+        *self = Self::new(std::mem::take(&mut self.path));
+    }
+
+    /// Reads the journal unless that was done.
+    pub(super) fn load(&mut self) -> Result<(), StoreError> {
+        if self.is_loaded {
+            return Ok(());
+        }
+        self.bytes = fs::read_if_there(&self.path)?.unwrap_or_default();
+        let mut start = 0;
+        let bytes = std::mem::take(&mut self.bytes);
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            if let Some((kind, key, payload)) = parse(line) {
+                self.note(kind, key, start + payload.start..start + payload.end);
+            }
+            start += line.len();
+        }
+        self.bytes = bytes;
+        self.is_loaded = true;
+        Ok(())
+    }
+
+    fn note(&mut self, kind: LineKind, key: Digest, payload: Range<usize>) {
+        self.is_open_ended = kind != LineKind::Clean;
+        match kind {
+            LineKind::Done => {
+                self.known.insert(key, Known { payload, forgotten: false, suspect: true });
+            }
+            LineKind::Forget => {
+                if let Some(known) = self.known.get_mut(&key) {
+                    known.forgotten = true;
+                }
+            }
+            LineKind::Clean => {
+                for known in self.known.values_mut() {
+                    known.suspect = false;
+                }
+            }
+        }
+    }
+
+    /// The result of a key, if it counts. Prerequisite: loaded.
+    pub(super) fn get(&self, key: &Digest) -> Option<Entry> {
+        let known = self.known.get(key).filter(|known| !known.forgotten)?;
+        self.read(known)
+    }
+
+    /// Whether a key has a result that was taken back. Prerequisite: loaded.
+    pub(super) fn is_forgotten(&self, key: &Digest) -> bool {
+        self.known.get(key).is_some_and(|known| known.forgotten)
+    }
+
+    /// The record of a key, whether its result counts or not. Prerequisite: loaded.
+    pub(super) fn record(&self, key: &Digest) -> Option<KeyRecord> {
+        self.read(self.known.get(key)?).map(|entry| entry.record)
+    }
+
+    /// Results written after the last clean mark, whose blobs a power cut may have taken. Prerequisite: loaded.
+    pub(super) fn suspects(&self) -> Vec<(Digest, Entry)> {
+        let mut found: Vec<(Digest, Entry)> = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.suspect && !known.forgotten)
+            .filter_map(|(key, known)| Some((*key, self.read(known)?)))
+            .collect();
+        found.sort_by_key(|(key, _)| *key);
+        found
+    }
+
+    /// Whether the last line is something else than a clean mark. Prerequisite: loaded.
+    pub(super) const fn is_open_ended(&self) -> bool {
+        self.is_open_ended
+    }
+
+    fn read(&self, known: &Known) -> Option<Entry> {
+        serde_json::from_slice(self.bytes.get(known.payload.clone())?).ok()
+    }
+
+    /// Appends a result.
+    pub(super) fn done(&mut self, key: Digest, entry: &Entry) -> Result<(), StoreError> {
+        let payload = serde_json::to_string(entry).unwrap_or_default();
+        self.append(LineKind::Done, key, &payload)
+    }
+
+    /// Appends a tombstone: from here on the key has no result.
+    pub(super) fn forget(&mut self, key: Digest) -> Result<(), StoreError> {
+        self.append(LineKind::Forget, key, "")
+    }
+
+    /// Appends a clean mark and waits until the journal is on the disk. Prerequisite: all blobs are.
+    pub(super) fn clean(&mut self) -> Result<(), StoreError> {
+        self.append(LineKind::Clean, Digest::from_bytes([0; 32]), "")?;
+        if let Some(file) = &self.file {
+            fs::sync(file, &self.path)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, kind: LineKind, key: Digest, payload: &str) -> Result<(), StoreError> {
+        self.load()?;
+        let mut text = String::new();
+        if self.bytes.last().is_some_and(|&byte| byte != b'\n') {
+            // The tail of a run that was killed while writing: it stays a line that does not match itself.
+            text.push('\n');
+        }
+        let head = format!("{} {key} {} {} ", kind.word(), payload.len(), check(kind, key, payload.as_bytes()));
+        text.push_str(&head);
+        let start = self.bytes.len() + text.len();
+        text.push_str(payload);
+        text.push('\n');
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => fs::open_append(&self.path)?,
+        };
+        fs::write_to(&file, &self.path, text.as_bytes())?;
+        self.file = Some(file);
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.note(kind, key, start..start + payload.len());
+        Ok(())
+    }
+}
+
+fn check(kind: LineKind, key: Digest, payload: &[u8]) -> String {
+    let mut bytes = format!("{} {key} ", kind.word()).into_bytes();
+    bytes.extend_from_slice(payload);
+    let mut digits = Digest::of(&bytes).hex();
+    digits.truncate(16);
+    digits
+}
+
+/// Kind, key and the payload's place in a line that matches itself.
+fn parse(line: &[u8]) -> Option<(LineKind, Digest, Range<usize>)> {
+    let text = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
+    let mut parts = text.splitn(5, ' ');
+    let word = parts.next()?;
+    let kind = [LineKind::Done, LineKind::Forget, LineKind::Clean].into_iter().find(|kind| kind.word() == word)?;
+    let key: Digest = parts.next()?.parse().ok()?;
+    let length: usize = parts.next()?.parse().ok()?;
+    let digits = parts.next()?;
+    let payload = parts.next()?;
+    if payload.len() != length || check(kind, key, payload.as_bytes()) != digits {
+        return None;
+    }
+    let start = text.len() - payload.len();
+    Some((kind, key, start..text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::StepKind;
+    use crate::store::SCHEMA;
+
+    fn entry(tool: &str) -> (Digest, Entry) {
+        let record = KeyRecord {
+            schema: SCHEMA,
+            step: StepKind::Clean,
+            tool: tool.into(),
+            settings: [("name".to_owned(), "two\nlines".to_owned())].into(),
+            inputs: [].into(),
+        };
+        let output = Output { name: "model.onnx".into(), digest: Digest::of(tool.as_bytes()), length: 3 };
+        (record.key(), Entry { record, outputs: vec![output], duration_ms: 5 })
+    }
+
+    #[test]
+    fn a_journal_cut_anywhere_holds_whole_entries_only_and_can_be_appended_to() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("journal");
+        let (first, second, third) = (entry("host/1"), entry("host/2"), entry("host/3"));
+        let mut journal = Journal::new(path.clone());
+        journal.done(first.0, &first.1).expect("appended");
+        let first_end = usize::try_from(journal.length()).expect("small");
+        journal.done(second.0, &second.1).expect("appended");
+        let whole = fs::read(&path).expect("read");
+        for cut in 0..=whole.len() {
+            fs::write(&path, &whole[..cut]).expect("cut");
+            let mut journal = Journal::new(path.clone());
+            journal.load().expect("loaded");
+            assert_eq!(journal.get(&first.0).is_some(), cut >= first_end, "cut at {cut}");
+            assert_eq!(journal.get(&second.0).is_some(), cut >= whole.len(), "cut at {cut}");
+            journal.done(third.0, &third.1).expect("appended after the cut");
+            let mut journal = Journal::new(path.clone());
+            journal.load().expect("loaded");
+            assert_eq!(journal.get(&third.0).as_ref(), Some(&third.1), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_of_a_key_counts_and_a_clean_mark_ends_suspicion() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("journal");
+        let (key, made) = entry("host/1");
+        let mut journal = Journal::new(path.clone());
+        journal.done(key, &made).expect("appended");
+        assert_eq!(journal.suspects().len(), 1);
+        journal.clean().expect("marked");
+        assert!(journal.suspects().is_empty() && !journal.is_open_ended());
+        journal.forget(key).expect("appended");
+        let mut read = Journal::new(path);
+        read.load().expect("loaded");
+        assert_eq!(read.get(&key), None);
+        assert!(read.is_forgotten(&key) && read.is_open_ended());
+        assert_eq!(read.record(&key), Some(made.record), "a result that was taken back still explains");
+    }
+}

@@ -1,0 +1,224 @@
+//! What one build root holds: the last result of every step, and every file that was written for a network.
+
+use std::collections::BTreeMap;
+
+use super::Output;
+use super::table::Table;
+use crate::base::Digest;
+use crate::plan::Step;
+use crate::plan::StepKind;
+
+/// The name of a step across runs: network, model and kind, as bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SlotName(Vec<u8>);
+
+impl SlotName {
+    /// The name of a step.
+    #[must_use]
+    pub fn of<S>(step: &Step<S>) -> Self {
+        Self::new(&step.network, step.model.as_deref(), step.kind)
+    }
+
+    /// The name of `kind` for a model, or for a whole network.
+    #[must_use]
+    pub fn new(network: &str, model: Option<&str>, kind: StepKind) -> Self {
+        // Names have no control characters, so a zero byte separates.
+        let model = model.unwrap_or_default();
+        let mut bytes = Vec::with_capacity(2 + network.len() + 1 + model.len() + 10);
+        bytes.extend_from_slice(b"s:");
+        for part in [network, "\0", model, "\0", kind.word()] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        Self(bytes)
+    }
+}
+
+/// The last result that a build root used for a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The key.
+    pub key: Digest,
+    /// What the step wrote.
+    pub outputs: Vec<Output>,
+    /// How long it ran when it last ran, in milliseconds; steers the order of work and nothing else.
+    pub duration_ms: u32,
+}
+
+/// State of one build root, in memory over what the last run left on disk.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    table: Table,
+    newer: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// The key under which the journal's length at the last save is kept.
+const JOURNAL: &[u8] = b"journal";
+
+impl State {
+    /// The state in a file's bytes; an empty one when they are not whole.
+    pub(super) fn load(bytes: Vec<u8>) -> Self {
+        Self { table: Table::load(bytes).unwrap_or_default(), newer: BTreeMap::new() }
+    }
+
+    /// Whether anything changed since loading.
+    pub(super) fn is_changed(&self) -> bool {
+        !self.newer.is_empty()
+    }
+
+    /// The file's bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut entries: BTreeMap<Vec<u8>, Vec<u8>> =
+            self.table.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+        entries.extend(self.newer.iter().map(|(name, value)| (name.clone(), value.clone())));
+        // An empty value is an entry that was removed.
+        entries.retain(|_, value| !value.is_empty());
+        Table::encode(&entries)
+    }
+
+    /// The last result of a step.
+    pub(super) fn slot(&self, name: &SlotName) -> Option<Slot> {
+        let mut reader = Reader(self.get(&name.0)?);
+        let key = reader.digest()?;
+        let duration_ms = reader.number()?;
+        let count = reader.number()?;
+        let mut outputs = Vec::new();
+        for _ in 0..count {
+            let name = reader.text()?;
+            outputs.push(Output { name, digest: reader.digest()?, length: reader.long()? });
+        }
+        Some(Slot { key, outputs, duration_ms })
+    }
+
+    /// Sets the last result of a step.
+    pub(super) fn set_slot(&mut self, name: &SlotName, slot: &Slot) {
+        let mut bytes = slot.key.as_bytes().to_vec();
+        bytes.extend_from_slice(&slot.duration_ms.to_le_bytes());
+        bytes.extend_from_slice(&(slot.outputs.len() as u32).to_le_bytes());
+        for output in &slot.outputs {
+            write_text(&mut bytes, &output.name);
+            bytes.extend_from_slice(output.digest.as_bytes());
+            bytes.extend_from_slice(&output.length.to_le_bytes());
+        }
+        self.set(name.0.clone(), bytes);
+    }
+
+    /// The files that were written for a network, as paths relative to the build root, sorted.
+    pub(super) fn files(&self, network: &str) -> Vec<String> {
+        self.get(&files_name(network)).map(read_files).unwrap_or_default()
+    }
+
+    /// Sets the files that were written for a network; sorted by the caller.
+    pub(super) fn set_files(&mut self, network: &str, files: &[String]) {
+        let mut bytes = Vec::new();
+        for file in files {
+            write_text(&mut bytes, file);
+        }
+        self.set(files_name(network), bytes);
+    }
+
+    /// Every network for which files were written, with these files, by name.
+    pub(super) fn networks(&self) -> BTreeMap<String, Vec<String>> {
+        let newer = self.newer.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let mut found = BTreeMap::new();
+        for (name, value) in self.table.iter().chain(newer) {
+            if let Some(network) = name.strip_prefix(b"f:") {
+                found.insert(String::from_utf8_lossy(network).into_owned(), read_files(value));
+            }
+        }
+        found.retain(|_, files| !files.is_empty());
+        found
+    }
+
+    /// The journal's length when this state was saved.
+    pub(super) fn journal_length(&self) -> Option<u64> {
+        Reader(self.get(JOURNAL)?).long()
+    }
+
+    /// Sets the journal's length.
+    pub(super) fn set_journal_length(&mut self, length: u64) {
+        self.set(JOURNAL.to_vec(), length.to_le_bytes().to_vec());
+    }
+
+    fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        match self.newer.get(name) {
+            Some(value) => Some(value.as_slice()),
+            None => self.table.get(name),
+        }
+    }
+
+    fn set(&mut self, name: Vec<u8>, value: Vec<u8>) {
+        if self.get(&name).unwrap_or_default() != value {
+            self.newer.insert(name, value);
+        }
+    }
+}
+
+fn files_name(network: &str) -> Vec<u8> {
+    [b"f:", network.as_bytes()].concat()
+}
+
+fn read_files(bytes: &[u8]) -> Vec<String> {
+    let mut reader = Reader(bytes);
+    std::iter::from_fn(|| reader.text()).collect()
+}
+
+fn write_text(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+/// Reads values from the front; `None` once they are used up.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (chunk, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*chunk)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        self.chunk().map(u32::from_le_bytes)
+    }
+
+    fn long(&mut self) -> Option<u64> {
+        self.chunk().map(u64::from_le_bytes)
+    }
+
+    fn digest(&mut self) -> Option<Digest> {
+        self.chunk().map(Digest::from_bytes)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let length = self.number()? as usize;
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(String::from_utf8_lossy(text).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_survives_its_bytes() {
+        let name = SlotName::new("digits", Some("reader"), StepKind::Pack);
+        let output = Output { name: "a/b.json".into(), digest: Digest::of(b"x"), length: 1 };
+        let slot = Slot { key: Digest::of(b"key"), outputs: vec![output], duration_ms: 12 };
+        let mut state = State::default();
+        state.set_slot(&name, &slot);
+        state.set_files("digits", &["digits/a/b.json".into()]);
+        state.set_files("gone", &["gone/c".into()]);
+        state.set_journal_length(77);
+        let mut read = State::load(state.encode());
+        assert_eq!(read.slot(&name), Some(slot));
+        assert_eq!(read.slot(&SlotName::new("digits", None, StepKind::Pack)), None);
+        assert_eq!(read.journal_length(), Some(77));
+        assert!(!read.is_changed());
+        read.set_files("gone", &[]);
+        assert!(read.is_changed());
+        let networks: Vec<String> = State::load(read.encode()).networks().into_keys().collect();
+        assert_eq!(networks, ["digits"]);
+    }
+}

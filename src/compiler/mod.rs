@@ -3,8 +3,11 @@
 //! Stages are types and each stage is a function of the one before (ARCHITECTURE.md, "The embedded compiler"):
 //! ONNX bytes → [`graph::Graph`] → cleaned graph → ranges → quantized graph → program → artifacts.
 
+pub mod calibrate;
 pub mod error;
 pub mod graph;
 pub mod operators;
+pub mod quantize;
+pub mod reference;
 
 pub use error::{StageError, Status};

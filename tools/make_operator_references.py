@@ -208,7 +208,7 @@ def function_cases(operator, attributes, count):
     for n in range(count):
         x = np.arange(-128, 128).astype(np.int8)
         sx, zx = scale(0.01, 0.1), zero()
-        sy, zy = (np.float32(1 / 256), np.int8(-128)) if operator == "QLinearSigmoid" else (sx, zx)
+        sy, zy = (np.float32(1 / 256), np.int8(-128)) if operator == "QLinearSigmoid" else (np.float32(sx * 0.97), zx)
         y = run(operator, [x, np.array(sx), np.array(zx), np.array(sy), np.array(zy)], attributes, "com.microsoft")
         cases.append({"name": f"{operator}_{n}", "inputs": [tensor(x)], "input_encodings": [encoding(sx, zx)],
                       "output_encoding": encoding(sy, zy), "attributes": attributes, "output": tensor(y)})
@@ -247,7 +247,7 @@ def main():
     write("arithmetic", "qlinear_add", "QLinearAdd", arithmetic_cases("QLinearAdd", 15))
     write("arithmetic", "qlinear_mul", "QLinearMul", arithmetic_cases("QLinearMul", 15))
     write("function", "qlinear_sigmoid", "QLinearSigmoid", function_cases("QLinearSigmoid", {}, 12))
-    write("function", "qlinear_leaky_relu", "QLinearLeakyRelu", function_cases("QLinearLeakyRelu", {"alpha": 0.125}, 12))
+    write("function", "qlinear_leaky_relu", "QLinearLeakyRelu", function_cases("QLinearLeakyRelu", {"alpha": 0.0173}, 12))
     write("movement", "qlinear_concat", "QLinearConcat", concat_cases(12))
 
 

@@ -174,6 +174,11 @@ pub fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
+/// The real place of `path`, every link followed; an error when it does not exist.
+pub fn canonical(path: &Path) -> Result<PathBuf> {
+    at(Action::Inspect, path, fs::canonicalize(path))
+}
+
 /// All bytes of a file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     at(Action::Read, path, fs::read(path))

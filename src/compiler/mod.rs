@@ -4,8 +4,10 @@
 //! ONNX bytes → [`graph::Graph`] → cleaned graph → ranges → quantized graph → program → artifacts.
 
 pub mod calibrate;
+pub mod clean;
 pub mod error;
 pub mod graph;
+pub mod onnx;
 pub mod operators;
 pub mod quantize;
 pub mod reference;

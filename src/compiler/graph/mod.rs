@@ -3,6 +3,7 @@
 #[expect(clippy::module_inception, reason = "the noun of this room is its main type")]
 mod graph;
 mod tensor;
+mod text;
 
 pub use graph::{Graph, Inconsistent, Node, NodeId, Value, ValueId};
 pub use tensor::{Data, DataType, Tensor, element_count};

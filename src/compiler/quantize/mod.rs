@@ -4,6 +4,7 @@ pub mod contract;
 mod convert;
 mod evaluate;
 mod json;
+mod qdq;
 
 mod quantized;
 mod report;

@@ -1,0 +1,222 @@
+//! The float network, run by rten on our own export of the graph.
+//!
+//! The graph is cut into consecutive segments, each a small model of its own. Only what a later segment reads is kept
+//! between two of them, so that observing every activation of a network does not keep every activation.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use prost::Message;
+use rten::Model;
+use rten::ModelOptions;
+use rten::NodeId as EngineId;
+use rten::RunOptions;
+use rten::ThreadPool;
+use rten::Value as EngineValue;
+use rten::ValueOrView;
+use rten_tensor::AsView;
+use rten_tensor::Tensor as EngineTensor;
+
+use crate::compiler::StageError;
+use crate::compiler::Status;
+use crate::compiler::graph::Graph;
+use crate::compiler::graph::ValueId;
+use crate::compiler::graph::element_count;
+use crate::compiler::onnx::export_proto;
+
+/// Bytes of observed values that one segment may hold at once.
+const SEGMENT_BYTES: usize = 8 << 20;
+
+/// Runs a float graph and shows chosen values. One engine serves any number of threads; each run uses one.
+pub struct FloatEngine {
+    graph: Graph,
+    observed: Vec<ValueId>,
+    segments: Vec<Segment>,
+    /// For each value the last segment that reads it.
+    last_read: BTreeMap<ValueId, usize>,
+    /// rten runs inside a pool; each run takes one of a single thread out of here, or makes one.
+    pools: Mutex<Vec<Arc<ThreadPool>>>,
+}
+
+/// Consecutive nodes as a model of their own.
+struct Segment {
+    model: Model,
+    /// Values read that the segment does not make.
+    inputs: Vec<(ValueId, EngineId)>,
+    /// Values made that are observed or read later.
+    outputs: Vec<(ValueId, EngineId)>,
+}
+
+type Held = BTreeMap<ValueId, EngineTensor<f32>>;
+
+fn failed(message: impl Into<String>) -> StageError {
+    StageError::new(Status::QtoolsError, message)
+}
+
+impl FloatEngine {
+    /// Prepares `graph` for observing `observed` (values of it; inputs and constants too). Fails when the engine cannot
+    /// load what the graph is written as.
+    pub fn new(graph: &Graph, observed: &[ValueId]) -> Result<Self, StageError> {
+        let last = graph.nodes.iter().rposition(|node| observed.contains(&node.output)).map_or(0, |last| last + 1);
+        let cuts = cuts(graph, observed, last);
+        let wanted: BTreeSet<ValueId> = observed.iter().copied().collect();
+        let mut last_read = BTreeMap::new();
+        for (index, nodes) in cuts.windows(2).enumerate() {
+            for input in graph.nodes[nodes[0]..nodes[1]].iter().flat_map(|node| &node.inputs) {
+                last_read.insert(*input, index);
+            }
+        }
+        let mut segments = Vec::new();
+        for (index, nodes) in cuts.windows(2).enumerate() {
+            let made: Vec<ValueId> = graph.nodes[nodes[0]..nodes[1]].iter().map(|node| node.output).collect();
+            let is_wanted = |id: &ValueId| wanted.contains(id) || last_read.get(id).is_some_and(|&last| last > index);
+            let outputs: Vec<ValueId> = made.into_iter().filter(is_wanted).collect();
+            segments.push(Segment::new(graph, nodes[0]..nodes[1], outputs)?);
+        }
+        Ok(Self {
+            graph: graph.clone(),
+            observed: observed.to_vec(),
+            segments,
+            last_read,
+            pools: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Runs one image: `inputs` by graph input, as many elements as the input's shape. Calls `observe` once for each
+    /// observed value, in the order given to [`FloatEngine::new`]; the elements are row-major. Works on one thread; run
+    /// several images at once for more.
+    pub fn run(&self, inputs: &[&[f32]], observe: &mut dyn FnMut(ValueId, &[f32])) -> Result<(), StageError> {
+        let mut held = self.held_inputs(inputs)?;
+        let pool = self.take_pool();
+        let mut next = 0;
+        self.show(&held, &mut next, observe);
+        for (index, segment) in self.segments.iter().enumerate() {
+            let made = segment.run(&held, &pool)?;
+            held.extend(made);
+            self.show(&held, &mut next, observe);
+            let rest = self.observed.get(next..).unwrap_or_default();
+            held.retain(|id, _| rest.contains(id) || self.last_read.get(id).is_some_and(|&last| last > index));
+        }
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(pool);
+        if next == self.observed.len() {
+            Ok(())
+        } else {
+            Err(failed("an observed value is neither an input, a constant nor written by a node"))
+        }
+    }
+
+    fn take_pool(&self) -> Arc<ThreadPool> {
+        let spare = self.pools.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.unwrap_or_else(|| Arc::new(ThreadPool::with_num_threads(1)))
+    }
+
+    fn held_inputs(&self, inputs: &[&[f32]]) -> Result<Held, StageError> {
+        if inputs.len() != self.graph.inputs.len() {
+            let (found, expected) = (inputs.len(), self.graph.inputs.len());
+            return Err(failed(format!("{found} inputs are given; the network has {expected}")));
+        }
+        let mut held = Held::new();
+        for (&id, &elements) in self.graph.inputs.iter().zip(inputs) {
+            let value = self.graph.value(id);
+            if element_count(&value.shape) != Some(elements.len()) {
+                let (name, shape, found) = (&value.name, &value.shape, elements.len());
+                return Err(failed(format!("the input `{name}` has the shape {shape:?}; {found} elements are given")));
+            }
+            held.insert(id, EngineTensor::from_data(value.shape.as_slice(), elements.to_vec()));
+        }
+        Ok(held)
+    }
+
+    /// Shows the observed values that are there, in order, from `next` on.
+    fn show(&self, held: &Held, next: &mut usize, observe: &mut dyn FnMut(ValueId, &[f32])) {
+        while let Some(&id) = self.observed.get(*next) {
+            if let Some(tensor) = held.get(&id) {
+                match tensor.data() {
+                    Some(elements) => observe(id, elements),
+                    None => observe(id, &tensor.to_vec()),
+                }
+            } else if let Some(elements) = self.graph.value(id).constant.as_ref().and_then(|tensor| tensor.as_f32()) {
+                observe(id, elements);
+            } else {
+                return;
+            }
+            *next += 1;
+        }
+    }
+}
+
+/// Places between nodes at which the graph is cut: the first is 0, the last `end`.
+fn cuts(graph: &Graph, observed: &[ValueId], end: usize) -> Vec<usize> {
+    let mut cuts = vec![0];
+    let mut bytes = 0_usize;
+    for (place, node) in graph.nodes.iter().enumerate().take(end) {
+        if observed.contains(&node.output) {
+            bytes = bytes.saturating_add(element_count(&graph.value(node.output).shape).unwrap_or(0).saturating_mul(4));
+        }
+        if bytes > SEGMENT_BYTES && place + 1 < end {
+            cuts.push(place + 1);
+            bytes = 0;
+        }
+    }
+    if end > 0 {
+        cuts.push(end);
+    }
+    cuts
+}
+
+impl Segment {
+    fn new(graph: &Graph, nodes: std::ops::Range<usize>, outputs: Vec<ValueId>) -> Result<Self, StageError> {
+        let nodes = graph.nodes[nodes].to_vec();
+        let made: BTreeSet<ValueId> = nodes.iter().map(|node| node.output).collect();
+        let read: BTreeSet<ValueId> = nodes.iter().flat_map(|node| &node.inputs).copied().collect();
+        let is_outside = |id: &&ValueId| !made.contains(id) && graph.value(**id).constant.is_none();
+        let inputs: Vec<ValueId> = read.iter().filter(is_outside).copied().collect();
+        let part = Graph { name: graph.name.clone(), values: graph.values.clone(), nodes, inputs, outputs };
+        let mut file = export_proto(&part);
+        // The engine looks nodes and values up in one table, where a node called as a value would hide it.
+        for node in file.graph.iter_mut().flat_map(|graph| &mut graph.node) {
+            node.name.clear();
+        }
+        let mut options = ModelOptions::with_all_ops();
+        options.enable_optimization(false).prepack_weights(true);
+        let model = options.load(file.encode_to_vec()).map_err(|error| failed(format!("the float engine: {error}")))?;
+        let find = |ids: &[ValueId]| -> Result<Vec<(ValueId, EngineId)>, StageError> {
+            let pair = |&id: &ValueId| model.node_id(&graph.value(id).name).map(|node| (id, node));
+            ids.iter().map(pair).collect::<Result<_, _>>().map_err(|error| failed(format!("the float engine: {error}")))
+        };
+        let (inputs, outputs) = (find(&part.inputs)?, find(&part.outputs)?);
+        Ok(Self { model, inputs, outputs })
+    }
+
+    fn run(&self, held: &Held, pool: &Arc<ThreadPool>) -> Result<Vec<(ValueId, EngineTensor<f32>)>, StageError> {
+        let work = || -> Result<Vec<EngineValue>, StageError> {
+            let mut inputs = Vec::with_capacity(self.inputs.len());
+            for (id, node) in &self.inputs {
+                let tensor = held.get(id).ok_or_else(|| failed("a value between two segments is missing"))?;
+                inputs.push((*node, ValueOrView::from(tensor.view())));
+            }
+            let outputs: Vec<EngineId> = self.outputs.iter().map(|&(_, node)| node).collect();
+            let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
+            self.model
+                .run(inputs, &outputs, Some(options))
+                .map_err(|error| failed(format!("the float engine: {error}")))
+        };
+        // A worker of rayon that waits for another pool starts its next job meanwhile, so that all images would end up
+        // on one stack; a plain thread just waits.
+        let values = if rayon::current_thread_index().is_some() {
+            let joined = std::thread::scope(|scope| scope.spawn(work).join());
+            joined.map_err(|_| failed("the float engine stopped unexpectedly"))??
+        } else {
+            work()?
+        };
+        let mut made = Vec::with_capacity(values.len());
+        for (&(id, _), value) in self.outputs.iter().zip(values) {
+            let tensor = value.into_tensor::<f32>().ok_or_else(|| failed("an activation is not of floats"))?;
+            made.push((id, tensor));
+        }
+        Ok(made)
+    }
+}

@@ -1,0 +1,224 @@
+//! The graph while it is being imported: shapes checked, constants folded within a budget, names unique.
+
+use std::collections::BTreeSet;
+
+use crate::compiler::graph::DataType;
+use crate::compiler::graph::Graph;
+use crate::compiler::graph::Node;
+use crate::compiler::graph::Tensor;
+use crate::compiler::graph::Value;
+use crate::compiler::graph::ValueId;
+use crate::compiler::graph::element_count;
+use crate::compiler::onnx::Refusal;
+use crate::compiler::onnx::fold;
+use crate::compiler::operators::Operator;
+use crate::compiler::operators::Slice;
+
+/// Elements that one tensor may have: more than any real activation, little enough that no sum of sizes overflows.
+const ELEMENT_LIMIT: usize = 1 << 31;
+
+/// Bytes that all folded constants of a file may take.
+const FOLDED_LIMIT: usize = 1 << 30;
+
+/// Axes that a tensor may have; ONNX models use up to 8.
+const RANK_LIMIT: usize = 32;
+
+/// The graph being built.
+pub(crate) struct Builder {
+    /// What there is so far.
+    pub(crate) graph: Graph,
+    /// The name of the node being imported.
+    pub(super) label: String,
+    /// All names of the file and all given so far.
+    names: BTreeSet<String>,
+    node_names: BTreeSet<String>,
+    folded: usize,
+}
+
+/// Refuses a shape that no real network has, before anything is allocated for it.
+pub(super) fn check_size(shape: &[usize]) -> Result<usize, Refusal> {
+    let count = element_count(shape).filter(|&count| count <= ELEMENT_LIMIT && shape.len() <= RANK_LIMIT);
+    let largest = shape.iter().all(|&dimension| dimension <= ELEMENT_LIMIT);
+    count.filter(|_| largest).ok_or_else(|| {
+        Refusal::new(format!("the shape {shape:?} is too large; at most {ELEMENT_LIMIT} elements are supported"))
+    })
+}
+
+impl Builder {
+    /// An empty graph; `names` are those of the file, which made-up names keep away from.
+    pub(super) fn new(name: String, names: BTreeSet<String>) -> Self {
+        let graph = Graph { name, ..Graph::default() };
+        Self { graph, label: String::new(), names, node_names: BTreeSet::new(), folded: 0 }
+    }
+
+    /// A name that neither the file nor anything made up so far uses.
+    pub(super) fn unused_name(&mut self, base: &str) -> String {
+        let mut name = base.to_owned();
+        let mut number = 0_u64;
+        while !self.names.insert(name.clone()) {
+            number += 1;
+            name = format!("{base}_{number}");
+        }
+        name
+    }
+
+    /// The shape of a value.
+    pub(crate) fn shape(&self, id: ValueId) -> &[usize] {
+        &self.graph.value(id).shape
+    }
+
+    /// The contents of a value that is a constant.
+    pub(crate) fn constant(&self, id: ValueId) -> Option<&Tensor> {
+        self.graph.value(id).constant.as_ref()
+    }
+
+    /// The integers of a constant that the operator needs to know; `what` is its role in the message.
+    pub(crate) fn integers(&self, id: ValueId, what: &str) -> Result<&[i64], Refusal> {
+        match self.constant(id) {
+            None => Err(Refusal::new(format!("its `{what}` is computed at run time; expected a constant"))),
+            Some(tensor) => {
+                tensor.as_i64().ok_or_else(|| Refusal::new(format!("its `{what}` has floats; expected integers")))
+            }
+        }
+    }
+
+    /// The floats of a constant that the operator needs to know; `what` is its role in the message.
+    pub(crate) fn floats(&self, id: ValueId, what: &str) -> Result<&[f32], Refusal> {
+        match self.constant(id) {
+            None => Err(Refusal::new(format!("its `{what}` is computed at run time; expected a constant"))),
+            Some(tensor) => {
+                tensor.as_f32().ok_or_else(|| Refusal::new(format!("its `{what}` has integers; expected floats")))
+            }
+        }
+    }
+
+    /// Takes the bytes of a constant of `count` elements off the budget, before it is computed.
+    pub(super) fn reserve(&mut self, count: usize) -> Result<(), Refusal> {
+        let bytes = count.saturating_mul(8);
+        self.folded = self.folded.saturating_add(bytes);
+        if self.folded <= FOLDED_LIMIT {
+            Ok(())
+        } else {
+            Err(Refusal::new(format!("computing the file's constants needs more than {FOLDED_LIMIT} bytes")))
+        }
+    }
+
+    /// Adds a constant computed by an importer. `None` for a tensor that could not be made.
+    pub(crate) fn constant_of(&mut self, tensor: Option<Tensor>, what: &str) -> Result<ValueId, Refusal> {
+        let tensor = tensor.ok_or_else(|| Refusal::new(format!("its `{what}` cannot be computed")))?;
+        self.reserve(tensor.len())?;
+        let base = format!("{}/{what}", self.label);
+        let name = self.unused_name(&base);
+        Ok(self.graph.add_constant(name, tensor))
+    }
+
+    /// Adds a node, or the constant that it computes where all its inputs are constants.
+    pub(crate) fn push(
+        &mut self,
+        operator: Operator,
+        inputs: Vec<ValueId>,
+        shape: Vec<usize>,
+    ) -> Result<ValueId, Refusal> {
+        let count = check_size(&shape)?;
+        let constants: Option<Vec<&Tensor>> = inputs.iter().map(|&id| self.constant(id)).collect();
+        if constants.is_some() {
+            self.reserve(count)?;
+        }
+        let constants: Option<Vec<&Tensor>> = inputs.iter().map(|&id| self.constant(id)).collect();
+        let folded = constants.and_then(|constants| fold::evaluate(&operator, &constants, &shape));
+        if let Some(tensor) = folded {
+            let name = self.unused_name(&format!("{}/{}", self.label, operator.name()));
+            return Ok(self.graph.add_constant(name, tensor));
+        }
+        if let Some(integer) = inputs.iter().find(|&&id| self.graph.value(id).data_type == DataType::I64) {
+            let name = &self.graph.value(*integer).name;
+            return Err(Refusal::new(format!("it computes with the integers `{name}`, which only constants may be")));
+        }
+        if shape.contains(&0) {
+            return Err(Refusal::new(format!("its output {shape:?} has no elements")));
+        }
+        let name = self.unused_name(&format!("{}/{}", self.label, operator.name()));
+        let output = self.graph.add_value(Value { name, shape, data_type: DataType::F32, constant: None });
+        let name = self.node_name();
+        self.graph.nodes.push(Node { name, operator, inputs, output });
+        Ok(output)
+    }
+
+    fn node_name(&mut self) -> String {
+        let mut name = self.label.clone();
+        let mut number = 0_u64;
+        while !self.node_names.insert(name.clone()) {
+            number += 1;
+            name = format!("{}_{number}", self.label);
+        }
+        name
+    }
+
+    /// A constant repeated to a larger shape; `None` when the value is not a constant.
+    pub(crate) fn expanded(&mut self, id: ValueId, shape: &[usize]) -> Result<Option<ValueId>, Refusal> {
+        let count = check_size(shape)?;
+        if self.constant(id).is_none() {
+            return Ok(None);
+        }
+        self.reserve(count)?;
+        let strides = fold::broadcast_strides(self.shape(id), shape);
+        let tensor = self.constant(id).and_then(|tensor| fold::strided(tensor, shape, 0, &strides));
+        let tensor = tensor.ok_or_else(|| Refusal::new("its input cannot be repeated"))?;
+        let name = self.unused_name(&format!("{}/expanded", self.label));
+        Ok(Some(self.graph.add_constant(name, tensor)))
+    }
+
+    /// Entries `places` along `axis` of a constant, under `shape`; `None` when the value is not a constant.
+    pub(crate) fn gathered(
+        &mut self,
+        id: ValueId,
+        axis: usize,
+        places: &[i64],
+        shape: &[usize],
+    ) -> Result<Option<ValueId>, Refusal> {
+        let count = check_size(shape)?;
+        let Some(tensor) = self.constant(id).cloned() else { return Ok(None) };
+        self.reserve(count)?;
+        let mut one = tensor.shape().to_vec();
+        let size = std::mem::replace(&mut one[axis], 1);
+        let strides = fold::strides(tensor.shape());
+        let parts: Option<Vec<Tensor>> = places
+            .iter()
+            .map(|&place| {
+                let place = usize::try_from(place).ok().filter(|&place| place < size)?;
+                fold::strided(&tensor, &one, strides[axis] * place as isize, &strides)
+            })
+            .collect();
+        let joined = parts.and_then(|parts| {
+            let mut whole = one.clone();
+            whole[axis] = parts.len();
+            if parts.is_empty() {
+                return empty(&tensor, shape);
+            }
+            let parts: Vec<&Tensor> = parts.iter().collect();
+            fold::evaluate(&Operator::Concat { axis }, &parts, &whole)?.reshaped(shape.to_vec())
+        });
+        self.constant_of(joined, "gathered").map(Some)
+    }
+
+    /// The part of a constant that has no elements, as exporters write for "no such dimensions"; `None` otherwise.
+    pub(crate) fn empty_part(&mut self, id: ValueId, slice: &Slice) -> Result<Option<ValueId>, Refusal> {
+        let Some(tensor) = self.constant(id).cloned() else { return Ok(None) };
+        let mut shape = tensor.shape().to_vec();
+        for (&axis, count) in slice.axes.iter().zip(slice.counts()) {
+            shape[axis] = count;
+        }
+        if !shape.contains(&0) {
+            return Ok(None);
+        }
+        self.constant_of(empty(&tensor, &shape), "empty").map(Some)
+    }
+}
+
+/// A tensor of no elements with the element type of another.
+fn empty(like: &Tensor, shape: &[usize]) -> Option<Tensor> {
+    match like.data_type() {
+        DataType::F32 => Tensor::from_f32(shape.to_vec(), Vec::<f32>::new()),
+        DataType::I64 => Tensor::from_i64(shape.to_vec(), Vec::<i64>::new()),
+    }
+}

@@ -1,0 +1,29 @@
+//! ONNX files: reading them into a [`crate::compiler::graph::Graph`] with known shapes, and writing one back as standard ONNX.
+//!
+//! [`import`] decodes, refuses what is not supported (all of it in one message), orders the nodes, folds what does not
+//! depend on the network's inputs and gives every value its shape. [`export`] writes opset 17 that any runtime reads.
+
+mod builder;
+pub(crate) mod constants;
+mod export;
+mod external;
+mod fold;
+mod import;
+mod node;
+mod order;
+pub mod proto;
+mod tensors;
+
+pub(crate) use builder::Builder;
+pub use export::ExportedNode;
+pub use export::Writer;
+pub use export::export;
+pub use export::export_proto;
+pub use external::ExternalData;
+pub use external::FolderData;
+pub use external::NoExternalData;
+pub use import::ImportOptions;
+pub use import::import;
+pub(crate) use node::Importer;
+pub(crate) use node::OnnxNode;
+pub(crate) use node::Refusal;

@@ -1,0 +1,136 @@
+//! Reading ONNX operators that are a function of one element.
+
+use crate::compiler::graph::ValueId;
+use crate::compiler::onnx::Builder;
+use crate::compiler::onnx::OnnxNode;
+use crate::compiler::onnx::Refusal;
+use crate::compiler::operators::Function;
+use crate::compiler::operators::Operator;
+
+type Imported = Result<Vec<ValueId>, Refusal>;
+
+fn unary(function: Function, x: ValueId, builder: &mut Builder) -> Imported {
+    let shape = builder.shape(x).to_vec();
+    Ok(vec![builder.push(Operator::Function(function), vec![x], shape)?])
+}
+
+/// Relu.
+pub(crate) fn relu(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Relu, node.input(0)?, builder)
+}
+
+/// Sigmoid.
+pub(crate) fn sigmoid(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Sigmoid, node.input(0)?, builder)
+}
+
+/// Tanh.
+pub(crate) fn tanh(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Tanh, node.input(0)?, builder)
+}
+
+/// Exp.
+pub(crate) fn exponential(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Exponential, node.input(0)?, builder)
+}
+
+/// Sqrt.
+pub(crate) fn square_root(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::SquareRoot, node.input(0)?, builder)
+}
+
+/// Neg.
+pub(crate) fn negate(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Negate, node.input(0)?, builder)
+}
+
+/// Abs.
+pub(crate) fn absolute(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Absolute, node.input(0)?, builder)
+}
+
+/// `HardSwish` (opset 14).
+pub(crate) fn hard_swish(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::HardSwish, node.input(0)?, builder)
+}
+
+/// `LeakyRelu`; alpha is 0.01 where it is absent.
+pub(crate) fn leaky_relu(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let alpha = node.float("alpha")?.unwrap_or(0.01);
+    unary(Function::LeakyRelu { alpha }, node.input(0)?, builder)
+}
+
+/// `HardSigmoid`; alpha is 0.2 and beta 0.5 where they are absent.
+pub(crate) fn hard_sigmoid(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let alpha = node.float("alpha")?.unwrap_or(0.2);
+    let beta = node.float("beta")?.unwrap_or(0.5);
+    unary(Function::HardSigmoid { alpha, beta }, node.input(0)?, builder)
+}
+
+/// `PRelu` whose slopes are all the same, which is a leaky Relu.
+pub(crate) fn parametric_relu(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let (x, slope) = (node.input(0)?, node.input(1)?);
+    let slopes = builder.floats(slope, "slope")?;
+    match slopes.first() {
+        Some(&alpha) if slopes.iter().all(|&other| other.to_bits() == alpha.to_bits()) => {
+            unary(Function::LeakyRelu { alpha }, x, builder)
+        }
+        _ => Err(Refusal::new("its slopes differ between channels; only one slope for all is supported")),
+    }
+}
+
+/// Clip: bounds are attributes before opset 11 and constant inputs since.
+pub(crate) fn clip(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let (low, high) = if node.opset() < 11 {
+        (node.float("min")?, node.float("max")?)
+    } else {
+        (bound(node.optional(1), "min", builder)?, bound(node.optional(2), "max", builder)?)
+    };
+    let low = low.filter(|&low| low > f32::MIN).unwrap_or(f32::NEG_INFINITY);
+    let high = high.filter(|&high| high < f32::MAX).unwrap_or(f32::INFINITY);
+    if low.is_nan() || high.is_nan() || low > high {
+        return Err(Refusal::new(format!("its bounds are {low} and {high}; expected the first not above the second")));
+    }
+    let x = node.input(0)?;
+    if low == f32::NEG_INFINITY && high == f32::INFINITY {
+        return Ok(vec![x]);
+    }
+    unary(Function::Clip { low, high }, x, builder)
+}
+
+fn bound(id: Option<ValueId>, name: &str, builder: &Builder) -> Result<Option<f32>, Refusal> {
+    let Some(id) = id else { return Ok(None) };
+    match builder.floats(id, name)? {
+        &[value] => Ok(Some(value)),
+        other => Err(Refusal::new(format!("`{name}` has {} values; expected one", other.len()))),
+    }
+}
+
+/// Max with a constant scalar: a lower bound.
+pub(crate) fn maximum(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let (x, low) = with_scalar(node, builder)?;
+    unary(Function::Clip { low, high: f32::INFINITY }, x, builder)
+}
+
+/// Min with a constant scalar: an upper bound.
+pub(crate) fn minimum(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let (x, high) = with_scalar(node, builder)?;
+    unary(Function::Clip { low: f32::NEG_INFINITY, high }, x, builder)
+}
+
+/// The computed and the constant one of two inputs, the constant being one value that does not widen the shape.
+fn with_scalar(node: &OnnxNode<'_>, builder: &Builder) -> Result<(ValueId, f32), Refusal> {
+    let refusal = || Refusal::new("expected two inputs, one of them a constant of one value");
+    if node.input_count() != 2 {
+        return Err(refusal());
+    }
+    let (a, b) = (node.input(0)?, node.input(1)?);
+    for (x, scalar) in [(a, b), (b, a)] {
+        if let Some([value]) = builder.constant(scalar).and_then(|tensor| tensor.as_f32())
+            && builder.shape(scalar).len() <= builder.shape(x).len()
+        {
+            return Ok((x, *value));
+        }
+    }
+    Err(refusal())
+}

@@ -1,0 +1,136 @@
+//! Reading ONNX Transpose, Pad, Concat, `DepthToSpace` and `SpaceToDepth`.
+
+use crate::compiler::graph::DataType;
+use crate::compiler::graph::ValueId;
+use crate::compiler::onnx::Builder;
+use crate::compiler::onnx::OnnxNode;
+use crate::compiler::onnx::Refusal;
+use crate::compiler::operators::Operator;
+use crate::compiler::operators::movement::axes;
+use crate::compiler::operators::movement::axis;
+use crate::compiler::operators::movement::joined_shape;
+use crate::compiler::operators::movement::padded_shape;
+use crate::compiler::operators::movement::transposed_shape;
+use crate::compiler::operators::window;
+
+type Imported = Result<Vec<ValueId>, Refusal>;
+
+/// Transpose; without `perm` the axes are reversed.
+pub(crate) fn transpose(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let x = node.input(0)?;
+    let rank = builder.shape(x).len();
+    let permutation = match node.integers("perm")? {
+        Some(values) => axes(&values, rank)?,
+        None => (0..rank).rev().collect(),
+    };
+    let shape = transposed_shape(builder.shape(x), &permutation)?;
+    Ok(vec![builder.push(Operator::Transpose { permutation }, vec![x], shape)?])
+}
+
+/// Pad with a constant: attributes before opset 11, constant inputs since (and since 18 the axes they are for).
+pub(crate) fn pad(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let x = node.input(0)?;
+    let mode = node.text("mode")?.unwrap_or_else(|| "constant".to_owned());
+    if mode != "constant" {
+        return Err(Refusal::new(format!("`mode` is `{mode}`; only `constant` is supported")));
+    }
+    let rank = builder.shape(x).len();
+    let (pads, value, places) = if node.opset() < 11 {
+        (node.integers("pads")?, node.float("value")?.unwrap_or(0.0), None)
+    } else {
+        let pads = node.optional(1).map(|id| builder.integers(id, "pads").map(<[i64]>::to_vec)).transpose()?;
+        let value = match node.optional(2) {
+            Some(id) => builder.floats(id, "value")?.first().copied().unwrap_or(0.0),
+            None => 0.0,
+        };
+        let places = node.optional(3).map(|id| builder.integers(id, "axes").map(<[i64]>::to_vec)).transpose()?;
+        (pads, value, places)
+    };
+    let pads = pads.ok_or_else(|| Refusal::new("`pads` is missing"))?;
+    let places = match places {
+        Some(values) => axes(&values, rank)?,
+        None => (0..rank).collect(),
+    };
+    if pads.len() != 2 * places.len() {
+        return Err(Refusal::new(format!("`pads` is {pads:?}; expected {} values", 2 * places.len())));
+    }
+    let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+    for (at, &place) in places.iter().enumerate() {
+        let amount = |value: i64| {
+            usize::try_from(value).map_err(|_| Refusal::new(format!("`pads` is {pads:?}; cropping is not supported")))
+        };
+        before[place] = amount(pads[at])?;
+        after[place] = amount(pads[at + places.len()])?;
+    }
+    let shape = padded_shape(builder.shape(x), &before, &after)?;
+    Ok(vec![builder.push(Operator::Pad { before, after, value }, vec![x], shape)?])
+}
+
+/// Concat; inputs without elements are left out.
+pub(crate) fn concat(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let wanted = node.integer("axis")?.ok_or_else(|| Refusal::new("`axis` is missing"))?;
+    let all = (0..node.input_count()).map(|place| node.input(place)).collect::<Result<Vec<_>, _>>()?;
+    let rank = all.first().map_or(0, |&first| builder.shape(first).len());
+    let axis = axis(wanted, rank)?;
+    let mut inputs: Vec<ValueId> = all.iter().copied().filter(|&id| !builder.shape(id).contains(&0)).collect();
+    if inputs.is_empty() {
+        inputs = all;
+    }
+    let data_type = |id: ValueId| builder.graph.value(id).data_type;
+    if inputs.iter().any(|&id| data_type(id) != inputs.first().map_or(DataType::F32, |&first| data_type(first))) {
+        return Err(Refusal::new("some inputs are floats and some integers"));
+    }
+    let shapes: Vec<&[usize]> = inputs.iter().map(|&id| builder.shape(id)).collect();
+    let shape = joined_shape(&shapes, axis)?;
+    if let &[only] = inputs.as_slice() {
+        return Ok(vec![only]);
+    }
+    Ok(vec![builder.push(Operator::Concat { axis }, inputs, shape)?])
+}
+
+/// The block size and the shape `[N,C,H,W]` of a node that moves between channels and space.
+fn blocks(node: &mut OnnxNode<'_>, x: ValueId, builder: &Builder) -> Result<(usize, [usize; 4]), Refusal> {
+    let [height, width] = window::spatial(builder.shape(x))?;
+    let block = node.integer("blocksize")?.and_then(|block| usize::try_from(block).ok()).filter(|&block| block > 0);
+    let block = block.ok_or_else(|| Refusal::new("`blocksize` is missing or not positive"))?;
+    Ok((block, [builder.shape(x)[0], builder.shape(x)[1], height, width]))
+}
+
+/// `DepthToSpace` as reshape, transpose, reshape.
+pub(crate) fn depth_to_space(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let x = node.input(0)?;
+    let (block, [n, c, h, w]) = blocks(node, x, builder)?;
+    let depth = block.checked_mul(block).filter(|&area| c % area == 0).map(|area| c / area);
+    let depth = depth.ok_or_else(|| Refusal::new(format!("{c} channels are no blocks of {block}×{block}")))?;
+    let mode = node.text("mode")?.unwrap_or_else(|| "DCR".to_owned());
+    let (split, permutation) = match mode.as_str() {
+        "DCR" => ([n, block, block, depth, h, w], [0, 3, 4, 1, 5, 2]),
+        "CRD" => ([n, depth, block, block, h, w], [0, 1, 4, 2, 5, 3]),
+        _ => return Err(Refusal::new(format!("`mode` is `{mode}`; expected DCR or CRD"))),
+    };
+    rearranged(x, &split, &permutation, vec![n, depth, h * block, w * block], builder)
+}
+
+/// `SpaceToDepth` as reshape, transpose, reshape.
+pub(crate) fn space_to_depth(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let x = node.input(0)?;
+    let (block, [n, c, h, w]) = blocks(node, x, builder)?;
+    if h % block != 0 || w % block != 0 {
+        return Err(Refusal::new(format!("{h}×{w} elements are no blocks of {block}×{block}")));
+    }
+    let split = [n, c, h / block, block, w / block, block];
+    rearranged(x, &split, &[0, 3, 5, 1, 2, 4], vec![n, c * block * block, h / block, w / block], builder)
+}
+
+fn rearranged(
+    x: ValueId,
+    split: &[usize],
+    permutation: &[usize],
+    shape: Vec<usize>,
+    builder: &mut Builder,
+) -> Imported {
+    let parts = builder.push(Operator::Reshape, vec![x], split.to_vec())?;
+    let moved = transposed_shape(split, permutation)?;
+    let moved = builder.push(Operator::Transpose { permutation: permutation.to_vec() }, vec![parts], moved)?;
+    Ok(vec![builder.push(Operator::Reshape, vec![moved], shape)?])
+}

@@ -1,0 +1,30 @@
+//! Reading ONNX `BatchNormalization`.
+
+use crate::compiler::graph::ValueId;
+use crate::compiler::onnx::Builder;
+use crate::compiler::onnx::OnnxNode;
+use crate::compiler::onnx::Refusal;
+use crate::compiler::operators::Operator;
+use crate::compiler::operators::normalization::output_shape;
+
+/// `BatchNormalization` as at inference: statistics are constants.
+pub(crate) fn batch_normalization(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec<ValueId>, Refusal> {
+    let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
+    // How the statistics were gathered says nothing of how they are used.
+    node.ignore(&["momentum"]);
+    if node.integer("training_mode")?.unwrap_or(0) != 0 {
+        return Err(Refusal::new("`training_mode` is 1; only inference is supported"));
+    }
+    if node.integer("spatial")?.unwrap_or(1) != 1 {
+        return Err(Refusal::new("`spatial` is 0; only one statistic a channel is supported"));
+    }
+    let mut inputs = vec![node.input(0)?];
+    for (place, what) in [(1, "scale"), (2, "bias"), (3, "mean"), (4, "variance")] {
+        let id = node.input(place)?;
+        builder.floats(id, what)?;
+        inputs.push(id);
+    }
+    let shapes: Vec<&[usize]> = inputs.iter().map(|&id| builder.shape(id)).collect();
+    let shape = output_shape(&shapes)?;
+    Ok(vec![builder.push(Operator::BatchNormalization { epsilon }, inputs, shape)?])
+}

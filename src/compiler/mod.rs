@@ -9,5 +9,7 @@ pub mod error;
 pub mod graph;
 pub mod onnx;
 pub mod operators;
+pub mod quantize;
+pub mod reference;
 
 pub use error::{StageError, Status};

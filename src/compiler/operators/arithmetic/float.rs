@@ -4,7 +4,7 @@ use crate::compiler::onnx::ExportedNode;
 use crate::compiler::onnx::Writer;
 
 /// An element-wise function of two inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Arithmetic {
     /// a + b
     Add,

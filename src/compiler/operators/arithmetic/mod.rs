@@ -2,6 +2,7 @@
 
 mod float;
 mod import;
+pub mod integer;
 
 pub use float::Arithmetic;
 pub(crate) use import::add;

@@ -6,7 +6,7 @@ use crate::compiler::onnx::proto::AttributeProto;
 use crate::compiler::operators::window;
 
 /// Attributes of a convolution. Two spatial axes; one-dimensional ones are refused by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Convolution {
     /// Strides of H and W.
     pub strides: [usize; 2],

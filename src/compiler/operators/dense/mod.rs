@@ -2,6 +2,7 @@
 
 mod float;
 mod import;
+pub mod integer;
 
 pub(crate) use float::export;
 pub use float::output_shape;

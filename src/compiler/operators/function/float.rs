@@ -5,7 +5,7 @@ use crate::compiler::onnx::Writer;
 use crate::compiler::onnx::proto::AttributeProto;
 
 /// A function of one element.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Function {
     /// max(x, 0)
     Relu,

@@ -3,6 +3,7 @@
 
 mod float;
 mod import;
+pub mod integer;
 mod part;
 mod reshape;
 

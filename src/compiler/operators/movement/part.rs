@@ -14,7 +14,7 @@ type Imported = Result<Vec<ValueId>, Refusal>;
 
 /// Part of a tensor: along each named axis, `start, start + step, …` up to before `end`. All resolved to real places:
 /// `step` is not 0; for a negative step `end` may be −1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Slice {
     /// Axis, counted from the front; each at most once, ascending.
     pub axes: Vec<usize>,

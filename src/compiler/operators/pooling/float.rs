@@ -6,7 +6,7 @@ use crate::compiler::onnx::proto::AttributeProto;
 use crate::compiler::operators::window;
 
 /// Which pooling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum PoolKind {
     /// The largest element.
     Maximum,
@@ -15,7 +15,7 @@ pub enum PoolKind {
 }
 
 /// Attributes of windowed pooling.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pool {
     /// Which pooling.
     pub kind: PoolKind,

@@ -6,7 +6,7 @@ use crate::compiler::onnx::proto::AttributeProto;
 use crate::compiler::operators::window;
 
 /// How an output coordinate maps to an input coordinate (ONNX `coordinate_transformation_mode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Coordinates {
     /// (x + 0.5)/scale − 0.5
     HalfPixel,
@@ -19,7 +19,7 @@ pub enum Coordinates {
 }
 
 /// How a resize takes its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ResizeMode {
     /// Nearest, ties towards the lower coordinate (`round_prefer_floor`).
     NearestPreferFloor,
@@ -34,7 +34,7 @@ pub enum ResizeMode {
 }
 
 /// Attributes of a resize; scales are those of the node (or out/in where it gives sizes).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Resize {
     /// How values are taken.
     pub mode: ResizeMode,

@@ -1,0 +1,156 @@
+//! Integer Add, Sub and Mul with ONNX broadcasting, and the float island Div.
+
+use crate::compiler::quantize::contract::Encoding;
+use crate::compiler::quantize::contract::Saturation;
+use crate::compiler::quantize::contract::Terms;
+use crate::compiler::quantize::contract::multiplier;
+use crate::compiler::quantize::contract::place;
+use crate::compiler::quantize::contract::terms;
+
+/// What two operands become, element by element.
+#[derive(Debug, Clone)]
+pub enum IntegerArithmetic {
+    /// sat(rne(Ta\[a\] + Tb\[b\]) + z): Add, and Sub with Tb negated.
+    Sum {
+        /// Of the first operand.
+        left: Box<Terms>,
+        /// Of the second operand.
+        right: Box<Terms>,
+        /// Zero point and bounds of the output.
+        saturation: Saturation,
+    },
+    /// (a − z_a)·(b − z_b), requantized once.
+    Product {
+        /// Zero points of both operands.
+        zero_points: [i8; 2],
+        /// f32(f32(s_a·s_b)/s_y).
+        multiplier: f32,
+        /// Zero point and bounds of the output.
+        saturation: Saturation,
+    },
+    /// a/b in f64 of the dequantized operands, quantized once: a float island.
+    Quotient {
+        /// Of both operands.
+        operands: [Encoding; 2],
+        /// Of the output.
+        output: Encoding,
+        /// Lowest and highest result.
+        clamp: [i8; 2],
+    },
+}
+
+impl IntegerArithmetic {
+    /// Add.
+    #[must_use]
+    pub fn add(left: Encoding, right: Encoding, output: Encoding, clamp: [i8; 2]) -> Self {
+        Self::Sum {
+            left: Box::new(terms(left, output.scale)),
+            right: Box::new(terms(right, output.scale)),
+            saturation: Saturation::between(output.zero_point, clamp),
+        }
+    }
+
+    /// Sub.
+    #[must_use]
+    pub fn subtract(left: Encoding, right: Encoding, output: Encoding, clamp: [i8; 2]) -> Self {
+        Self::Sum {
+            left: Box::new(terms(left, output.scale)),
+            right: Box::new(terms(right, output.scale).map(|term| -term)),
+            saturation: Saturation::between(output.zero_point, clamp),
+        }
+    }
+
+    /// Mul.
+    #[must_use]
+    pub fn multiply(left: Encoding, right: Encoding, output: Encoding, clamp: [i8; 2]) -> Self {
+        Self::Product {
+            zero_points: [left.zero_point, right.zero_point],
+            multiplier: multiplier(left.scale, right.scale, output.scale),
+            saturation: Saturation::between(output.zero_point, clamp),
+        }
+    }
+
+    /// Div.
+    #[must_use]
+    pub const fn divide(left: Encoding, right: Encoding, output: Encoding, clamp: [i8; 2]) -> Self {
+        Self::Quotient { operands: [left, right], output, clamp }
+    }
+
+    /// One element.
+    #[inline]
+    #[must_use]
+    pub fn element(&self, left: i8, right: i8) -> i8 {
+        match self {
+            Self::Sum { left: left_terms, right: right_terms, saturation } => {
+                saturation.apply(left_terms[place(left)] + right_terms[place(right)])
+            }
+            Self::Product { zero_points: [left_zero, right_zero], multiplier, saturation } => {
+                let left = i32::from(left) - i32::from(*left_zero);
+                let right = i32::from(right) - i32::from(*right_zero);
+                saturation.requantize(left * right, *multiplier)
+            }
+            Self::Quotient { operands, output, clamp: [low, high] } => {
+                let quotient = operands[0].dequantize_wide(left) / operands[1].dequantize_wide(right);
+                output.quantize_wide(quotient).clamp(*low, *high)
+            }
+        }
+    }
+
+    /// Operands of these shapes into an output of `shape`, to which both broadcast.
+    pub fn run(&self, left: (&[i8], &[usize]), right: (&[i8], &[usize]), output: (&mut [i8], &[usize])) {
+        let (to, shape) = output;
+        if left.0.len() == to.len() && right.0.len() == to.len() {
+            for ((to, &left), &right) in to.iter_mut().zip(left.0).zip(right.0) {
+                *to = self.element(left, right);
+            }
+            return;
+        }
+        let steps = [broadcast_strides(left.1, shape), broadcast_strides(right.1, shape)];
+        let Some((&inner, outer)) = shape.split_last() else { return };
+        let last = [steps[0].last().copied().unwrap_or(0), steps[1].last().copied().unwrap_or(0)];
+        let mut index = vec![0_usize; outer.len()];
+        for row in to.chunks_exact_mut(inner) {
+            let start = |steps: &[usize]| index.iter().zip(steps).map(|(index, step)| index * step).sum::<usize>();
+            let (mut at_left, mut at_right) = (start(&steps[0]), start(&steps[1]));
+            for to in row {
+                *to = self.element(left.0[at_left], right.0[at_right]);
+                at_left += last[0];
+                at_right += last[1];
+            }
+            for axis in (0..outer.len()).rev() {
+                index[axis] += 1;
+                if index[axis] < outer[axis] {
+                    break;
+                }
+                index[axis] = 0;
+            }
+        }
+    }
+}
+
+/// The distance between neighbours along each axis of `shape` in an operand that broadcasts to it; 0 where it repeats.
+fn broadcast_strides(operand: &[usize], shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![0; shape.len()];
+    let mut distance = 1;
+    for (back, &size) in operand.iter().rev().enumerate() {
+        if size != 1 {
+            strides[shape.len() - 1 - back] = distance;
+        }
+        distance *= size;
+    }
+    strides
+}
+
+/// The shape that two operands broadcast to (ONNX multidirectional broadcasting); `None` where they do not.
+#[must_use]
+pub fn broadcast_shape(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
+    let rank = left.len().max(right.len());
+    let size = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
+    (0..rank)
+        .map(|axis| match (size(left, axis), size(right, axis)) {
+            (left, right) if left == right || right == 1 => Some(left),
+            (1, right) => Some(right),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! Operators that only copy int8 values: Transpose, Slice, Pad, Concat. (Reshape copies all of them in order.)
+
+use crate::compiler::operators::Slice;
+
+/// The distance between neighbours along each axis of a row-major tensor.
+#[must_use]
+pub fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    strides
+}
+
+/// Copies into a row-major tensor of `shape` the elements that lie `steps` apart (a step may be negative) from `start` on.
+fn gather(input: &[i8], start: isize, steps: &[isize], output: &mut [i8], shape: &[usize]) {
+    let Some((&inner, outer)) = shape.split_last() else {
+        output.copy_from_slice(&input[..output.len()]);
+        return;
+    };
+    let last = steps[steps.len() - 1];
+    let mut index = vec![0_usize; outer.len()];
+    let mut base = start;
+    for row in output.chunks_exact_mut(inner) {
+        if last == 1 {
+            row.copy_from_slice(&input[base as usize..][..inner]);
+        } else {
+            let mut at = base;
+            for to in row {
+                *to = input[at as usize];
+                at += last;
+            }
+        }
+        for axis in (0..outer.len()).rev() {
+            index[axis] += 1;
+            base += steps[axis];
+            if index[axis] < outer[axis] {
+                break;
+            }
+            base -= steps[axis] * outer[axis] as isize;
+            index[axis] = 0;
+        }
+    }
+}
+
+/// Output axis `i` is input axis `permutation[i]`.
+pub fn transpose(input: &[i8], shape: &[usize], permutation: &[usize], output: &mut [i8]) {
+    let from = strides(shape);
+    let steps: Vec<isize> = permutation.iter().map(|&axis| from[axis] as isize).collect();
+    let to: Vec<usize> = permutation.iter().map(|&axis| shape[axis]).collect();
+    gather(input, 0, &steps, output, &to);
+}
+
+/// `start, start + step, …` along the named axes; `output` is the shape of the result.
+pub fn slice(input: &[i8], shape: &[usize], attributes: &Slice, output: (&mut [i8], &[usize])) {
+    let mut steps: Vec<isize> = strides(shape).into_iter().map(|stride| stride as isize).collect();
+    let mut start = 0;
+    for ((&axis, &first), &step) in attributes.axes.iter().zip(&attributes.starts).zip(&attributes.steps) {
+        start += first as isize * steps[axis];
+        steps[axis] *= step as isize;
+    }
+    gather(input, start, &steps, output.0, output.1);
+}
+
+/// The input inside a tensor of `value`.
+pub fn pad(input: &[i8], shape: &[usize], before: &[usize], value: i8, output: (&mut [i8], &[usize])) {
+    let (to, to_shape) = output;
+    to.fill(value);
+    let Some((&inner, outer)) = shape.split_last() else {
+        to.copy_from_slice(input);
+        return;
+    };
+    let steps = strides(to_shape);
+    let origin: usize = before.iter().zip(&steps).map(|(before, step)| before * step).sum();
+    let mut index = vec![0_usize; outer.len()];
+    for row in input.chunks_exact(inner) {
+        let at = origin + index.iter().zip(&steps).map(|(index, step)| index * step).sum::<usize>();
+        to[at..at + inner].copy_from_slice(row);
+        for axis in (0..outer.len()).rev() {
+            index[axis] += 1;
+            if index[axis] < outer[axis] {
+                break;
+            }
+            index[axis] = 0;
+        }
+    }
+}
+
+/// Inputs one after another along an axis: each with the number of its elements at and behind that axis, and the table it
+/// goes through where its encoding differs from the output's.
+pub fn concat(inputs: &[(&[i8], usize, Option<&[i8; 256]>)], output: &mut [i8]) {
+    let total: usize = inputs.iter().map(|input| input.1).sum();
+    let mut offset = 0;
+    for &(input, size, table) in inputs {
+        for (from, to) in input.chunks_exact(size).zip(output.chunks_exact_mut(total)) {
+            let to = &mut to[offset..offset + size];
+            match table {
+                Some(table) => crate::compiler::operators::function::integer::look_up(table, from, to),
+                None => to.copy_from_slice(from),
+            }
+        }
+        offset += size;
+    }
+}

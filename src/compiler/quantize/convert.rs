@@ -1,0 +1,361 @@
+//! From the float graph and the ranges of its values to the quantized graph.
+
+use std::collections::BTreeMap;
+
+use crate::compiler::error::StageError;
+use crate::compiler::error::Status;
+use crate::compiler::graph::Graph;
+use crate::compiler::graph::Node;
+use crate::compiler::graph::ValueId;
+use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Function;
+use crate::compiler::operators::Operator;
+use crate::compiler::operators::function::integer::evaluate;
+use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::QuantizedNode;
+use crate::compiler::quantize::QuantizedOperator;
+use crate::compiler::quantize::QuantizedValue;
+use crate::compiler::quantize::Sharing;
+use crate::compiler::quantize::TensorId;
+use crate::compiler::quantize::Weights;
+use crate::compiler::quantize::contract::Encoding;
+use crate::compiler::quantize::contract::clamp_of;
+use crate::compiler::quantize::contract::function_table;
+use crate::compiler::quantize::contract::quantize_channel;
+
+/// The quantized graph, and for each of its values the float value it stands for (`None` for constants made here).
+#[derive(Debug)]
+pub struct Converted {
+    /// The quantized graph.
+    pub graph: QuantizedGraph,
+    /// By [`TensorId`].
+    pub origin: Vec<Option<ValueId>>,
+}
+
+/// Quantizes weights, constants and tables under the ranges of the root values (see [`Sharing::observed`]).
+pub fn convert(
+    graph: &Graph,
+    sharing: &Sharing,
+    ranges: &BTreeMap<ValueId, (f32, f32)>,
+) -> Result<Converted, StageError> {
+    let mut conversion = Conversion {
+        graph,
+        sharing,
+        ranges,
+        made: QuantizedGraph { name: graph.name.clone(), ..QuantizedGraph::default() },
+        origin: Vec::new(),
+        ids: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    conversion.run();
+    let Conversion { made, origin, problems, .. } = conversion;
+    match problems.split_first() {
+        None => Ok(Converted { graph: made, origin }),
+        Some((first, rest)) => Err(joined(first, rest)),
+    }
+}
+
+/// One failure that names all problems.
+fn joined(first: &Problem, rest: &[Problem]) -> StageError {
+    let mut message = first.message.clone();
+    for problem in rest {
+        message.push_str(&format!("\nnode `{}`: {}", problem.node, problem.message));
+    }
+    let error = StageError::new(Status::QtoolsError, message).node(first.node.clone());
+    match first.hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+struct Problem {
+    node: String,
+    message: String,
+    hint: Option<&'static str>,
+}
+
+struct Conversion<'a> {
+    graph: &'a Graph,
+    sharing: &'a Sharing,
+    ranges: &'a BTreeMap<ValueId, (f32, f32)>,
+    made: QuantizedGraph,
+    origin: Vec<Option<ValueId>>,
+    ids: BTreeMap<ValueId, TensorId>,
+    problems: Vec<Problem>,
+}
+
+/// What went wrong with one node; its name is added where it is known.
+struct Refusal {
+    message: String,
+    hint: Option<&'static str>,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self { message, hint: None }
+    }
+}
+
+impl Conversion<'_> {
+    fn run(&mut self) {
+        let graph = self.graph;
+        for &input in &graph.inputs {
+            match self.activation(input) {
+                Ok(id) => self.made.inputs.push(id),
+                Err(refusal) => self.problem(&graph.value(input).name, refusal),
+            }
+        }
+        for (index, node) in graph.nodes.iter().enumerate() {
+            if !self.sharing.absorbed[index]
+                && let Err(refusal) = self.node(index, node)
+            {
+                self.problem(&node.name, refusal);
+            }
+        }
+        if !self.problems.is_empty() {
+            return;
+        }
+        for &output in &graph.outputs {
+            match self.ids.get(&output) {
+                Some(&id) if graph.value(output).constant.is_none() => self.made.outputs.push(id),
+                _ => {
+                    let message = "the output is a constant, expected the result of a node".to_owned();
+                    self.problem(&graph.value(output).name, message.into());
+                }
+            }
+        }
+    }
+
+    fn problem(&mut self, node: &str, refusal: Refusal) {
+        self.problems.push(Problem { node: node.to_owned(), message: refusal.message, hint: refusal.hint });
+    }
+
+    fn add(&mut self, value: QuantizedValue, origin: Option<ValueId>) -> TensorId {
+        self.made.values.push(value);
+        self.origin.push(origin);
+        TensorId((self.made.values.len() - 1) as u32)
+    }
+
+    fn constant_floats(&self, id: ValueId) -> Option<&[f32]> {
+        self.graph.value(id).constant.as_ref().and_then(|tensor| tensor.as_f32())
+    }
+
+    /// The encoding of a float value: that of its root.
+    fn encoding(&self, id: ValueId) -> Result<Encoding, Refusal> {
+        let root = self.sharing.root[id.index()];
+        let name = &self.graph.value(root).name;
+        let range = match (self.ranges.get(&root), self.constant_floats(root)) {
+            (Some(&range), _) => range,
+            (None, Some(values)) => bounds(values),
+            (None, None) => return Err(format!("calibration did not see `{name}`").into()),
+        };
+        Encoding::of_range(range.0, range.1).ok_or_else(|| {
+            format!("the range of `{name}`, {:e} to {:e}, cannot be quantized", range.0, range.1).into()
+        })
+    }
+
+    /// The int8 value of an activation, made at its first use.
+    fn activation(&mut self, id: ValueId) -> Result<TensorId, Refusal> {
+        if let Some(&made) = self.ids.get(&id) {
+            return Ok(made);
+        }
+        let encoding = self.encoding(id)?;
+        let value = self.graph.value(id);
+        let made = QuantizedValue {
+            name: value.name.clone(),
+            shape: value.shape.clone(),
+            encoding,
+            constant: self.constant_floats(id).map(|values| values.iter().map(|&x| encoding.quantize(x)).collect()),
+        };
+        if value.constant.is_some() && made.constant.is_none() {
+            return Err(format!("the constant `{}` holds integers, expected floats", value.name).into());
+        }
+        let made = self.add(made, Some(id));
+        self.ids.insert(id, made);
+        Ok(made)
+    }
+
+    fn node(&mut self, index: usize, node: &Node) -> Result<(), Refusal> {
+        let output_value = self.sharing.output(self.graph, index);
+        let activation = self.sharing.fused[index].map(|(function, _)| finite(function));
+        let mut inputs = node.inputs.clone();
+        let output_encoding = self.encoding(output_value)?;
+        let operator = match &node.operator {
+            Operator::Convolution(attributes) => {
+                let weights = self.weights(node, 0)?;
+                inputs.truncate(1);
+                QuantizedOperator::Convolution { attributes: attributes.clone(), weights }
+            }
+            Operator::Dense => {
+                let weights = self.weights(node, 1)?;
+                inputs.truncate(1);
+                QuantizedOperator::Dense { weights }
+            }
+            Operator::Arithmetic(Arithmetic::Divide) if self.constant_floats(node.inputs[1]).is_some() => {
+                return self.division_by_constant(node, output_value);
+            }
+            Operator::Arithmetic(arithmetic) => QuantizedOperator::Arithmetic(*arithmetic),
+            Operator::Function(function) => {
+                let input = self.encoding(node.inputs[0])?;
+                let table = function_table(input, output_encoding, |x| evaluate(*function, x));
+                QuantizedOperator::Function { function: finite(*function), table: table.to_vec() }
+            }
+            Operator::Pool(pool) => QuantizedOperator::Pool(pool.clone()),
+            Operator::GlobalPool(kind) => QuantizedOperator::GlobalPool(*kind),
+            Operator::Reshape => {
+                inputs.truncate(1);
+                QuantizedOperator::Reshape
+            }
+            Operator::Transpose { permutation } => QuantizedOperator::Transpose { permutation: permutation.clone() },
+            Operator::Slice(slice) => QuantizedOperator::Slice(slice.clone()),
+            Operator::Pad { before, after, value } => QuantizedOperator::Pad {
+                before: before.clone(),
+                after: after.clone(),
+                value: padding(output_encoding, *value)?,
+            },
+            Operator::Concat { axis } => QuantizedOperator::Concat { axis: *axis },
+            Operator::Resize(resize) => QuantizedOperator::Resize(resize.clone()),
+            Operator::Softmax { axis } => QuantizedOperator::Softmax { axis: *axis },
+            Operator::BatchNormalization { .. } => {
+                return Err(Refusal {
+                    message: "a BatchNormalization is left, expected it folded into a convolution".to_owned(),
+                    hint: Some("clean the graph before quantizing it"),
+                });
+            }
+        };
+        self.push(node, operator, &inputs, activation, output_value)
+    }
+
+    fn push(
+        &mut self,
+        node: &Node,
+        operator: QuantizedOperator,
+        inputs: &[ValueId],
+        activation: Option<Function>,
+        output: ValueId,
+    ) -> Result<(), Refusal> {
+        let inputs = inputs.iter().map(|&input| self.activation(input)).collect::<Result<Vec<_>, _>>()?;
+        let output = self.activation(output)?;
+        self.push_made(node, operator, inputs, activation, output);
+        Ok(())
+    }
+
+    fn push_made(
+        &mut self,
+        node: &Node,
+        operator: QuantizedOperator,
+        inputs: Vec<TensorId>,
+        activation: Option<Function>,
+        output: TensorId,
+    ) {
+        let encoding = self.made.value(output).encoding;
+        let clamp = match activation {
+            Some(Function::Relu) => clamp_of(encoding, 0.0, f32::INFINITY),
+            Some(Function::Clip { low, high }) => clamp_of(encoding, low, high),
+            _ => [i8::MIN, i8::MAX],
+        };
+        self.made.nodes.push(QuantizedNode { name: node.name.clone(), operator, activation, clamp, inputs, output });
+    }
+
+    /// x/c is x·(1/c): the reciprocal in f32 is the constant that is quantized.
+    fn division_by_constant(&mut self, node: &Node, output: ValueId) -> Result<(), Refusal> {
+        let divisor = self.graph.value(node.inputs[1]);
+        let values = self.constant_floats(node.inputs[1]).unwrap_or_default();
+        let reciprocals: Vec<f32> = values.iter().map(|value| 1.0 / value).collect();
+        if let Some(bad) = values.iter().zip(&reciprocals).find(|(_, reciprocal)| !reciprocal.is_finite()) {
+            return Err(format!("divides by {}", bad.0).into());
+        }
+        let (min, max) = bounds(&reciprocals);
+        let encoding = Encoding::of_range(min, max)
+            .ok_or_else(|| Refusal::from(format!("the reciprocals of `{}` cannot be quantized", divisor.name)))?;
+        let reciprocal = QuantizedValue {
+            name: self.graph.unused_name(&format!("{}_reciprocal_{}", divisor.name, self.made.nodes.len())),
+            shape: divisor.shape.clone(),
+            encoding,
+            constant: Some(reciprocals.iter().map(|&x| encoding.quantize(x)).collect()),
+        };
+        let dividend = self.activation(node.inputs[0])?;
+        let reciprocal = self.add(reciprocal, None);
+        let output = self.activation(output)?;
+        let operator = QuantizedOperator::Arithmetic(Arithmetic::Multiply);
+        self.push_made(node, operator, vec![dividend, reciprocal], None, output);
+        Ok(())
+    }
+
+    /// Weights of a convolution (output channels on axis 0) or a dense layer (on axis 1) and their bias.
+    fn weights(&self, node: &Node, channel_axis: usize) -> Result<Weights, Refusal> {
+        let weights = self.graph.value(node.inputs[1]);
+        let Some(floats) = self.constant_floats(node.inputs[1]) else {
+            let message = format!("the weights `{}` are computed, expected a constant", weights.name);
+            return Err(Refusal { message, hint: Some("only the activations of a layer may change between runs") });
+        };
+        let channels = weights.shape.get(channel_axis).copied().unwrap_or(0);
+        if channels == 0 || floats.is_empty() {
+            return Err(format!("the weights `{}` have the shape {:?}", weights.name, weights.shape).into());
+        }
+        let bias = match node.inputs.get(2) {
+            None => vec![0.0; channels],
+            Some(&id) => self.bias(id, channels)?,
+        };
+        let input_scale = self.encoding(node.inputs[0])?.scale;
+        let length = floats.len() / channels;
+        let mut made = Weights {
+            shape: weights.shape.clone(),
+            values: vec![0; floats.len()],
+            scales: Vec::with_capacity(channels),
+            bias: Vec::with_capacity(channels),
+            name: weights.name.clone(),
+            bias_name: node.inputs.get(2).map(|&id| self.graph.value(id).name.clone()),
+        };
+        // Where an element of a channel lies: rows of a convolution's weights, columns of a matrix.
+        let place = |channel: usize, k: usize| if channel_axis == 0 { channel * length + k } else { k * channels + channel };
+        for (channel, &bias) in bias.iter().enumerate() {
+            let own: Vec<f32> = (0..length).map(|k| floats[place(channel, k)]).collect();
+            let quantized = quantize_channel(&own, bias, input_scale)
+                .map_err(|error| Refusal::from(format!("output channel {channel}: {error}")))?;
+            for (k, &weight) in quantized.weights.iter().enumerate() {
+                made.values[place(channel, k)] = weight;
+            }
+            made.scales.push(quantized.scale);
+            made.bias.push(quantized.bias);
+        }
+        Ok(made)
+    }
+
+    fn bias(&self, id: ValueId, channels: usize) -> Result<Vec<f32>, Refusal> {
+        let value = self.graph.value(id);
+        match self.constant_floats(id) {
+            Some(floats) if floats.len() == channels && value.shape.last() == Some(&channels) => Ok(floats.to_vec()),
+            Some(&[one]) => Ok(vec![one; channels]),
+            Some(_) => {
+                Err(format!("the bias `{}` has the shape {:?}, expected [{channels}]", value.name, value.shape).into())
+            }
+            None => Err(format!("the bias `{}` is computed, expected a constant", value.name).into()),
+        }
+    }
+}
+
+/// Absent bounds of a Clip as the largest floats, which mean the same and can be written as JSON.
+fn finite(function: Function) -> Function {
+    match function {
+        Function::Clip { low, high } => Function::Clip { low: low.max(f32::MIN), high: high.min(f32::MAX) },
+        other => other,
+    }
+}
+
+/// Smallest and largest of some values, with 0; not a number where one of them is not finite.
+fn bounds(values: &[f32]) -> (f32, f32) {
+    if values.iter().any(|x| !x.is_finite()) {
+        return (f32::NAN, f32::NAN);
+    }
+    values.iter().fold((0.0, 0.0), |(min, max), &x| (x.min(min), x.max(max)))
+}
+
+/// The int8 value to pad with; refused where the encoding cannot hold the padded number.
+fn padding(encoding: Encoding, value: f32) -> Result<i8, Refusal> {
+    let q = encoding.quantize(value);
+    if (encoding.dequantize(q) - value).abs() > encoding.scale {
+        return Err(format!("pads with {value}, which lies outside the range of its input").into());
+    }
+    Ok(q)
+}

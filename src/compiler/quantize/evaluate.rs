@@ -1,0 +1,267 @@
+//! Measures the integer reference against the float network, tensor by tensor, image by image.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use crate::compiler::calibrate::FloatEngine;
+use crate::compiler::calibrate::Samples;
+use crate::compiler::calibrate::Watch;
+use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::load_sample;
+use crate::compiler::error::StageError;
+use crate::compiler::graph::Graph;
+use crate::compiler::graph::ValueId;
+use crate::compiler::quantize::Agreement;
+use crate::compiler::quantize::Converted;
+use crate::compiler::quantize::Evaluation;
+use crate::compiler::quantize::QuantizeOptions;
+use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::TensorId;
+use crate::compiler::quantize::ValueQuality;
+use crate::compiler::quantize::contract::Encoding;
+use crate::compiler::reference::Executor;
+
+/// Parts of a step in which means over images are summed: whole numbers, so that the order of images does not matter.
+const PARTS: f64 = 256.0;
+
+/// Sums over the elements of one tensor on one image.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    signal: f64,
+    noise: f64,
+    product: f64,
+    answer: f64,
+    /// Σx² with x in whole parts of a step.
+    parts: f64,
+    outside: u64,
+    elements: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.signal += other.signal;
+        self.noise += other.noise;
+        self.product += other.product;
+        self.answer += other.answer;
+        self.parts += other.parts;
+        self.outside += other.outside;
+        self.elements += other.elements;
+    }
+}
+
+/// Compares one tensor; `sums` gathers x over the images in whole parts of a step.
+fn compare(float: &[f32], int8: &[i8], encoding: Encoding, sums: &mut [i32]) -> Tally {
+    let mut tally = Tally::default();
+    let low = encoding.dequantize_wide(i8::MIN) - 0.5 * f64::from(encoding.scale);
+    let high = encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale);
+    let per_part = PARTS / f64::from(encoding.scale);
+    for ((&x, &q), sum) in float.iter().zip(int8).zip(sums) {
+        let (x, y) = (f64::from(x), encoding.dequantize_wide(q));
+        tally.signal += x * x;
+        tally.noise += (x - y) * (x - y);
+        tally.product += x * y;
+        tally.answer += y * y;
+        // Beyond 2²⁰ parts (16 ranges) a mean is no longer exact, but still the same on any number of threads.
+        let part = (x * per_part).clamp(-1_048_576.0, 1_048_576.0) as i32;
+        *sum = sum.wrapping_add(part);
+        tally.parts += f64::from(part) * f64::from(part);
+        tally.outside += u64::from(x < low || x > high);
+        tally.elements += 1;
+    }
+    tally
+}
+
+/// The classes that float and int8 name on one image.
+#[derive(Debug, Clone, Copy)]
+struct Classes {
+    float: usize,
+    int8: usize,
+    label: Option<usize>,
+}
+
+/// What one thread saw.
+#[derive(Debug, Default)]
+struct Seen {
+    /// By image, then by place in the list of compared values.
+    images: Vec<(usize, Vec<Tally>, Option<Classes>)>,
+    /// By place in the list, then by element.
+    sums: Vec<Vec<i32>>,
+}
+
+/// The first of the largest elements.
+fn largest<T: PartialOrd + Copy>(values: &[T]) -> usize {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+/// Runs every evaluation sample through the float network and the integer reference; `None` when there are none.
+pub fn evaluate(
+    graph: &Graph,
+    converted: &Converted,
+    samples: &dyn Samples,
+    options: &QuantizeOptions,
+    watch: &Watch<'_>,
+) -> Result<Option<Evaluation>, StageError> {
+    if samples.is_empty() {
+        return Ok(None);
+    }
+    let quantized = &converted.graph;
+    let executor = Executor::new(quantized)?;
+    let compared = compared_values(converted);
+    let floats: Vec<ValueId> = compared.iter().map(|&(_, float)| float).collect();
+    let engine = FloatEngine::new(graph, &floats)?;
+    let classifier = quantized.outputs.iter().copied().find(|&output| {
+        options.class_count.is_some_and(|classes| classes > 1 && quantized.value(output).len() == classes)
+    });
+    let done = AtomicUsize::new(0);
+    let states = for_each_index(samples.len(), options.threads, Seen::default, |seen, index| {
+        watch.check()?;
+        let buffers = load_sample(graph, samples, index)?;
+        let inputs: Vec<&[f32]> = buffers.iter().map(Vec::as_slice).collect();
+        let int8_inputs = executor.quantize_inputs(&inputs)?;
+        let mut answers: Vec<Vec<i8>> = vec![Vec::new(); quantized.values.len()];
+        for (id, input) in quantized.inputs.iter().zip(&int8_inputs) {
+            answers[id.index()].clone_from(input);
+        }
+        executor.run_int8(&int8_inputs, &mut |id, values| answers[id.index()] = values.to_vec())?;
+        seen.sums.resize(compared.len(), Vec::new());
+        let mut tallies = vec![Tally::default(); compared.len()];
+        let mut classes = None;
+        engine.run(&inputs, &mut |float, values| {
+            for (place, (id, _)) in compared.iter().enumerate().filter(|(_, (_, origin))| *origin == float) {
+                let answer = &answers[id.index()];
+                let sums = &mut seen.sums[place];
+                sums.resize(answer.len(), 0);
+                tallies[place] = compare(values, answer, quantized.value(*id).encoding, sums);
+                if Some(*id) == classifier {
+                    let label = samples.label(index);
+                    classes = Some(Classes { float: largest(values), int8: largest(answer), label });
+                }
+            }
+        })?;
+        seen.images.push((index, tallies, classes));
+        (watch.progress)("evaluate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
+        Ok(())
+    })?;
+    let total = Total::of(states, compared.len());
+    Ok(Some(summarize(quantized, &compared, &total, classifier)))
+}
+
+/// What nodes write, with the float values they stand for.
+fn compared_values(converted: &Converted) -> Vec<(TensorId, ValueId)> {
+    let graph = &converted.graph;
+    graph.nodes.iter().filter_map(|node| Some((node.output, converted.origin[node.output.index()]?))).collect()
+}
+
+/// All threads' sums in one, images in order.
+struct Total {
+    tallies: Vec<Tally>,
+    sums: Vec<Vec<i32>>,
+    classes: Vec<Classes>,
+    images: usize,
+}
+
+impl Total {
+    fn of(states: Vec<Seen>, count: usize) -> Self {
+        let mut total =
+            Self { tallies: vec![Tally::default(); count], sums: vec![Vec::new(); count], classes: Vec::new(), images: 0 };
+        let mut images = Vec::new();
+        for seen in states {
+            for (sums, own) in total.sums.iter_mut().zip(&seen.sums) {
+                sums.resize(own.len().max(sums.len()), 0);
+                sums.iter_mut().zip(own).for_each(|(sum, own)| *sum = sum.wrapping_add(*own));
+            }
+            images.extend(seen.images);
+        }
+        images.sort_by_key(|&(index, ..)| index);
+        total.images = images.len();
+        for (_, tallies, classes) in images {
+            total.tallies.iter_mut().zip(&tallies).for_each(|(total, tally)| total.add(tally));
+            total.classes.extend(classes);
+        }
+        total
+    }
+
+    /// Σ over images and elements of (x − mean over images)².
+    fn centred(&self, place: usize, scale: f32) -> f64 {
+        let squares: f64 = self.sums[place].iter().map(|&sum| f64::from(sum) * f64::from(sum)).sum();
+        let part = f64::from(scale) / PARTS;
+        (self.tallies[place].parts - squares / self.images as f64).max(0.0) * part * part
+    }
+}
+
+fn decibels(signal: f64, noise: f64) -> Option<f64> {
+    (signal > 0.0 && noise > 0.0).then(|| 10.0 * libm::log10(signal / noise))
+}
+
+fn summarize(
+    graph: &QuantizedGraph,
+    compared: &[(TensorId, ValueId)],
+    total: &Total,
+    classifier: Option<TensorId>,
+) -> Evaluation {
+    let mut layers = Vec::new();
+    let mut outputs = Vec::new();
+    let (mut whole, mut whole_centred) = (Tally::default(), 0.0);
+    for (place, &(id, _)) in compared.iter().enumerate() {
+        let Some(node) = graph.nodes.iter().find(|node| node.output == id) else { continue };
+        let value = graph.value(id);
+        let tally = &total.tallies[place];
+        let centred = total.centred(place, value.encoding.scale);
+        let several = total.images > 1;
+        let energy = tally.signal * tally.answer;
+        let quality = ValueQuality {
+            name: value.name.clone(),
+            node: node.name.clone(),
+            operator: node.operator.name().to_owned(),
+            integer: node.operator.is_integer(),
+            sqnr_db: decibels(tally.signal, tally.noise),
+            centred_sqnr_db: decibels(centred, tally.noise).filter(|_| several),
+            cosine: (energy > 0.0).then(|| tally.product / energy.sqrt()),
+            saturated: tally.outside as f64 / tally.elements.max(1) as f64,
+        };
+        if graph.outputs.contains(&id) {
+            whole.add(tally);
+            whole_centred += centred;
+        }
+        if !node.operator.is_movement() {
+            layers.push(quality.clone());
+        }
+        outputs.push((id, quality));
+    }
+    layers.sort_by(|left, right| {
+        let quality = |layer: &ValueQuality| layer.sqnr_db.unwrap_or(f64::INFINITY);
+        quality(left).total_cmp(&quality(right)).then_with(|| left.name.cmp(&right.name))
+    });
+    let find = |id: &TensorId| outputs.iter().find(|(other, _)| other == id).map(|(_, quality)| quality.clone());
+    Evaluation {
+        images: total.images,
+        sqnr_db: decibels(whole.signal, whole.noise),
+        centred_sqnr_db: decibels(whole_centred, whole.noise).filter(|_| total.images > 1),
+        outputs: graph.outputs.iter().filter_map(find).collect(),
+        layers,
+        classification: classifier.map(|output| agreement(&graph.value(output).name, &total.classes)),
+    }
+}
+
+fn agreement(output: &str, classes: &[Classes]) -> Agreement {
+    let labelled: Vec<_> = classes.iter().filter_map(|classes| Some((classes, classes.label?))).collect();
+    let share = |count: usize, of: usize| count as f64 / of as f64;
+    let right = |class: fn(&Classes) -> usize| {
+        let count = labelled.iter().filter(|(classes, label)| class(classes) == *label).count();
+        (!labelled.is_empty()).then(|| share(count, labelled.len()))
+    };
+    Agreement {
+        output: output.to_owned(),
+        images: classes.len(),
+        top1_agreement: share(classes.iter().filter(|classes| classes.float == classes.int8).count(), classes.len().max(1)),
+        labelled: labelled.len(),
+        float_top1: right(|classes| classes.float),
+        int8_top1: right(|classes| classes.int8),
+    }
+}

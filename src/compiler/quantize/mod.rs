@@ -1,0 +1,23 @@
+//! Quantization: the float graph and representative images in, the quantized graph and a report of how good it is out.
+
+pub mod contract;
+mod convert;
+mod evaluate;
+mod json;
+mod qdq;
+
+mod quantized;
+mod report;
+mod run;
+mod sharing;
+mod text;
+mod verify;
+
+pub use crate::compiler::calibrate::Scheme;
+pub use crate::compiler::calibrate::Watch;
+pub use convert::{Converted, convert};
+pub use evaluate::evaluate;
+pub use quantized::{QuantizedGraph, QuantizedNode, QuantizedOperator, QuantizedValue, TensorId, Weights, function_name};
+pub use report::{Agreement, Evaluation, QuantizationReport, ValueQuality};
+pub use run::{QuantizeOptions, Quantized, quantize};
+pub use sharing::Sharing;

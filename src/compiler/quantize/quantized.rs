@@ -1,0 +1,272 @@
+//! The quantized graph: what the quantizer makes, and all that later stages see. It holds every number the integer
+//! arithmetic needs; nothing is computed from float weights again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Function;
+use crate::compiler::operators::Pool;
+use crate::compiler::operators::PoolKind;
+use crate::compiler::operators::Resize;
+use crate::compiler::operators::ResizeMode;
+use crate::compiler::operators::Slice;
+use crate::compiler::quantize::contract::Encoding;
+use crate::compiler::quantize::json::bytes;
+use crate::compiler::quantize::json::bytes_or_none;
+
+/// A value of a [`QuantizedGraph`]: its place in [`QuantizedGraph::values`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TensorId(pub u32);
+
+impl TensorId {
+    /// Place in [`QuantizedGraph::values`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An int8 tensor between nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuantizedValue {
+    /// The name in the float graph.
+    pub name: String,
+    /// Dimensions, outermost first.
+    pub shape: Vec<usize>,
+    /// How its int8 values stand for real ones.
+    pub encoding: Encoding,
+    /// The contents, where the value is a constant operand.
+    #[serde(with = "bytes_or_none", default, skip_serializing_if = "Option::is_none")]
+    pub constant: Option<Vec<i8>>,
+}
+
+impl QuantizedValue {
+    /// The number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there are no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Quantized weights in the layout of the float graph, with one scale and one bias for each output channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// `[O,C/group,kh,kw]` of a convolution, `[K,N]` of a dense layer.
+    pub shape: Vec<usize>,
+    /// −127…127, row-major.
+    #[serde(with = "bytes")]
+    pub values: Vec<i8>,
+    /// s_w of each output channel.
+    pub scales: Vec<f32>,
+    /// Bias of each output channel in steps of s_x·s_w; zeros where the float layer has none.
+    pub bias: Vec<i32>,
+    /// Name of the float weights.
+    pub name: String,
+    /// Name of the float bias, where there is one.
+    pub bias_name: Option<String>,
+}
+
+/// What a quantized node computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuantizedOperator {
+    /// Convolution over `[N,C,H,W]`; padding holds the input's zero point.
+    Convolution {
+        /// Strides, pads, dilations, group.
+        attributes: Convolution,
+        /// `[O,C/group,kh,kw]`.
+        weights: Weights,
+    },
+    /// `[..,K]` times `[K,N]`.
+    Dense {
+        /// `[K,N]`.
+        weights: Weights,
+    },
+    /// Two operands with broadcasting. Division is a float island.
+    Arithmetic(Arithmetic),
+    /// A function of one element, as its table.
+    Function {
+        /// Which, for the QDQ export and for reading.
+        function: Function,
+        /// 256 int8 values; input −128 first.
+        #[serde(with = "bytes")]
+        table: Vec<i8>,
+    },
+    /// Windowed pooling over `[N,C,H,W]`.
+    Pool(Pool),
+    /// Pooling over H and W.
+    GlobalPool(PoolKind),
+    /// The same elements in the same order.
+    Reshape,
+    /// Axes reordered.
+    Transpose {
+        /// Output axis `i` is input axis `permutation[i]`.
+        permutation: Vec<usize>,
+    },
+    /// Part of the input along some axes.
+    Slice(Slice),
+    /// Padding with the int8 value that stands for the padded number.
+    Pad {
+        /// Elements before each axis.
+        before: Vec<usize>,
+        /// Elements after each axis.
+        after: Vec<usize>,
+        /// What is padded with; the zero point for 0.
+        value: i8,
+    },
+    /// Inputs one after another; those of another encoding go through a table.
+    Concat {
+        /// The axis, counted from the front.
+        axis: usize,
+    },
+    /// Resampling of H and W. Nearest copies; linear is a float island.
+    Resize(Resize),
+    /// Softmax over one axis; a float island.
+    Softmax {
+        /// The axis, counted from the front.
+        axis: usize,
+    },
+}
+
+/// One quantized operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuantizedNode {
+    /// Name of the float node.
+    pub name: String,
+    /// What it computes, weights included.
+    pub operator: QuantizedOperator,
+    /// The `Relu` or `Clip` that is fused into it.
+    pub activation: Option<Function>,
+    /// Lowest and highest int8 result: narrower than −128…127 only where the fused activation needs it.
+    pub clamp: [i8; 2],
+    /// Activations and constant operands, in the operator's order.
+    pub inputs: Vec<TensorId>,
+    /// What it writes.
+    pub output: TensorId,
+}
+
+/// A quantized network. Nodes are in topological order, every value has one encoding. Inputs are float outside and
+/// quantized by their encoding; outputs are dequantized.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuantizedGraph {
+    /// The network's name.
+    pub name: String,
+    /// All int8 values.
+    pub values: Vec<QuantizedValue>,
+    /// All nodes, in topological order.
+    pub nodes: Vec<QuantizedNode>,
+    /// The network's inputs, in order.
+    pub inputs: Vec<TensorId>,
+    /// The network's outputs, in order.
+    pub outputs: Vec<TensorId>,
+}
+
+impl QuantizedGraph {
+    /// The value of an id of this graph.
+    ///
+    /// # Panics
+    /// When the id is of another graph.
+    #[must_use]
+    pub fn value(&self, id: TensorId) -> &QuantizedValue {
+        &self.values[id.index()]
+    }
+
+    /// Multiplications with weights that one run of a node needs; 0 for operators without weights.
+    #[must_use]
+    pub fn macs(&self, node: &QuantizedNode) -> u64 {
+        let outputs = self.value(node.output).len() as u64;
+        match &node.operator {
+            QuantizedOperator::Convolution { weights, .. } => {
+                outputs * weights.shape.iter().skip(1).map(|&size| size as u64).product::<u64>()
+            }
+            QuantizedOperator::Dense { weights } => outputs * weights.shape.first().map_or(0, |&k| k as u64),
+            _ => 0,
+        }
+    }
+}
+
+impl QuantizedOperator {
+    /// The ONNX operator's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Convolution { .. } => "Conv",
+            Self::Dense { .. } => "MatMul",
+            Self::Arithmetic(Arithmetic::Add) => "Add",
+            Self::Arithmetic(Arithmetic::Subtract) => "Sub",
+            Self::Arithmetic(Arithmetic::Multiply) => "Mul",
+            Self::Arithmetic(Arithmetic::Divide) => "Div",
+            Self::Function { function, .. } => function_name(*function),
+            Self::Pool(Pool { kind: PoolKind::Maximum, .. }) => "MaxPool",
+            Self::Pool(Pool { kind: PoolKind::Average, .. }) => "AveragePool",
+            Self::GlobalPool(PoolKind::Maximum) => "GlobalMaxPool",
+            Self::GlobalPool(PoolKind::Average) => "GlobalAveragePool",
+            Self::Reshape => "Reshape",
+            Self::Transpose { .. } => "Transpose",
+            Self::Slice(_) => "Slice",
+            Self::Pad { .. } => "Pad",
+            Self::Concat { .. } => "Concat",
+            Self::Resize(_) => "Resize",
+            Self::Softmax { .. } => "Softmax",
+        }
+    }
+
+    /// Whether it runs on integers alone. What does not is a float island: dequantized, computed in f64, quantized.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        !matches!(
+            self,
+            Self::Softmax { .. }
+                | Self::Arithmetic(Arithmetic::Divide)
+                | Self::Resize(Resize { mode: ResizeMode::Linear, .. })
+        )
+    }
+
+    /// Whether its results are rounded from wider ones, so that a clamp can be fused.
+    #[must_use]
+    pub fn requantizes(&self) -> bool {
+        matches!(self, Self::Convolution { .. } | Self::Dense { .. } | Self::Arithmetic(_))
+    }
+
+    /// Whether it only copies int8 values, so that its output has its first input's encoding.
+    #[must_use]
+    pub fn is_movement(&self) -> bool {
+        match self {
+            Self::Pool(pool) => pool.kind == PoolKind::Maximum,
+            Self::GlobalPool(kind) => *kind == PoolKind::Maximum,
+            Self::Resize(resize) => resize.mode != ResizeMode::Linear,
+            Self::Reshape | Self::Transpose { .. } | Self::Slice(_) | Self::Pad { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// The ONNX operator of a function.
+#[must_use]
+pub fn function_name(function: Function) -> &'static str {
+    match function {
+        Function::Relu => "Relu",
+        Function::Clip { .. } => "Clip",
+        Function::Sigmoid => "Sigmoid",
+        Function::Tanh => "Tanh",
+        Function::Exponential => "Exp",
+        Function::LeakyRelu { .. } => "LeakyRelu",
+        Function::HardSigmoid { .. } => "HardSigmoid",
+        Function::HardSwish => "HardSwish",
+        Function::SquareRoot => "Sqrt",
+        Function::Negate => "Neg",
+        Function::Absolute => "Abs",
+    }
+}

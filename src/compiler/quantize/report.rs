@@ -1,0 +1,149 @@
+//! How good a quantization is.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::compiler::calibrate::Scheme;
+
+/// How one int8 tensor agrees with the float one, over all evaluation images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValueQuality {
+    /// The tensor.
+    pub name: String,
+    /// The node that writes it.
+    pub node: String,
+    /// The operator that writes it.
+    pub operator: String,
+    /// Whether the operator runs on integers alone.
+    pub integer: bool,
+    /// 10·log10(Σx²/Σ(x − y)²), x the float and y the dequantized int8 tensor; absent when one of the sums is 0.
+    pub sqnr_db: Option<f64>,
+    /// The same with x less its mean over the images, which says how much of what *varies* survives; absent for one image.
+    pub centred_sqnr_db: Option<f64>,
+    /// Σxy/√(Σx²·Σy²); absent when one of the sums is 0.
+    pub cosine: Option<f64>,
+    /// Share of elements whose float value lies outside what int8 can stand for.
+    pub saturated: f64,
+}
+
+/// Classes of a classifier on the evaluation images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// The output whose largest element is the class.
+    pub output: String,
+    /// Images compared.
+    pub images: usize,
+    /// Share of images on which float and int8 name the same class.
+    pub top1_agreement: f64,
+    /// Images whose class is known.
+    pub labelled: usize,
+    /// Share of these that float gets right; absent without labels.
+    pub float_top1: Option<f64>,
+    /// Share of these that int8 gets right; absent without labels.
+    pub int8_top1: Option<f64>,
+}
+
+/// What the evaluation images say: the float network against the integer reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The number of images.
+    pub images: usize,
+    /// The SQNR of all outputs taken as one tensor.
+    pub sqnr_db: Option<f64>,
+    /// The same with the signal less its mean over the images.
+    pub centred_sqnr_db: Option<f64>,
+    /// Each output, in the network's order.
+    pub outputs: Vec<ValueQuality>,
+    /// Each node that computes (movements left out), lowest SQNR first.
+    pub layers: Vec<ValueQuality>,
+    /// For classifiers.
+    pub classification: Option<Agreement>,
+}
+
+/// The report of one quantization.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QuantizationReport {
+    /// How ranges were chosen.
+    pub scheme: Scheme,
+    /// Images whose activations made the ranges.
+    pub calibration_images: usize,
+    /// What the evaluation images say; absent when there were none.
+    pub evaluation: Option<Evaluation>,
+    /// Multiplications with weights in one run.
+    pub macs: u64,
+    /// Share of these that run on integers.
+    pub integer_mac_share: f64,
+    /// Nodes that are computed in float between a dequantization and a quantization.
+    pub float_islands: Vec<String>,
+}
+
+/// Layers that the text shows.
+const WORST: usize = 10;
+
+fn decibels(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2} dB"))
+}
+
+fn share(value: f64) -> String {
+    format!("{:.2} %", value * 100.0)
+}
+
+impl QuantizationReport {
+    /// The report as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The report for people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        let scheme = match self.scheme {
+            Scheme::PerTensorMinMax => "per_tensor_min_max",
+            Scheme::PerTensorHistogram => "per_tensor_histogram",
+        };
+        line(format!("scheme: {scheme}, {} calibration images", self.calibration_images));
+        line(format!("multiplications: {}, {} on integers", self.macs, share(self.integer_mac_share)));
+        if !self.float_islands.is_empty() {
+            line(format!("computed in float: {}", self.float_islands.join(", ")));
+        }
+        let Some(evaluation) = &self.evaluation else {
+            line("quality: not measured, there were no evaluation images".to_owned());
+            return text;
+        };
+        let (plain, centred) = (decibels(evaluation.sqnr_db), decibels(evaluation.centred_sqnr_db));
+        line(format!("quality on {} evaluation images: SQNR {plain}, centred {centred}", evaluation.images));
+        if let Some(agreement) = &evaluation.classification {
+            let mut classes = format!("same class as float: {}", share(agreement.top1_agreement));
+            if let (Some(float), Some(int8)) = (agreement.float_top1, agreement.int8_top1) {
+                let _ = write!(classes, "; top-1 float {}, int8 {}", share(float), share(int8));
+            }
+            line(classes);
+        }
+        for output in &evaluation.outputs {
+            line(format!("output {}", described(output)));
+        }
+        line(format!("worst of {} layers:", evaluation.layers.len()));
+        for layer in evaluation.layers.iter().take(WORST) {
+            line(format!("  {} {}", layer.operator, described(layer)));
+        }
+        text
+    }
+}
+
+fn described(quality: &ValueQuality) -> String {
+    let cosine = quality.cosine.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.5}"));
+    format!(
+        "`{}`: SQNR {}, centred {}, cosine {cosine}, saturated {}",
+        quality.name,
+        decibels(quality.sqnr_db),
+        decibels(quality.centred_sqnr_db),
+        share(quality.saturated)
+    )
+}

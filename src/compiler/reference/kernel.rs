@@ -1,0 +1,220 @@
+//! A node with its weights widened, its tables computed and its shapes bound.
+
+use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Pool;
+use crate::compiler::operators::Resize;
+use crate::compiler::operators::ResizeMode;
+use crate::compiler::operators::Slice;
+use crate::compiler::operators::arithmetic::integer::IntegerArithmetic;
+use crate::compiler::operators::convolution::integer::IntegerConvolution;
+use crate::compiler::operators::dense::integer::IntegerDense;
+use crate::compiler::operators::function;
+use crate::compiler::operators::movement;
+use crate::compiler::operators::pooling::integer::IntegerPool;
+use crate::compiler::operators::resize;
+use crate::compiler::operators::softmax;
+use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::QuantizedNode;
+use crate::compiler::quantize::QuantizedOperator;
+use crate::compiler::quantize::QuantizedValue;
+use crate::compiler::quantize::Weights;
+use crate::compiler::quantize::contract::Encoding;
+use crate::compiler::quantize::contract::Saturation;
+use crate::compiler::quantize::contract::Table;
+use crate::compiler::quantize::contract::concat_table;
+use crate::compiler::quantize::contract::multiplier;
+
+/// What executes one node.
+#[derive(Debug)]
+pub enum Kernel {
+    /// Sizes of one image's input and output, and the layer.
+    Convolution(Box<IntegerConvolution>),
+    Dense(IntegerDense),
+    Arithmetic { kernel: IntegerArithmetic, left: Vec<usize>, right: Vec<usize>, output: Vec<usize> },
+    Function(Box<Table>),
+    Pool(IntegerPool),
+    Copy,
+    Transpose { shape: Vec<usize>, permutation: Vec<usize> },
+    Slice { slice: Slice, shape: Vec<usize>, output: Vec<usize> },
+    Pad { shape: Vec<usize>, before: Vec<usize>, value: i8, output: Vec<usize> },
+    /// For each input the number of its elements at and behind the axis, and its table.
+    Concat(Vec<(usize, Option<Box<Table>>)>),
+    Resize { resize: Resize, sizes: [[usize; 2]; 2], encodings: [Encoding; 2] },
+    Softmax { length: usize, inner: usize, encodings: [Encoding; 2] },
+}
+
+fn multipliers(weights: &Weights, input: Encoding, output: Encoding) -> Vec<f32> {
+    weights.scales.iter().map(|&scale| multiplier(input.scale, scale, output.scale)).collect()
+}
+
+/// The last two sizes of `[N,C,H,W]`.
+fn plane(shape: &[usize]) -> [usize; 2] {
+    match *shape {
+        [.., height, width] => [height, width],
+        _ => [1, 1],
+    }
+}
+
+/// The last three sizes of `[N,C,H,W]`.
+fn image(shape: &[usize]) -> [usize; 3] {
+    match *shape {
+        [.., channels, height, width] => [channels, height, width],
+        _ => [1, 1, 1],
+    }
+}
+
+impl Kernel {
+    /// Prepares a node of a verified graph.
+    pub fn of(graph: &QuantizedGraph, node: &QuantizedNode) -> Self {
+        let input = graph.value(node.inputs[0]);
+        let output = graph.value(node.output);
+        let saturation = Saturation::between(output.encoding.zero_point, node.clamp);
+        let encodings = [input.encoding, output.encoding];
+        match &node.operator {
+            QuantizedOperator::Convolution { attributes, weights } => Self::Convolution(Box::new(IntegerConvolution {
+                attributes: attributes.clone(),
+                input: image(&input.shape),
+                output: image(&output.shape),
+                kernel: plane(&weights.shape),
+                weights: weights.values.iter().map(|&weight| i16::from(weight)).collect(),
+                bias: weights.bias.clone(),
+                multipliers: multipliers(weights, input.encoding, output.encoding),
+                input_zero_point: input.encoding.zero_point,
+                saturation,
+            })),
+            QuantizedOperator::Dense { weights } => Self::Dense(dense(weights, input, output, saturation)),
+            QuantizedOperator::Arithmetic(arithmetic) => {
+                let other = graph.value(node.inputs[1]);
+                let make = match arithmetic {
+                    Arithmetic::Add => IntegerArithmetic::add,
+                    Arithmetic::Subtract => IntegerArithmetic::subtract,
+                    Arithmetic::Multiply => IntegerArithmetic::multiply,
+                    Arithmetic::Divide => IntegerArithmetic::divide,
+                };
+                Self::Arithmetic {
+                    kernel: make(input.encoding, other.encoding, output.encoding, node.clamp),
+                    left: input.shape.clone(),
+                    right: other.shape.clone(),
+                    output: output.shape.clone(),
+                }
+            }
+            QuantizedOperator::Function { table, .. } => {
+                let mut fixed = Box::new([0; 256]);
+                for (to, &from) in fixed.iter_mut().zip(table) {
+                    *to = from;
+                }
+                Self::Function(fixed)
+            }
+            QuantizedOperator::Pool(pool) => Self::Pool(IntegerPool {
+                attributes: pool.clone(),
+                input: plane(&input.shape),
+                output: plane(&output.shape),
+                input_encoding: input.encoding,
+                output_encoding: output.encoding,
+            }),
+            QuantizedOperator::GlobalPool(kind) => {
+                let kernel = plane(&input.shape);
+                let attributes = Pool {
+                    kind: *kind,
+                    kernel,
+                    strides: [1, 1],
+                    pads: [0; 4],
+                    dilations: [1, 1],
+                    count_include_pad: false,
+                };
+                Self::Pool(IntegerPool {
+                    attributes,
+                    input: kernel,
+                    output: [1, 1],
+                    input_encoding: input.encoding,
+                    output_encoding: output.encoding,
+                })
+            }
+            QuantizedOperator::Reshape => Self::Copy,
+            QuantizedOperator::Transpose { permutation } => {
+                Self::Transpose { shape: input.shape.clone(), permutation: permutation.clone() }
+            }
+            QuantizedOperator::Slice(slice) => {
+                Self::Slice { slice: slice.clone(), shape: input.shape.clone(), output: output.shape.clone() }
+            }
+            QuantizedOperator::Pad { before, value, .. } => Self::Pad {
+                shape: input.shape.clone(),
+                before: before.clone(),
+                value: *value,
+                output: output.shape.clone(),
+            },
+            QuantizedOperator::Concat { axis } => {
+                let one = |&id: &_| {
+                    let input = graph.value(id);
+                    let size = input.shape[*axis..].iter().product();
+                    (size, concat_table(input.encoding, output.encoding).map(Box::new))
+                };
+                Self::Concat(node.inputs.iter().map(one).collect())
+            }
+            QuantizedOperator::Resize(resize) => Self::Resize {
+                resize: resize.clone(),
+                sizes: [plane(&input.shape), plane(&output.shape)],
+                encodings,
+            },
+            QuantizedOperator::Softmax { axis } => Self::Softmax {
+                length: input.shape[*axis],
+                inner: input.shape[axis + 1..].iter().product(),
+                encodings,
+            },
+        }
+    }
+
+    /// Computes the output from the operands, all of the sizes the graph says.
+    pub fn run(&self, inputs: &[&[i8]], output: &mut [i8]) {
+        let input = inputs[0];
+        match self {
+            Self::Convolution(kernel) => {
+                let sizes = [kernel.input.iter().product(), kernel.output.iter().product()];
+                for (from, to) in input.chunks_exact(sizes[0]).zip(output.chunks_exact_mut(sizes[1])) {
+                    kernel.run(from, to);
+                }
+            }
+            Self::Dense(kernel) => kernel.run(input, output),
+            Self::Arithmetic { kernel, left, right, output: shape } => {
+                kernel.run((input, left), (inputs[1], right), (output, shape));
+            }
+            Self::Function(table) => function::integer::look_up(table, input, output),
+            Self::Pool(kernel) => kernel.run(input, output),
+            Self::Copy => output.copy_from_slice(input),
+            Self::Transpose { shape, permutation } => {
+                movement::integer::transpose(input, shape, permutation, output);
+            }
+            Self::Slice { slice, shape, output: to } => movement::integer::slice(input, shape, slice, (output, to)),
+            Self::Pad { shape, before, value, output: to } => {
+                movement::integer::pad(input, shape, before, *value, (output, to));
+            }
+            Self::Concat(parts) => {
+                let parts: Vec<_> =
+                    inputs.iter().zip(parts).map(|(&input, (size, table))| (input, *size, table.as_deref())).collect();
+                movement::integer::concat(&parts, output);
+            }
+            Self::Resize { resize, sizes: [from, to], encodings } if resize.mode == ResizeMode::Linear => {
+                resize::integer::run_linear(resize, (input, *from, encodings[0]), (output, *to, encodings[1]));
+            }
+            Self::Resize { resize, sizes: [from, to], .. } => {
+                resize::integer::run_nearest(resize, input, *from, output, *to);
+            }
+            Self::Softmax { length, inner, encodings } => {
+                softmax::integer::run(input, encodings[0], *length, *inner, output, encodings[1]);
+            }
+        }
+    }
+}
+
+fn dense(weights: &Weights, input: &QuantizedValue, output: &QuantizedValue, saturation: Saturation) -> IntegerDense {
+    let (length, count) = (weights.shape[0], weights.shape[1]);
+    let columns = (0..count).flat_map(|column| weights.values.iter().skip(column).step_by(count));
+    IntegerDense {
+        length,
+        weights: columns.map(|&weight| i16::from(weight)).collect(),
+        bias: weights.bias.clone(),
+        multipliers: multipliers(weights, input.encoding, output.encoding),
+        input_zero_point: input.encoding.zero_point,
+        saturation,
+    }
+}

@@ -28,3 +28,5 @@ pub use operator::{Conversion, Interpolation, PreprocessOperator, ResizeTarget, 
 pub use picture::Picture;
 pub use preprocess::Preprocess;
 
+#[cfg(test)]
+mod tests;

@@ -76,7 +76,7 @@ impl Card {
     /// A path as users see it: relative to the zoo's root where it lies below it.
     #[must_use]
     pub fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(self.templates.root()).unwrap_or(path).display().to_string()
+        self.templates.shown(path)
     }
 
     /// The path under `key` of any mapping of this card.

@@ -120,7 +120,24 @@ fn preprocess(card: &Card, model: &Model, problems: &mut Vec<Diagnostic>) {
         return;
     }
     match card.preprocess_of(model) {
-        Ok(_) => {}
+        Ok(first) => {
+            for task in card.tasks_of(&model.name.value).skip(1) {
+                if let Ok((Some(other), _)) = card.preprocess_in(model, task)
+                    && other != first
+                {
+                    let message = format!(
+                        "the task `{}` gives the model `{}` another preprocess than the first task that uses it",
+                        task.name.value, model.name.value
+                    );
+                    problems.push(
+                        Diagnostic::warning("pipeline/preprocess", message)
+                            .at(&card.source, task.name.span)
+                            .hint("calibration takes the first one; use two models if both are meant")
+                            .model(model.name.value.as_str()),
+                    );
+                }
+            }
+        }
         Err(found) => problems.extend(found.into_iter().map(|mut problem| {
             if problem.code == "card/no-preprocess" {
                 // The SDK takes it from the model's class then; only our own calibration needs it.

@@ -4,6 +4,7 @@ use super::Card;
 use super::Model;
 use super::Operator;
 use super::Task;
+use super::substitute::Substitution;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Span;
@@ -46,7 +47,21 @@ impl Card {
             let dataset = self.dataset_of(model)?;
             dataset.repr_imgs_dataloader_color_format.as_ref().map(|color| color.value)
         });
-        self.assembled(model, own, color, |span| Place::new(&self.source, span))
+        let mut substitution = Substitution::new(model, 0);
+        let own: Vec<Operator> = own
+            .iter()
+            .map(|operator| Operator { name: operator.name.clone(), arguments: substitution.tree(&operator.arguments) })
+            .collect();
+        if !substitution.problems.is_empty() {
+            let problems = substitution.problems.into_iter();
+            return Err(problems
+                .map(|problem| {
+                    let place = Place::new(&self.source, problem.span);
+                    about(Diagnostic::error(problem.code, problem.message).at_place(Some(&place)).hint(problem.hint))
+                })
+                .collect());
+        }
+        self.assembled(model, &own, color, |span| Place::new(&self.source, span))
     }
 
     /// The preprocess that one task gives a model, template included, if it has operators; and the colours of its input.

@@ -177,7 +177,7 @@ struct Phases {
 
 impl Phases {
     fn read(merge: &mut Merge<'_>, node: &Node, shift: usize) -> Self {
-        let mut substitution = Substitution { model: merge.model, shift, problems: Vec::new() };
+        let mut substitution = Substitution::new(merge.model, shift);
         let mut part = |key: &str| Fields::value(node, key).map(|value| substitution.tree(value));
         let (input, preprocess, postprocess) = (part("input"), part("preprocess"), part("postprocess"));
         for problem in substitution.problems {

@@ -395,6 +395,25 @@ fn a_card_without_a_pipeline_takes_the_preprocess_from_its_settings() {
 }
 
 #[test]
+fn large_settings_and_sections_are_bounded() {
+    let large = format!("dataset: digits\n    extra_kwargs: {{big: {}}}\n", "x".repeat(1 << 20));
+    let sizes = vec!["{{big}}"; 1000].join(", ");
+    let text =
+        GOOD.replace("dataset: digits\n", &large).replace("width: {{input_width}}", &format!("width: [{sizes}]"));
+    let found = Zoo::new(&[("model_cards/net.yaml", &text)]).preprocess();
+    assert_eq!(found.err().unwrap_or_default(), ["card/substitution model_cards/net.yaml:11"]);
+    let tasks = vec!["  - t:\n      model_name: nobody\n"; 20_000].concat();
+    let text = GOOD.replace("pipeline:\n", &format!("pipeline:\n{tasks}"));
+    let catalog = Zoo::new(&[("model_cards/net.yaml", &text)]).catalog();
+    assert!(catalog.problems.iter().any(|problem| problem.code == "card/too-many"));
+    let long = "y".repeat(1 << 20);
+    let text = GOOD
+        .replace("model_name: reader", &format!("model_name: {long}"))
+        .replace("  reader:\n", &format!("  ? {long}z\n  :\n"));
+    assert!(Zoo::new(&[("model_cards/net.yaml", &text)]).catalog().cards.is_empty());
+}
+
+#[test]
 fn images_for_calibration_are_chosen_in_order() {
     let cases = [
         ("data_dir_name: d", "data/d", "data_dir_name"),

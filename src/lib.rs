@@ -12,6 +12,8 @@
 //! Rooms are listed in order: a room uses only rooms above it (`tests/house` enforces it).
 
 pub mod base;
+pub mod cards;
+pub mod check;
 pub mod compiler;
 pub mod diag;
 pub mod imaging;

@@ -208,6 +208,25 @@ pub fn digest(path: &Path) -> Result<Digest> {
     Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
 }
 
+/// The md5 of a file's bytes as 32 lower-case hexadecimal digits, read in pieces. Only for checksums that cards give;
+/// keys use [`digest`].
+pub fn md5(path: &Path) -> Result<String> {
+    use md5::Digest as _;
+    let mut file = at(Action::Read, path, fs::File::open(path))?;
+    let mut hasher = md5::Md5::new();
+    let mut buffer = vec![0_u8; 128 * 1024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return at(Action::Read, path, Err(error)),
+        }
+    }
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    Ok(hasher.finalize().iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect())
+}
+
 /// Opens a file for reading.
 pub fn open(path: &Path) -> Result<fs::File> {
     at(Action::Read, path, fs::File::open(path))
@@ -332,6 +351,26 @@ pub fn files_below(folder: &Path) -> Result<Vec<String>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The files below a folder that `wanted` takes (links followed), sorted by path, and what could not be looked at: a folder
+/// without permission hides only what is in it, and a loop of links is an error of its own.
+pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> (Vec<PathBuf>, Vec<FsError>) {
+    let mut found = Vec::new();
+    let mut errors = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).follow_links(true) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && wanted(entry.path()) => found.push(entry.into_path()),
+            Ok(_) => {}
+            Err(error) => errors.push(FsError {
+                action: Action::List,
+                path: error.path().unwrap_or(folder).to_owned(),
+                source: error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links")),
+            }),
+        }
+    }
+    found.sort();
+    (found, errors)
 }
 
 /// Waits for an exclusive advisory lock on `path` (created when absent); the lock ends when the file is dropped.

@@ -4,8 +4,13 @@
 /// (SPEC 3). `None` when nothing is that near, or when `word` is a candidate itself.
 pub fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = 2.min(word.chars().count() / 3);
+    let length = word.chars().count();
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
+        // The distance is at least the difference of the lengths; a hostile key may be a megabyte long.
+        if candidate.chars().count().abs_diff(length) > limit {
+            continue;
+        }
         let distance = strsim::osa_distance(word, candidate);
         if distance == 0 {
             return None;
@@ -17,12 +22,19 @@ pub fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) 
     best.map(|(_, candidate)| candidate)
 }
 
+/// Longer words than this, in bytes, are nobody's slip of the pen, and would take quadratic time.
+const LONGEST: usize = 256;
+
 /// Up to three candidates that look like `word`, nearest first; for "unknown name" errors, so more lenient than
 /// [`near_miss`]: similarity at least 0.6, or one contains the other.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    if word.len() > LONGEST {
+        return Vec::new();
+    }
     let lower = word.to_lowercase();
     let mut scored: Vec<(f64, &str)> = candidates
         .into_iter()
+        .filter(|candidate| candidate.len() <= LONGEST)
         .filter_map(|candidate| {
             let other = candidate.to_lowercase();
             let mut score = strsim::normalized_damerau_levenshtein(&lower, &other);

@@ -28,9 +28,13 @@ const LONGEST: usize = 1024;
 /// Up to three candidates that look like `word`, nearest first; for "unknown name" errors, so more lenient than
 /// [`near_miss`]: similarity at least 0.6, or one contains the other.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    if word.len() > LONGEST {
+        return Vec::new();
+    }
     let lower = word.to_lowercase();
     let mut scored: Vec<(f64, &str)> = candidates
         .into_iter()
+        .filter(|candidate| candidate.len() <= LONGEST)
         .filter_map(|candidate| {
             let other = candidate.to_lowercase();
             // The score is at most the ratio of the lengths, so the costly distance is taken only where it can matter.

@@ -51,6 +51,9 @@ pub struct Card {
     pub(super) templates: Arc<Templates>,
 }
 
+/// Most tasks, models or datasets of one card. The largest card of the SDK has three models.
+const ENTRY_LIMIT: usize = 1000;
+
 /// What a card is read with.
 pub(super) struct Reading<'a> {
     pub(super) file: &'a str,
@@ -76,7 +79,7 @@ impl Card {
     /// A path as users see it: relative to the zoo's root where it lies below it.
     #[must_use]
     pub fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(self.templates.root()).unwrap_or(path).display().to_string()
+        self.templates.shown(path)
     }
 
     /// The path under `key` of any mapping of this card.
@@ -104,8 +107,8 @@ impl Card {
             let message = format!("the network `{}`: {error}", printable(&name.value));
             fields.error("card/name", name.span, message, Some("a network's name becomes a folder below `build/`"));
         }
-        let tasks: Vec<Task> =
-            raw.pipeline.into_iter().flat_map(Node::items).filter_map(|item| Task::read(&mut fields, item)).collect();
+        let items = within_limit(&mut fields, raw.pipeline.map(Node::items).unwrap_or_default(), |item| item);
+        let tasks: Vec<Task> = items.iter().filter_map(|item| Task::read(&mut fields, item)).collect();
         let models = entries(&mut fields, raw.models, Model::read);
         let datasets = entries(&mut fields, raw.datasets, Dataset::read);
         pipeline::check_tasks(&mut fields, &tasks, &models, raw.models.map_or(0, |models| models.entries().len()));
@@ -137,13 +140,22 @@ impl Card {
     }
 }
 
+/// The first [`ENTRY_LIMIT`] entries of a section; more are an error at the first one too many.
+fn within_limit<'n, T>(fields: &mut Fields<'_>, entries: &'n [T], node: impl Fn(&T) -> &Node) -> &'n [T] {
+    let Some(excess) = entries.get(ENTRY_LIMIT) else { return entries };
+    let message = format!("{} entries; at most {ENTRY_LIMIT} are read", entries.len());
+    fields.error("card/too-many", node(excess).span, message, None);
+    entries.get(..ENTRY_LIMIT).unwrap_or_default()
+}
+
 fn entries<T>(
     fields: &mut Fields<'_>,
     mapping: Option<&Node>,
     read: impl Fn(&mut Fields<'_>, &Node, &Node) -> Option<T>,
 ) -> Vec<T> {
     let mut found = Vec::new();
-    for (key, node) in mapping.into_iter().flat_map(Node::entries) {
+    let all = mapping.map(Node::entries).unwrap_or_default();
+    for (key, node) in within_limit(fields, all, |(key, _)| key) {
         if key.as_text().is_none() {
             let message = format!("expected a name, found {}", key.describe());
             fields.error("card/type", key.span, message, None);

@@ -30,7 +30,7 @@ fn check_model(fields: &mut Fields<'_>, task: &Task, models: &[Model]) {
         return;
     }
     let near = nearest(&task.model.value, names.clone());
-    let known: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let known: Vec<String> = names.take(8).map(|name| format!("`{name}`")).collect();
     let message = format!(
         "the task `{}` uses the model `{}`, which is not defined under `models:`",
         task.name.value, task.model.value

@@ -3,6 +3,8 @@
 use super::Card;
 use super::Model;
 use super::Operator;
+use super::Task;
+use super::substitute::Substitution;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Span;
@@ -25,13 +27,12 @@ impl Card {
     pub fn preprocess_of(&self, model: &Model) -> Result<Preprocess, Vec<Diagnostic>> {
         let about = |problem: Diagnostic| problem.network(self.name.value.as_str()).model(model.name.value.as_str());
         let mut color = None;
-        for task in self.tasks_of(&model.name.value).take(1) {
-            let resolved = self.resolve_task(task)?;
-            let place = |span| resolved.place(span);
-            color = input_color(&resolved.input, place).map_err(|problem| vec![about(*problem)])?;
-            if !resolved.preprocess.is_empty() {
-                return self.assembled(model, &resolved.preprocess, color, place);
+        if let Some(task) = self.tasks_of(&model.name.value).next() {
+            let (found, in_task) = self.preprocess_in(model, task)?;
+            if let Some(found) = found {
+                return Ok(found);
             }
+            color = in_task;
         }
         let own = &model.extra.axzoo.preprocess;
         if own.is_empty() {
@@ -46,7 +47,40 @@ impl Card {
             let dataset = self.dataset_of(model)?;
             dataset.repr_imgs_dataloader_color_format.as_ref().map(|color| color.value)
         });
-        self.assembled(model, own, color, |span| Place::new(&self.source, span))
+        let mut substitution = Substitution::new(model, 0);
+        let own: Vec<Operator> = own
+            .iter()
+            .map(|operator| Operator { name: operator.name.clone(), arguments: substitution.tree(&operator.arguments) })
+            .collect();
+        if !substitution.problems.is_empty() {
+            let problems = substitution.problems.into_iter();
+            return Err(problems
+                .map(|problem| {
+                    let place = Place::new(&self.source, problem.span);
+                    about(Diagnostic::error(problem.code, problem.message).at_place(Some(&place)).hint(problem.hint))
+                })
+                .collect());
+        }
+        self.assembled(model, &own, color, |span| Place::new(&self.source, span))
+    }
+
+    /// The preprocess that one task gives a model, template included, if it has operators; and the colours of its input.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn preprocess_in(
+        &self,
+        model: &Model,
+        task: &Task,
+    ) -> Result<(Option<Preprocess>, Option<ColorFormat>), Vec<Diagnostic>> {
+        let resolved = self.resolve_task(task)?;
+        let place = |span| resolved.place(span);
+        let about = |problem: Diagnostic| problem.network(self.name.value.as_str()).model(model.name.value.as_str());
+        let color = input_color(&resolved.input, place).map_err(|problem| vec![about(*problem)])?;
+        if resolved.preprocess.is_empty() {
+            return Ok((None, color));
+        }
+        Ok((Some(self.assembled(model, &resolved.preprocess, color, place)?), color))
     }
 
     fn assembled(

@@ -12,6 +12,7 @@ use crate::yaml::Kind;
 use crate::yaml::Node;
 use crate::yaml::Scalar;
 use crate::yaml::Style;
+use crate::yaml::TEXT_LIMIT;
 
 /// What could not be substituted, and where.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +59,9 @@ const DERIVED: [&str; 7] = [
     "input_channel",
 ];
 
-enum Value {
+enum Value<'a> {
+    /// A node of the card, not copied yet.
+    OfCard(&'a Node),
     Known(Node),
     Late,
     Unknown,
@@ -70,9 +73,15 @@ pub(super) struct Substitution<'a> {
     /// Added to every span, so that nodes of two files can be told apart in one tree.
     pub(super) shift: usize,
     pub(super) problems: Vec<SubstitutionProblem>,
+    /// What values may still add, in bytes of text and nodes: a large setting named by many marks is a bomb too.
+    budget: usize,
 }
 
-impl Substitution<'_> {
+impl<'a> Substitution<'a> {
+    pub(super) fn new(model: &'a Model, shift: usize) -> Self {
+        Self { model, shift, problems: Vec::new(), budget: TEXT_LIMIT }
+    }
+
     pub(super) fn tree(&mut self, node: &Node) -> Node {
         self.node(node, false)
     }
@@ -125,6 +134,25 @@ impl Substitution<'_> {
         Node::scalar(text, scalar.style, span)
     }
 
+    /// Takes what a copy of a value costs from the budget; says so once when there is none left.
+    fn afford(&mut self, node: &Node, span: Span) -> bool {
+        let cost = cost(node);
+        if cost <= self.budget {
+            self.budget -= cost;
+            return true;
+        }
+        if self.budget > 0 {
+            self.budget = 0;
+            self.problems.push(SubstitutionProblem {
+                code: "card/substitution",
+                span,
+                message: format!("the marks of this task make more than {TEXT_LIMIT} bytes"),
+                hint: "name a large setting once".to_owned(),
+            });
+        }
+        false
+    }
+
     fn expression(&mut self, text: &str, at: usize, span: Span) {
         let end = text[at..].find('}').map_or(text.len(), |end| at + end + 1);
         self.problems.push(SubstitutionProblem {
@@ -142,6 +170,7 @@ impl Substitution<'_> {
             None => (inner, None),
         };
         match self.lookup(name, span) {
+            Value::OfCard(node) => return self.afford(node, span).then(|| placed(node, span)),
             Value::Known(node) => return Some(node),
             Value::Late => return None,
             Value::Unknown => {}
@@ -166,10 +195,10 @@ impl Substitution<'_> {
         None
     }
 
-    fn lookup(&self, name: &str, span: Span) -> Value {
+    fn lookup(&self, name: &str, span: Span) -> Value<'a> {
         let known = |text: String, style| Value::Known(Node::scalar(text, style, span));
         if let Some(value) = self.model.node.get("extra_kwargs").and_then(|extra| extra.get(name)) {
-            return Value::Known(placed(value, span));
+            return Value::OfCard(value);
         }
         if LATE.contains(&name) {
             return Value::Late;
@@ -189,7 +218,7 @@ impl Substitution<'_> {
         }
         match FIELDS.iter().find(|(field, _)| *field == name) {
             Some((_, key)) => match self.model.node.get(key) {
-                Some(value) => Value::Known(placed(value, span)),
+                Some(value) => Value::OfCard(value),
                 None => known("null".to_owned(), Style::Plain),
             },
             None => Value::Unknown,
@@ -213,6 +242,14 @@ fn placed(node: &Node, span: Span) -> Node {
         }
     };
     Node { span, kind }
+}
+
+fn cost(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::Scalar(scalar) => scalar.text.len(),
+        Kind::Sequence(items) => items.iter().map(cost).sum(),
+        Kind::Mapping(entries) => entries.iter().map(|(key, value)| cost(key) + cost(value)).sum(),
+    }
 }
 
 /// A value inside a longer text: a scalar's text, a list in brackets.

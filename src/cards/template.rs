@@ -12,10 +12,12 @@ use super::Operator;
 use super::Task;
 use super::fields::Fields;
 use super::file::read_source;
+use super::paths::tidy;
 use super::substitute::Substitution;
 use super::task::TASK_KEYS;
 use super::task::operator_list;
 use crate::base::did_you_mean;
+use crate::base::fs;
 use crate::base::near_miss;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
@@ -49,8 +51,10 @@ impl Templates {
         Self { root: root.to_owned(), read: RwLock::default() }
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    /// A path as users see it: relative to the zoo's root where it lies below it.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        let path = tidy(path);
+        path.strip_prefix(&self.root).unwrap_or(&path).display().to_string()
     }
 
     fn get(&self, path: &Path) -> TemplateResult {
@@ -59,8 +63,7 @@ impl Templates {
         {
             return found.clone();
         }
-        let name = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
-        let result = read_source(path, name).and_then(|source| match crate::yaml::parse(&source) {
+        let result = read_source(path, self.shown(path)).and_then(|source| match crate::yaml::parse(&source) {
             Ok(node) if node.is_mapping() || node.is_null() => Ok(Arc::new(Template { source, node })),
             Ok(node) => {
                 let message = format!("a template: expected a mapping, found {}", node.describe());
@@ -153,6 +156,11 @@ impl Card {
                 if problem.place.is_some() {
                     return problem;
                 }
+                if !fs::exists(file) {
+                    let message = format!("the template `{}` does not exist", path.written);
+                    let hint = format!("looked at `{}`", self.shown(file));
+                    return Box::new(place(Diagnostic::error("card/template", message)).hint(hint));
+                }
                 let message = format!("the template `{}`: {}", path.written, problem.message);
                 Box::new(place(Diagnostic::error("card/template", message)).maybe_hint(problem.hint))
             }),
@@ -169,7 +177,7 @@ struct Phases {
 
 impl Phases {
     fn read(merge: &mut Merge<'_>, node: &Node, shift: usize) -> Self {
-        let mut substitution = Substitution { model: merge.model, shift, problems: Vec::new() };
+        let mut substitution = Substitution::new(merge.model, shift);
         let mut part = |key: &str| Fields::value(node, key).map(|value| substitution.tree(value));
         let (input, preprocess, postprocess) = (part("input"), part("preprocess"), part("postprocess"));
         for problem in substitution.problems {

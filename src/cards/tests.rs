@@ -189,7 +189,7 @@ fn all_problems_are_reported_with_network_and_model() {
 
 #[test]
 fn an_allowed_key_passes_the_near_miss_rule() {
-    let text = GOOD.replace("    class: AxONNXModel", "    clas: AxONNXModel");
+    let text = GOOD.replace("    class: DataAdapter", "    clas: DataAdapter");
     let mut zoo = Zoo::new(&[("model_cards/net.yaml", &text)]);
     assert_eq!(lines(&zoo.catalog().problems), Vec::<String>::new());
     let text = GOOD.replace("num_classes: 10", "num_classe: 10");
@@ -341,20 +341,20 @@ fn a_template_is_merged_with_the_card() {
 #[test]
 fn what_is_wrong_with_a_template_is_said_where_it_stands() {
     let cases: &[(&str, &str, &[&str])] = &[
-        (TEMPLATE, "      preprocess:\n        - letterbox:\n", &["card/template-merge model_cards/net.yaml:8"]),
+        (TEMPLATE, "      preprocess:\n        - letterbox:\n", &["card/template-merge model_cards/net.yaml:9"]),
         (
             TEMPLATE,
             "      preprocess:\n        - normalize:\n        - resize:\n",
-            &["card/template-merge model_cards/net.yaml:9"],
+            &["card/template-merge model_cards/net.yaml:10"],
         ),
-        (TEMPLATE, "      postprocess:\n        - sort:\n", &["card/template-merge model_cards/net.yaml:8"]),
+        (TEMPLATE, "      postprocess:\n        - sort:\n", &["card/template-merge model_cards/net.yaml:9"]),
         (TEMPLATE, "      postprocess:\n        - mine:\n", &[]),
         ("preprocess:\n  - resize: {size: {{nothing}}}\n", "", &["card/substitution templates/t.yaml:2"]),
         ("preprocess:\n  - resize: {size: wide}\n  - torch-totensor:\n", "", &["card/operator templates/t.yaml:2"]),
         ("preproces:\n  - torch-totensor:\n", "", &["card/unknown-key templates/t.yaml:1"]),
         ("preprocess: [\n", "", &["yaml/syntax templates/t.yaml:2"]),
         ("- a\n", "", &["card/template templates/t.yaml:1"]),
-        ("input: {}\n", "", &["card/no-preprocess model_cards/net.yaml:8"]),
+        ("input: {}\n", "", &["card/no-preprocess model_cards/net.yaml:9"]),
     ];
     let mut wrong = Vec::new();
     for (template, task, expected) in cases {
@@ -395,12 +395,31 @@ fn a_card_without_a_pipeline_takes_the_preprocess_from_its_settings() {
 }
 
 #[test]
+fn large_settings_and_sections_are_bounded() {
+    let large = format!("dataset: digits\n    extra_kwargs: {{big: {}}}\n", "x".repeat(1 << 20));
+    let sizes = vec!["{{big}}"; 1000].join(", ");
+    let text =
+        GOOD.replace("dataset: digits\n", &large).replace("width: {{input_width}}", &format!("width: [{sizes}]"));
+    let found = Zoo::new(&[("model_cards/net.yaml", &text)]).preprocess();
+    assert_eq!(found.err().unwrap_or_default(), ["card/substitution model_cards/net.yaml:11"]);
+    let tasks = vec!["  - t:\n      model_name: nobody\n"; 20_000].concat();
+    let text = GOOD.replace("pipeline:\n", &format!("pipeline:\n{tasks}"));
+    let catalog = Zoo::new(&[("model_cards/net.yaml", &text)]).catalog();
+    assert!(catalog.problems.iter().any(|problem| problem.code == "card/too-many"));
+    let long = "y".repeat(1 << 20);
+    let text = GOOD
+        .replace("model_name: reader", &format!("model_name: {long}"))
+        .replace("  reader:\n", &format!("  ? {long}z\n  :\n"));
+    assert!(Zoo::new(&[("model_cards/net.yaml", &text)]).catalog().cards.is_empty());
+}
+
+#[test]
 fn images_for_calibration_are_chosen_in_order() {
     let cases = [
         ("data_dir_name: d", "data/d", "data_dir_name"),
         ("data_dir_name: d\n    cal_data: train", "data/d/train", "cal_data"),
         ("cal_data: beside", "model_cards/beside", "cal_data"),
-        ("cal_data: c\n    repr_imgs_dir_path: ../images", "model_cards/../images", "repr_imgs_dir_path"),
+        ("cal_data: c\n    repr_imgs_dir_path: ../images", "images", "repr_imgs_dir_path"),
     ];
     for (written, folder, key) in cases {
         let text = GOOD.replace("data_dir_name: digits", written);
@@ -417,6 +436,9 @@ fn images_for_calibration_are_chosen_in_order() {
     }
 }
 
+/// What targets select, or what the error says.
+type Expected<'a> = Result<&'a [&'a str], &'a str>;
+
 #[test]
 fn targets_name_networks_models_cards_and_globs() {
     let second = GOOD
@@ -430,7 +452,7 @@ fn targets_name_networks_models_cards_and_globs() {
     let catalog = zoo.catalog();
     let root = zoo.options.root.clone();
     let absolute = root.join("model_cards/b.yaml").to_string_lossy().into_owned();
-    let cases: &[(&[&str], Result<&[&str], &str>)] = &[
+    let cases: &[(&[&str], Expected<'_>)] = &[
         (&[], Ok(&["net", "net2"])),
         (&["all"], Ok(&["net", "net2"])),
         (&["net2", "net"], Ok(&["net", "net2"])),
@@ -474,6 +496,7 @@ fn targets_name_networks_models_cards_and_globs() {
 }
 
 /// The cards of the SDK, when they are there: `AXZOO_SHARED`, or `../shared`.
+#[expect(clippy::print_stderr, reason = "a test that skips says so")]
 pub(crate) fn shared() -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
     let named = std::env::var("AXZOO_SHARED").map(PathBuf::from);

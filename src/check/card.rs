@@ -1,6 +1,6 @@
 //! One card: its pipeline with templates, the variables in its paths, and then its files.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::files;
 use crate::cards::Card;
@@ -10,6 +10,7 @@ use crate::cards::expand;
 use crate::cards::is_path_key;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
+use crate::diag::Span;
 use crate::yaml::Kind;
 use crate::yaml::Node;
 
@@ -37,18 +38,15 @@ pub fn check_card(card: &Card, model: Option<&str>) -> Vec<Diagnostic> {
         problem.network.get_or_insert_with(|| card.name.value.clone());
     }
     // Problems in templates come behind those of the card.
-    problems.sort_by_key(|problem| {
+    let order = |problem: &Diagnostic| {
         let place = problem.place.as_ref();
-        (place.is_none_or(|place| place.source != card.source), place.map_or(0, |place| place.span.start))
+        let elsewhere = place.is_none_or(|place| place.source.name() != card.source.name());
+        (elsewhere, place.map_or(0, |place| place.span.start))
+    };
+    problems.sort_by(|left, right| {
+        order(left).cmp(&order(right)).then_with(|| (left.code, &left.message).cmp(&(right.code, &right.message)))
     });
-    let mut seen = Vec::new();
-    problems.retain(|problem| {
-        let new = !seen.contains(problem);
-        if new {
-            seen.push(problem.clone());
-        }
-        new
-    });
+    problems.dedup();
     problems
 }
 
@@ -60,18 +58,17 @@ fn unset_variables(card: &Card, problems: &mut Vec<Diagnostic>) {
             found.push((node.span, error.name));
         }
     });
-    let mut said = BTreeSet::new();
-    for (span, name) in &found {
-        if !said.insert(name) {
-            continue;
-        }
-        let count = found.iter().filter(|(_, other)| other == name).count();
+    let mut uses: BTreeMap<String, (Span, usize)> = BTreeMap::new();
+    for (span, name) in found {
+        uses.entry(name).or_insert((span, 0)).1 += 1;
+    }
+    for (name, (span, count)) in uses {
         let message = match count {
             1 => format!("the variable `{name}` is not set"),
             _ => format!("the variable `{name}` is not set; {count} paths of this card have it"),
         };
         let hint = format!("set it, for example `export {name}=…`; a build needs it where it needs the path");
-        problems.push(Diagnostic::warning("card/undefined-variable", message).at(&card.source, *span).hint(hint));
+        problems.push(Diagnostic::warning("card/undefined-variable", message).at(&card.source, span).hint(hint));
     }
 }
 
@@ -120,7 +117,24 @@ fn preprocess(card: &Card, model: &Model, problems: &mut Vec<Diagnostic>) {
         return;
     }
     match card.preprocess_of(model) {
-        Ok(_) => {}
+        Ok(first) => {
+            for task in card.tasks_of(&model.name.value).skip(1) {
+                if let Ok((Some(other), _)) = card.preprocess_in(model, task)
+                    && other != first
+                {
+                    let message = format!(
+                        "the task `{}` gives the model `{}` another preprocess than the first task that uses it",
+                        task.name.value, model.name.value
+                    );
+                    problems.push(
+                        Diagnostic::warning("pipeline/preprocess", message)
+                            .at(&card.source, task.name.span)
+                            .hint("calibration takes the first one; use two models if both are meant")
+                            .model(model.name.value.as_str()),
+                    );
+                }
+            }
+        }
         Err(found) => problems.extend(found.into_iter().map(|mut problem| {
             if problem.code == "card/no-preprocess" {
                 // The SDK takes it from the model's class then; only our own calibration needs it.

@@ -58,6 +58,9 @@ fn the_pipeline_is_looked_at() {
         Zoo::new(&[("model_cards/net.yaml", &other), ("model_cards/weights/m.onnx", ""), ("data/digits/0.png", "")]);
     assert_eq!(lines(&check_card(&zoo.card(), None)), ["warning pipeline/unused-model model_cards/net.yaml:23"]);
     assert!(check_card(&zoo.card(), Some("reader")).is_empty());
+    let twice = GOOD.replace("models:\n", "  - again:\n      model_name: reader\n      preprocess: [resize: {width: 16, height: 8, interpolation: nearest}, torch-totensor: ]\nmodels:\n");
+    zoo.write("model_cards/net.yaml", twice.as_bytes());
+    assert_eq!(lines(&check_card(&zoo.card(), None)), ["warning pipeline/preprocess model_cards/net.yaml:14"]);
     let marks = GOOD.replace(
         "        - torch-totensor:\n",
         "        - torch-totensor:\n      postprocess:\n        - topk: {k: {{k}}}\n",

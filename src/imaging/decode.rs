@@ -5,6 +5,7 @@ use std::io::Cursor;
 use image::DynamicImage;
 use image::ImageDecoder;
 use image::ImageError;
+use image::ImageFormat;
 use image::ImageReader;
 use image::Limits;
 use image::metadata::Orientation;
@@ -12,28 +13,32 @@ use image::metadata::Orientation;
 use super::ColorFormat;
 use super::ImagingError;
 use super::Picture;
-use super::picture::{BYTE_LIMIT, bytes};
+use super::SIDE_LIMIT;
+use super::picture::BYTE_LIMIT;
 
 /// Reads a JPEG, PNG, BMP or WebP image; which of them is told from the bytes. The result is [`ColorFormat::Gray`] for
 /// grey images and [`ColorFormat::Rgb`] for all others, as Pillow's `convert("RGB")` makes it: opacity is dropped, not
 /// blended; CMYK is converted without a profile; of 16 bits the upper 8 remain (Pillow clips 16-bit grey at 255
 /// instead, which leaves a white picture; OpenCV does as here). The EXIF orientation is applied. Of an animation the
 /// first frame is read. Damaged and cut-off images are errors, and so are sides over 16,384 pixels.
-pub fn decode(bytes_read: &[u8]) -> Result<Picture, ImagingError> {
-    let reader = ImageReader::new(Cursor::new(bytes_read)).with_guessed_format();
+pub fn decode(bytes: &[u8]) -> Result<Picture, ImagingError> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|error| ImagingError::Undecodable(error.to_string()))?;
-    if reader.format() == Some(image::ImageFormat::Jpeg) && !has_end_of_jpeg(bytes_read) {
-        return Err(ImagingError::Undecodable("the JPEG is cut short: it has no end marker".to_owned()));
+    match reader.format() {
+        Some(ImageFormat::Jpeg) if !has_end_of_jpeg(bytes) => {
+            return Err(ImagingError::Undecodable("the JPEG is cut short: it has no end marker".to_owned()));
+        }
+        Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Bmp | ImageFormat::WebP) => {}
+        _ => return Err(ImagingError::UnknownFormat),
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(BYTE_LIMIT as u64);
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(describe)?;
     let (width, height) = decoder.dimensions();
-    // 16 bits a channel and opacity are dropped only after decoding, so that much is counted.
-    bytes("the image", width as usize, height as usize, ColorFormat::Rgba)?;
-    if decoder.total_bytes() > BYTE_LIMIT as u64 {
-        return Err(too_large(width, height));
+    if width.max(height) as usize > SIDE_LIMIT || decoder.total_bytes() > BYTE_LIMIT as u64 {
+        let (width, height) = (width as usize, height as usize);
+        return Err(ImagingError::TooLarge { what: "the image", width, height, limit: SIDE_LIMIT });
     }
     decoder.set_limits(limits).map_err(describe)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -44,15 +49,24 @@ pub fn decode(bytes_read: &[u8]) -> Result<Picture, ImagingError> {
     Picture::new(width, height, color, pixels)
 }
 
-fn too_large(width: u32, height: u32) -> ImagingError {
-    let limit = super::SIDE_LIMIT;
-    ImagingError::TooLarge { what: "the image", width: width as usize, height: height as usize, limit }
-}
-
-/// Whether an end-of-image marker stands somewhere: the decoder fills a cut-off JPEG with grey and does not complain.
-/// Files with something after the marker are common, so it need not be last.
+/// Whether the picture of a JPEG ends with its end-of-image marker: the decoder fills a cut-off picture with grey and
+/// does not complain. Walks from marker to marker (ITU-T T.81, annex B), so that neither an EXIF thumbnail before nor
+/// anything after the picture counts.
 fn has_end_of_jpeg(bytes: &[u8]) -> bool {
-    bytes.windows(2).rev().any(|pair| pair == [0xff, 0xd9])
+    let mut place = 2; // after the start-of-image marker
+    while let Some(&[first, marker]) = bytes.get(place..place + 2) {
+        place = match (first, marker) {
+            (0xff, 0xd9) => return true,
+            // A segment: two bytes of length, which counts itself.
+            (0xff, 0x02..=0xcf | 0xda..=0xfe) => {
+                let Some(&[high, low]) = bytes.get(place + 2..place + 4) else { return false };
+                place + 2 + usize::from(u16::from_be_bytes([high, low])).max(2)
+            }
+            // Data of a scan, its stuffed bytes and restart markers, or fill bytes.
+            _ => place + 1,
+        };
+    }
+    false
 }
 
 /// Grey or RGB, 8 bits a channel.
@@ -81,7 +95,6 @@ fn first<const ALL: usize, const KEPT: usize, T: Copy>(values: &[T], to_byte: im
 
 fn describe(error: ImageError) -> ImagingError {
     match error {
-        ImageError::Unsupported(_) => ImagingError::UnknownFormat,
         ImageError::Decoding(error) => ImagingError::Undecodable(error.to_string()),
         ImageError::Limits(error) => ImagingError::Undecodable(error.to_string()),
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {

@@ -27,3 +27,6 @@ pub use error::ImagingError;
 pub use operator::{Conversion, Interpolation, PreprocessOperator, ResizeTarget, SIDE_LIMIT};
 pub use picture::Picture;
 pub use preprocess::Preprocess;
+
+#[cfg(test)]
+mod tests;

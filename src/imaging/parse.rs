@@ -232,7 +232,11 @@ mod tests {
                 "mean: inf",
                 "`mean` expects numbers such as `0.5` or `0.485, 0.456, 0.406`, found the text `inf`",
             ),
-            Case("torch-totensor", "datatype: uint8", "`datatype` is supported as `float32` only, found the text `uint8`"),
+            Case(
+                "torch-totensor",
+                "datatype: uint8",
+                "`datatype` is supported as `float32` only, found the text `uint8`",
+            ),
             Case("centercrop", "[224, 224]", "`centercrop` expects a mapping of arguments, found a list"),
             Case("convert-color", "", "`convert-color` needs `format`, such as `RGB2BGR`"),
             Case("resise", "", "unknown preprocess operator `resise` (did you mean `resize`?)"),

@@ -34,12 +34,26 @@ pub(super) fn resample(
         Interpolation::Lanczos => FilterType::Lanczos3,
     };
     let algorithm = if half_pixel_centers { ResizeAlg::Interpolation(filter) } else { ResizeAlg::Convolution(filter) };
+    // Rows first, then columns, as Pillow does: with filters that overshoot, the bytes between the passes are clipped,
+    // so the order shows in the result. The library would choose the order by cost.
+    let rows = (width, picture.height());
+    bytes(what, rows.0, rows.1, picture.color())?;
+    let picture = pass(picture, rows.0, rows.1, algorithm)?;
+    pass(picture, width, height, algorithm)
+}
+
+/// One pass of a filter over rows or columns.
+fn pass(picture: Picture, width: usize, height: usize, algorithm: ResizeAlg) -> Result<Picture, ImagingError> {
+    if (width, height) == (picture.width(), picture.height()) {
+        return Ok(picture);
+    }
     let kind = match picture.color().channels() {
         1 => PixelType::U8,
         3 => PixelType::U8x3,
         _ => PixelType::U8x4,
     };
-    // Sides are at most 16,384 (checked above and by `Picture`), so they fit.
+    // Sides are at most 16,384 (checked by the caller and by `Picture`), so they fit, and the library has nothing to
+    // refuse; if it does all the same, its words are handed on.
     let failed = |error: String| ImagingError::Undecodable(error);
     let source = ImageRef::new(picture.width() as u32, picture.height() as u32, picture.pixels(), kind)
         .map_err(|error| failed(error.to_string()))?;

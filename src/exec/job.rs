@@ -78,27 +78,26 @@ pub struct StepFailure {
     pub stage: Option<String>,
     /// The ONNX node concerned.
     pub node: Option<String>,
-    /// The last lines of the log.
-    pub log_tail: Vec<String>,
-    /// Where the whole log is.
-    pub log: Option<PathBuf>,
+    /// How the step's log ended.
+    pub log: Option<Box<LogEnd>>,
     /// Whether it is axzoo's own fault.
     pub is_bug: bool,
+}
+
+/// A log's last lines, and where all of it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEnd {
+    /// The log file.
+    pub path: PathBuf,
+    /// Its last lines, at most 20.
+    pub tail: Vec<String>,
 }
 
 impl StepFailure {
     /// A failure with a message and nothing else.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-            stage: None,
-            node: None,
-            log_tail: Vec::new(),
-            log: None,
-            is_bug: false,
-        }
+        Self { message: message.into(), hint: None, stage: None, node: None, log: None, is_bug: false }
     }
 
     /// Says what to do.
@@ -178,9 +177,10 @@ impl Log {
         }
     }
 
-    /// The last lines.
+    /// How it ends, so far.
     #[must_use]
-    pub fn tail(&self) -> Vec<String> {
-        self.tail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    pub fn end(&self) -> LogEnd {
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        LogEnd { path: self.path.clone(), tail }
     }
 }

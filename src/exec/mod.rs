@@ -4,6 +4,7 @@
 //! known yet (an input is still to be made) is judged again as soon as its inputs are there. So a step that writes the
 //! bytes it wrote before stops the rebuild right there.
 
+mod completion;
 mod error;
 mod events;
 mod explain;
@@ -20,6 +21,6 @@ mod workers;
 pub use error::ExecError;
 pub use events::{Event, Options, Outcome, StepSummary, StopCause, Summary};
 pub use explain::{Explanation, explain};
-pub use job::{Job, Log, Runner, StepFailure};
+pub use job::{Job, Log, LogEnd, Runner, StepFailure};
 pub use scheduler::run;
 pub use signals::{Signals, watch_signals};

@@ -74,30 +74,31 @@ where
 }
 
 /// How a step ended.
-struct End {
-    outcome: Outcome,
-    duration: Duration,
-    key: Option<Digest>,
+pub(super) struct End {
+    pub(super) outcome: Outcome,
+    pub(super) duration: Duration,
+    pub(super) key: Option<Digest>,
 }
 
-struct Run<'r, S> {
-    graph: &'r Graph<S>,
-    store: &'r mut Store,
-    options: &'r Options,
-    events: &'r mut dyn FnMut(&Event<'_>),
-    judged: Judged<'r>,
-    networks: Networks<'r>,
-    states: States,
+/// All state of a run.
+pub(super) struct Run<'r, S> {
+    pub(super) graph: &'r Graph<S>,
+    pub(super) store: &'r mut Store,
+    pub(super) options: &'r Options,
+    pub(super) events: &'r mut dyn FnMut(&Event<'_>),
+    pub(super) judged: Judged<'r>,
+    pub(super) networks: Networks<'r>,
+    pub(super) states: States,
     /// Records and keys of steps that are queued or run.
-    making: HashMap<StepId, (Digest, KeyRecord)>,
+    pub(super) making: HashMap<StepId, (Digest, KeyRecord)>,
     /// Which step makes, or made in this run, the result of a key.
-    makers: HashMap<Digest, StepId>,
-    ends: Vec<Option<End>>,
-    tasks: VecDeque<InstallTask>,
-    leftovers: Vec<(String, String)>,
-    cancel: CancelToken,
-    stopped: Option<StopCause>,
-    broken: Option<StoreError>,
+    pub(super) makers: HashMap<Digest, StepId>,
+    pub(super) ends: Vec<Option<End>>,
+    pub(super) tasks: VecDeque<InstallTask>,
+    pub(super) leftovers: Vec<(String, String)>,
+    pub(super) cancel: CancelToken,
+    pub(super) stopped: Option<StopCause>,
+    pub(super) broken: Option<StoreError>,
 }
 
 impl<'r, S: StepSettings> Run<'r, S> {
@@ -393,66 +394,6 @@ impl<'r, S: StepSettings> Run<'r, S> {
         let slot = Slot { key, outputs: entry.outputs, duration_ms };
         let hit = Hit { slot, is_last: false, wrong: Vec::new() };
         self.succeed(id, hit, End { outcome: Outcome::Ran, duration, key: Some(key) });
-    }
-
-    /// Says that a step ended, and looks whether its network is complete now.
-    fn tell(&mut self, id: StepId, end: End) {
-        (self.events)(&Event::Finished { step: id, outcome: &end.outcome, duration: end.duration });
-        let good = end.outcome.is_good();
-        self.ends[id.index()] = Some(end);
-        let network = &self.graph.step(id).network;
-        if self.networks.end(network, good) && !self.options.dry_run {
-            self.complete(network);
-        }
-    }
-
-    /// All steps of a network are good: installs what is not known to be right.
-    fn complete(&mut self, network: &str) {
-        let known = |step| outputs_in(&self.judged.verdicts, step);
-        let files = match self.networks.files(self.graph, network, known) {
-            Ok(files) => files,
-            Err((step, failure)) => return self.not_installed(network, step, failure),
-        };
-        let is_right =
-            |step: StepId| matches!(&self.judged.verdicts[step.index()], Verdict::Hit(hit) if hit.is_up_to_date());
-        let unsure: Vec<_> = files.iter().filter(|wanted| !is_right(wanted.step)).cloned().collect();
-        if unsure.is_empty() {
-            Networks::record(self.store, network, &files);
-            self.networks.set_installed(network);
-            let leftovers = self.networks.leftovers(self.store, network, &files);
-            self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
-            return;
-        }
-        let names: Vec<String> = unsure.iter().map(|wanted| wanted.file.clone()).collect();
-        if let Err(error) = self.store.intend(network, &names) {
-            let step = unsure[0].step;
-            return self.not_installed(network, step, error.into());
-        }
-        let build_root = self.store.build_root().to_owned();
-        self.tasks.push_back(InstallTask { network: network.to_owned(), build_root, files: unsure });
-    }
-
-    fn installed(&mut self, task: &InstallTask, result: Result<usize, (StepId, StepFailure)>) {
-        let network = task.network.as_str();
-        let known = |step| outputs_in(&self.judged.verdicts, step);
-        let files = self.networks.files(self.graph, network, known).unwrap_or_default();
-        Networks::record(self.store, network, &files);
-        match result {
-            Ok(written) => {
-                self.networks.set_installed(network);
-                let leftovers = self.networks.leftovers(self.store, network, &files);
-                self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
-                (self.events)(&Event::Installed { network, written });
-            }
-            Err((step, failure)) => self.not_installed(network, step, failure),
-        }
-    }
-
-    fn not_installed(&mut self, network: &str, step: StepId, failure: StepFailure) {
-        (self.events)(&Event::InstallFailed { network, step, failure: &failure });
-        if let Some(end) = &mut self.ends[step.index()] {
-            end.outcome = Outcome::Failed(failure);
-        }
     }
 
     fn summary(self, wall: Duration) -> Summary {

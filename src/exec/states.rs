@@ -60,7 +60,7 @@ pub(super) struct Ended {
 pub(super) struct States {
     needs: Vec<Need>,
     dependents: Vec<Vec<usize>>,
-    states: Vec<State>,
+    now: Vec<State>,
     missing: Vec<usize>,
     ready: BTreeSet<usize>,
     queue: BTreeSet<(Reverse<u64>, usize)>,
@@ -78,7 +78,7 @@ impl States {
         let left = steps.iter().flatten().count();
         let mut dependents = vec![Vec::new(); steps.len()];
         let mut missing = vec![0; steps.len()];
-        let mut states = vec![State::Good; steps.len()];
+        let mut now = vec![State::Good; steps.len()];
         let mut ready = BTreeSet::new();
         for (step, need) in steps.iter().enumerate() {
             let Some(need) = need else { continue };
@@ -86,7 +86,7 @@ impl States {
                 dependents[input].push(step);
                 missing[step] += 1;
             }
-            states[step] = if missing[step] == 0 { State::Ready } else { State::Waiting };
+            now[step] = if missing[step] == 0 { State::Ready } else { State::Waiting };
             if missing[step] == 0 {
                 ready.insert(step);
             }
@@ -94,7 +94,7 @@ impl States {
         Self {
             needs: steps.into_iter().map(Option::unwrap_or_default).collect(),
             dependents,
-            states,
+            now,
             missing,
             ready,
             queue: BTreeSet::new(),
@@ -111,8 +111,8 @@ impl States {
         self.left
     }
 
-    #[cfg(test)]
     /// Steps that run.
+    #[cfg(test)]
     pub(super) const fn running(&self) -> usize {
         self.running
     }
@@ -126,15 +126,15 @@ impl States {
 
     /// The step has to run: Checking becomes Queued.
     pub(super) fn queue(&mut self, step: usize) {
-        debug_assert_eq!(self.states[step], State::Checking);
+        debug_assert_eq!(self.now[step], State::Checking);
         self.set(step, State::Queued);
         self.queue.insert((Reverse(self.needs[step].weight), step));
     }
 
     /// Another step, queued or running, makes what this one needs: Checking becomes Twin.
     pub(super) fn wait_for(&mut self, step: usize, other: usize) {
-        debug_assert_eq!(self.states[step], State::Checking);
-        debug_assert!(matches!(self.states[other], State::Queued | State::Running));
+        debug_assert_eq!(self.now[step], State::Checking);
+        debug_assert!(matches!(self.now[other], State::Queued | State::Running));
         self.set(step, State::Twin);
         self.twins.entry(other).or_default().push(step);
     }
@@ -164,7 +164,7 @@ impl States {
             return ended;
         }
         let mut twins = self.twins.remove(&step).unwrap_or_default();
-        twins.retain(|&twin| self.states[twin] == State::Twin);
+        twins.retain(|&twin| self.now[twin] == State::Twin);
         if good {
             for twin in twins {
                 self.set(twin, State::Ready);
@@ -172,7 +172,7 @@ impl States {
             }
             for dependent in self.dependents[step].clone() {
                 self.missing[dependent] -= 1;
-                if self.missing[dependent] == 0 && self.states[dependent] == State::Waiting {
+                if self.missing[dependent] == 0 && self.now[dependent] == State::Waiting {
                     self.set(dependent, State::Ready);
                     self.ready.insert(dependent);
                 }
@@ -194,12 +194,12 @@ impl States {
 
     /// Nothing more is started: everything that does not run ends Bad and is returned, in order.
     pub(super) fn stop(&mut self) -> Vec<usize> {
-        (0..self.states.len()).filter(|&step| self.states[step] != State::Running && self.end(step, false)).collect()
+        (0..self.now.len()).filter(|&step| self.now[step] != State::Running && self.end(step, false)).collect()
     }
 
     /// Ends a step, unless it has ended; says whether.
     fn end(&mut self, step: usize, good: bool) -> bool {
-        match self.states[step] {
+        match self.now[step] {
             State::Good | State::Bad => return false,
             State::Ready => {
                 self.ready.remove(&step);
@@ -219,7 +219,7 @@ impl States {
     }
 
     fn set(&mut self, step: usize, state: State) {
-        self.states[step] = state;
+        self.now[step] = state;
     }
 }
 

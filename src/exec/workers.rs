@@ -126,7 +126,7 @@ where
         let result = self.work_on(task, &log, messages).and_then(|()| Ok(self.blobs.take_in(&task.folder)?));
         // Swept at the next start when it cannot be removed now.
         let _ = fs::remove_folder(&task.folder);
-        result.map_err(|failure| StepFailure { log_tail: log.tail(), log: Some(task.log.clone()), ..failure })
+        result.map_err(|failure| StepFailure { log: Some(Box::new(log.end())), ..failure })
     }
 
     fn work_on(&self, task: &StepTask, log: &Log, messages: &Sender<Message>) -> Result<(), StepFailure> {

@@ -174,6 +174,7 @@ impl StatIndex {
 }
 
 /// Whether a file still holds what was seen: by its stat where that is certain, else by reading it.
+#[must_use]
 pub fn is_unchanged(path: &Path, seen: &Seen) -> bool {
     match regular(path) {
         Ok(stat) if seen.holds_for(&stat) => true,

@@ -77,7 +77,8 @@ impl Runner<Script> for Actor {
             text = "always the same\n".to_owned();
         } else {
             for (role, path) in job.inputs {
-                text += &format!("{role}: {}\n", String::from_utf8_lossy(&fs::read(path)?).replace('\n', "\n  "));
+                let contents = fs::read(path)?;
+                text.extend([role, ": ", &String::from_utf8_lossy(&contents).replace('\n', "\n  "), "\n"]);
             }
         }
         fs::write(&job.output.join("main.txt"), text.as_bytes())?;

@@ -1,0 +1,72 @@
+//! The end of a step, and of a network: when all steps of a network are good, its files go to the build root.
+
+use super::StepFailure;
+use super::events::{Event, Outcome};
+use super::judge::{Verdict, outputs_in};
+use super::networks::Networks;
+use super::scheduler::{End, Run};
+use super::workers::InstallTask;
+use crate::plan::StepId;
+use crate::plan::StepSettings;
+
+impl<S: StepSettings> Run<'_, S> {
+    /// Says that a step ended, and looks whether its network is complete now.
+    pub(super) fn tell(&mut self, id: StepId, end: End) {
+        (self.events)(&Event::Finished { step: id, outcome: &end.outcome, duration: end.duration });
+        let good = end.outcome.is_good();
+        self.ends[id.index()] = Some(end);
+        let network = &self.graph.step(id).network;
+        if self.networks.end(network, good) && !self.options.dry_run {
+            self.complete(network);
+        }
+    }
+
+    /// All steps of a network are good: installs what is not known to be right.
+    pub(super) fn complete(&mut self, network: &str) {
+        let known = |step| outputs_in(&self.judged.verdicts, step);
+        let files = match self.networks.files(self.graph, network, known) {
+            Ok(files) => files,
+            Err((step, failure)) => return self.not_installed(network, step, failure),
+        };
+        let is_right =
+            |step: StepId| matches!(&self.judged.verdicts[step.index()], Verdict::Hit(hit) if hit.is_up_to_date());
+        let unsure: Vec<_> = files.iter().filter(|wanted| !is_right(wanted.step)).cloned().collect();
+        if unsure.is_empty() {
+            Networks::record(self.store, network, &files);
+            self.networks.set_installed(network);
+            let leftovers = self.networks.leftovers(self.store, network, &files);
+            self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
+            return;
+        }
+        let names: Vec<String> = unsure.iter().map(|wanted| wanted.file.clone()).collect();
+        if let Err(error) = self.store.intend(network, &names) {
+            let step = unsure[0].step;
+            return self.not_installed(network, step, error.into());
+        }
+        let build_root = self.store.build_root().to_owned();
+        self.tasks.push_back(InstallTask { network: network.to_owned(), build_root, files: unsure });
+    }
+
+    pub(super) fn installed(&mut self, task: &InstallTask, result: Result<usize, (StepId, StepFailure)>) {
+        let network = task.network.as_str();
+        let known = |step| outputs_in(&self.judged.verdicts, step);
+        let files = self.networks.files(self.graph, network, known).unwrap_or_default();
+        Networks::record(self.store, network, &files);
+        match result {
+            Ok(written) => {
+                self.networks.set_installed(network);
+                let leftovers = self.networks.leftovers(self.store, network, &files);
+                self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
+                (self.events)(&Event::Installed { network, written });
+            }
+            Err((step, failure)) => self.not_installed(network, step, failure),
+        }
+    }
+
+    pub(super) fn not_installed(&mut self, network: &str, step: StepId, failure: StepFailure) {
+        (self.events)(&Event::InstallFailed { network, step, failure: &failure });
+        if let Some(end) = &mut self.ends[step.index()] {
+            end.outcome = Outcome::Failed(failure);
+        }
+    }
+}

@@ -51,7 +51,7 @@ fn outcome_fields(outcome: &Outcome) -> Value {
             "message": failure.message,
             "hint": failure.hint,
             "node": failure.node,
-            "log": failure.log.as_ref().map(|log| log.display().to_string()),
+            "log": failure.log.as_ref().map(|log| log.path.display().to_string()),
         }),
         Outcome::Skipped { why } => json!({ "outcome": outcome.word(), "message": why }),
         _ => json!({ "outcome": outcome.word() }),

@@ -157,8 +157,9 @@ fn failure_block(
         None => step.network.clone(),
     };
     let mut lines = vec![format!("error: {} of `{subject}` failed: {}", step.step, printable(&failure.message))];
-    let shown = failure.log_tail.iter().filter(|line| **line != failure.message);
-    lines.extend(shown.map(|line| format!("  | {}", printable(line))));
+    // The log of a step of ours ends in the message that is shown already.
+    let tail = failure.log.iter().flat_map(|log| &log.tail).filter(|line| **line != failure.message);
+    lines.extend(tail.map(|line| format!("  | {}", printable(line))));
     if let Some(node) = &failure.node
         && !failure.message.contains(node.as_str())
     {
@@ -168,7 +169,7 @@ fn failure_block(
         lines.push(format!("hint: {}", printable(hint)));
     }
     if let Some(log) = &failure.log {
-        lines.push(format!("  log: {}", relative(log)));
+        lines.push(format!("  log: {}", relative(&log.path)));
     }
     lines.push(format!("  again: axzoo build {subject}"));
     lines.join("\n") + "\n\n"

@@ -8,4 +8,4 @@ mod files;
 #[cfg(test)]
 mod tests;
 
-pub use card::check_card;
+pub use card::{check_card, check_cards};

@@ -5,6 +5,8 @@ mod float;
 mod import;
 mod part;
 mod reshape;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use float::axes;
 pub(crate) use float::axis;

@@ -1,5 +1,6 @@
 //! Killed runs, and two runs at once.
 
+use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 use std::thread;
@@ -10,6 +11,7 @@ use crate::base::CancelToken;
 use crate::base::fs;
 use crate::exec::Event;
 use crate::exec::run;
+use crate::exec::watch_signals;
 
 /// In the working folder of a child process: the zoo that it is to build.
 const MARK: &str = "build-this-zoo";
@@ -19,13 +21,25 @@ const MARK: &str = "build-this-zoo";
 #[ignore = "run by other tests in a process of its own"]
 fn child_build() {
     let folder = std::env::current_dir().expect("a working folder");
-    if fs::exists(&folder.join(MARK)) {
-        Zoo::at(&folder).build();
+    let Ok(Some(mark)) = fs::read_if_there(&folder.join(MARK)) else { return };
+    let mut zoo = Zoo::at(&folder);
+    // The mark names a setting that keeps one step busy until it is told to stop, if there is to be one.
+    if !mark.is_empty() {
+        zoo.set("one/a quantize", &String::from_utf8_lossy(&mark), "60000");
     }
+    let cancel = CancelToken::new();
+    let signals = watch_signals(&cancel).expect("signals are watched");
+    let done = zoo.try_build(&cancel).expect("the build can be carried out");
+    assert_eq!(done.summary.interrupted, signals.received().is_some());
+    std::process::exit(signals.received().map_or(0, |number| 128 + i32::from(number)));
 }
 
-fn spawn_build(zoo: &Zoo) -> std::process::Child {
-    zoo.write(MARK, "");
+fn spawn_build(zoo: &Zoo) -> Child {
+    spawn_busy_build(zoo, "")
+}
+
+fn spawn_busy_build(zoo: &Zoo, busy: &str) -> Child {
+    zoo.write(MARK, busy);
     Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "exec::tests::interruption::child_build", "--ignored"])
         .current_dir(zoo.path("."))
@@ -155,4 +169,39 @@ fn waiting_can_be_interrupted() {
     let error = zoo.try_build(&cancel).expect_err("interrupted");
     assert!(error.is_interrupted());
     assert!(error.to_string().starts_with("stopped while waiting for process"), "{error}");
+}
+
+fn interrupt(child: &Child) {
+    let process = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).expect("signalled");
+}
+
+/// Waits until the busy step of [`spawn_busy_build`] is at work.
+fn wait_for_work(zoo: &Zoo) {
+    while !fs::read(&zoo.cache.join("logs/one/a/quantize.log")).is_ok_and(|log| !log.is_empty()) {
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn the_first_interrupt_ends_the_build_in_order_and_the_second_at_once() {
+    let zoo = Zoo::new();
+    let mut child = spawn_busy_build(&zoo, ".sleep");
+    wait_for_work(&zoo);
+    interrupt(&child);
+    assert_eq!(child.wait().expect("ended").code(), Some(130));
+    assert!(!fs::exists(&zoo.cache.join("tmp")), "the run was not ended in order");
+    fs::remove_folder(&zoo.cache.join("logs")).expect("removed");
+    let mut child = spawn_busy_build(&zoo, ".deaf");
+    wait_for_work(&zoo);
+    let end = loop {
+        interrupt(&child);
+        thread::sleep(Duration::from_millis(20));
+        if let Some(end) = child.try_wait().expect("asked") {
+            break end;
+        }
+    };
+    assert_eq!(end.code(), Some(130));
+    let done = zoo.build_well();
+    assert_eq!(done.word("one/a clean"), "up_to_date");
 }

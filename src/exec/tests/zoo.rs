@@ -63,6 +63,9 @@ impl Runner<Script> for Actor {
                 thread::sleep(Duration::from_millis(1));
             }
         }
+        if script.contains_key(".deaf") {
+            thread::sleep(Duration::from_mins(1));
+        }
         if let Some(message) = script.get(".panic") {
             panic!("{message}");
         }

@@ -21,7 +21,7 @@ const ELEMENT_LIMIT: usize = 1 << 30;
 const GEOMETRY_LIMIT: usize = 1 << 20;
 
 /// What is wrong, with the node where there is one.
-pub type Wrong = (Option<String>, String);
+pub(super) type Wrong = (Option<String>, String);
 
 impl QuantizedGraph {
     /// Checks that every id exists, nodes are in topological order, shapes follow from the operators, encodings and

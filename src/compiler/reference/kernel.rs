@@ -26,7 +26,7 @@ use crate::compiler::quantize::contract::multiplier;
 
 /// What executes one node.
 #[derive(Debug)]
-pub enum Kernel {
+pub(super) enum Kernel {
     /// Sizes of one image's input and output, and the layer.
     Convolution(Box<IntegerConvolution>),
     Dense(IntegerDense),
@@ -65,7 +65,7 @@ fn image(shape: &[usize]) -> [usize; 3] {
 
 impl Kernel {
     /// Prepares a node of a verified graph.
-    pub fn of(graph: &QuantizedGraph, node: &QuantizedNode) -> Self {
+    pub(super) fn of(graph: &QuantizedGraph, node: &QuantizedNode) -> Self {
         let input = graph.value(node.inputs[0]);
         let output = graph.value(node.output);
         let saturation = Saturation::between(output.encoding.zero_point, node.clamp);
@@ -165,7 +165,7 @@ impl Kernel {
     }
 
     /// Computes the output from the operands, all of the sizes the graph says.
-    pub fn run(&self, inputs: &[&[i8]], output: &mut [i8]) {
+    pub(super) fn run(&self, inputs: &[&[i8]], output: &mut [i8]) {
         let input = inputs[0];
         match self {
             Self::Convolution(kernel) => {

@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod clean;
 pub mod error;
 pub mod graph;
+pub mod lower;
 pub mod onnx;
 pub mod operators;
 pub mod quantize;

@@ -1,6 +1,6 @@
 //! The subset of ONNX's protocol buffers that is read and written here, field numbers as in `onnx.proto` (ONNX 1.16,
 //! IR version 8). Fields that nothing here reads (documentation strings, quantization annotations) are absent: a reader
-//! skips them. What must be refused when present is declared as raw bytes, so that it is seen without being decoded.
+//! skips them; repeated numbers are packed where the standard's own schema packs them. What must be refused when present is declared as raw bytes, so that it is seen without being decoded.
 
 use prost::Message;
 
@@ -143,10 +143,10 @@ pub struct AttributeProto {
     #[prost(bytes = "vec", optional, tag = "6")]
     pub g: Option<Vec<u8>>,
     /// Floats.
-    #[prost(float, repeated, tag = "7")]
+    #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     /// Integers.
-    #[prost(int64, repeated, tag = "8")]
+    #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     /// Texts.
     #[prost(bytes = "vec", repeated, tag = "9")]
@@ -216,7 +216,7 @@ pub mod data_type {
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     /// Dimensions, outermost first; none for a scalar.
-    #[prost(int64, repeated, tag = "1")]
+    #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     /// See [`data_type`].
     #[prost(int32, tag = "2")]

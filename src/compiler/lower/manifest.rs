@@ -129,7 +129,8 @@ impl Manifest {
             let encodings = ids.iter().map(|&id| graph.value(id).encoding);
             encodings.map(|encoding| (encoding.scale, i32::from(encoding.zero_point))).collect()
         };
-        let inputs = graph.inputs.iter().map(|&id| InputLayout::of_input(&graph.value(id).shape, pads(graph, id), cores));
+        let inputs =
+            graph.inputs.iter().map(|&id| InputLayout::of_input(&graph.value(id).shape, pads(graph, id), cores));
         let outputs = graph.outputs.iter().map(|&id| InputLayout::of_output(&graph.value(id).shape, cores));
         let (inputs, outputs): (Vec<_>, Vec<_>) = (inputs.collect(), outputs.collect());
         Self {

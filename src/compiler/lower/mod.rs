@@ -15,3 +15,6 @@ mod run;
 pub use load::{Program, load_program};
 pub use manifest::{InputLayout, Manifest};
 pub use run::{Compiled, LowerOptions, lower};
+
+#[cfg(test)]
+mod tests;

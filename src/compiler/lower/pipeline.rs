@@ -35,10 +35,7 @@ enum Stage {
     /// Float inputs to int8.
     Quantize,
     /// The steps of a program file.
-    Program {
-        file: &'static str,
-        constants: &'static str,
-    },
+    Program { file: &'static str, constants: &'static str },
     /// Int8 outputs to float.
     Dequantize,
 }

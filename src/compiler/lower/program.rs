@@ -158,9 +158,7 @@ impl Operation {
             }
             Self::Dense { weights } => QuantizedOperator::Dense { weights: weights.read(constants)? },
             Self::Arithmetic(arithmetic) => QuantizedOperator::Arithmetic(arithmetic),
-            Self::Table { function, table } => {
-                QuantizedOperator::Function { function, table: constants.int8(table)? }
-            }
+            Self::Table { function, table } => QuantizedOperator::Function { function, table: constants.int8(table)? },
             Self::Pool(attributes) => QuantizedOperator::Pool(attributes),
             Self::GlobalPool(kind) => QuantizedOperator::GlobalPool(kind),
             Self::Reshape => QuantizedOperator::Reshape,
@@ -196,7 +194,8 @@ pub(super) fn steps(graph: &QuantizedGraph, pool: &mut ConstantPool) -> (Vec<Buf
 
 /// The graph that a file and its constants stand for, not verified yet.
 pub(super) fn graph(file: ProgramFile, constants: Constants<'_>) -> Result<QuantizedGraph, String> {
-    let mut graph = QuantizedGraph { name: file.name, inputs: file.inputs, outputs: file.outputs, ..Default::default() };
+    let mut graph =
+        QuantizedGraph { name: file.name, inputs: file.inputs, outputs: file.outputs, ..Default::default() };
     for Buffer { name, shape, encoding, constant } in file.buffers {
         let constant = constant.map(|span| constants.int8(span)).transpose()?;
         graph.values.push(QuantizedValue { name, shape, encoding, constant });

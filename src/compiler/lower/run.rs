@@ -72,11 +72,7 @@ pub fn lower(graph: &QuantizedGraph, options: &LowerOptions) -> Result<Compiled,
     };
     let manifest = Manifest::of_program(graph, options.cores as usize, PROGRAM, CONSTANTS);
     let pipeline = Pipeline::of(graph, options.cores, options.resources.decimal(), [MANIFEST, PROGRAM, CONSTANTS]);
-    let files = [
-        (MANIFEST, manifest.to_json()),
-        (MODEL, json(&pipeline)),
-        (PROGRAM, json(&program)),
-        (CONSTANTS, constants),
-    ];
+    let files =
+        [(MANIFEST, manifest.to_json()), (MODEL, json(&pipeline)), (PROGRAM, json(&program)), (CONSTANTS, constants)];
     Ok(Compiled { files: files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect() })
 }

@@ -54,12 +54,8 @@ pub fn clean(mut graph: Graph) -> Result<(Graph, CleanReport), StageError> {
         remove_dead(&mut graph);
         let before = edits;
         let mut place = 0;
-        while place < graph.nodes.len() {
-            let root = NodeId(place as u32);
-            let Some((name, edit)) = edit_at(&graph, &rewrites, root) else {
-                place += 1;
-                continue;
-            };
+        while let Some((name, root, edit)) = next_edit(&graph, &rewrites, place) {
+            place = root.index();
             let nodes = graph.nodes.len();
             apply(&mut graph, root, edit);
             edits += 1;
@@ -86,9 +82,13 @@ fn broken(message: String) -> StageError {
     StageError::new(Status::OnnxGraphCleanerError, message).hint("this is a mistake in axzoo; please report it")
 }
 
-fn edit_at(graph: &Graph, rewrites: &[Box<dyn Rewrite>], root: NodeId) -> Option<(&'static str, Edit)> {
+/// The first edit at or behind a place.
+fn next_edit(graph: &Graph, rewrites: &[Box<dyn Rewrite>], from: usize) -> Option<(&'static str, NodeId, Edit)> {
     let view = View::new(graph);
-    rewrites.iter().find_map(|rewrite| rewrite.propose(&view, root).map(|edit| (rewrite.name(), edit)))
+    (from..graph.nodes.len()).find_map(|place| {
+        let root = NodeId(place as u32);
+        rewrites.iter().find_map(|rewrite| rewrite.propose(&view, root).map(|edit| (rewrite.name(), root, edit)))
+    })
 }
 
 fn apply(graph: &mut Graph, root: NodeId, edit: Edit) {

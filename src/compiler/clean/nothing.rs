@@ -29,14 +29,12 @@ fn unchanged(view: &View<'_>, node: &Node) -> Option<ValueId> {
     let first = *node.inputs.first()?;
     let same = view.shape(first) == view.shape(node.output);
     let nothing = match &node.operator {
-        Operator::Reshape => same,
+        Operator::Reshape | Operator::Pad { .. } | Operator::GlobalPool(_) => same,
         Operator::Transpose { permutation } => permutation.is_sorted(),
         Operator::Slice(slice) => same && slice.steps.iter().all(|&step| step == 1),
-        Operator::Pad { .. } => same,
         Operator::Concat { .. } => node.inputs.len() == 1,
         Operator::Resize(resize) => same && resize.scales.iter().all(|scale| scale.to_bits() == 1.0_f32.to_bits()),
         Operator::Pool(pool) => pool.kernel == [1, 1] && pool.strides == [1, 1] && same,
-        Operator::GlobalPool(_) => same,
         Operator::Function(Function::Clip { low, high }) => *low == f32::NEG_INFINITY && *high == f32::INFINITY,
         Operator::Arithmetic(operation) => return neutral(view, node, *operation),
         _ => false,

@@ -51,11 +51,11 @@ fn describe(tensor: &Tensor) -> String {
     match tensor.data() {
         Data::F32(values) if values.len() <= 4 => format!("{shape:?}{values:?}"),
         Data::I64(values) if values.len() <= 4 => format!("{shape:?}{values:?}"),
-        Data::F32(values) => digest(shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        Data::I64(values) => digest(shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Data::F32(values) => digest(shape, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>()),
+        Data::I64(values) => digest(shape, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>()),
     }
 }
 
-fn digest(shape: &[usize], bytes: Vec<u8>) -> String {
-    format!("{shape:?}#{}", Digest::of(&bytes).short())
+fn digest(shape: &[usize], bytes: &[u8]) -> String {
+    format!("{shape:?}#{}", Digest::of(bytes).short())
 }

@@ -9,6 +9,7 @@ use crate::compiler::graph::Tensor;
 use crate::compiler::graph::Value;
 use crate::compiler::graph::ValueId;
 use crate::compiler::graph::element_count;
+use crate::compiler::onnx::Names;
 use crate::compiler::onnx::Refusal;
 use crate::compiler::onnx::fold;
 use crate::compiler::operators::Operator;
@@ -21,7 +22,7 @@ const ELEMENT_LIMIT: usize = 1 << 31;
 const FOLDED_LIMIT: usize = 1 << 30;
 
 /// Axes that a tensor may have; ONNX models use up to 8.
-const RANK_LIMIT: usize = 32;
+pub(crate) const RANK_LIMIT: usize = 32;
 
 /// The graph being built.
 pub(crate) struct Builder {
@@ -30,8 +31,8 @@ pub(crate) struct Builder {
     /// The name of the node being imported.
     pub(super) label: String,
     /// All names of the file and all given so far.
-    names: BTreeSet<String>,
-    node_names: BTreeSet<String>,
+    names: Names,
+    node_names: Names,
     folded: usize,
 }
 
@@ -48,18 +49,12 @@ impl Builder {
     /// An empty graph; `names` are those of the file, which made-up names keep away from.
     pub(super) fn new(name: String, names: BTreeSet<String>) -> Self {
         let graph = Graph { name, ..Graph::default() };
-        Self { graph, label: String::new(), names, node_names: BTreeSet::new(), folded: 0 }
+        Self { graph, label: String::new(), names: Names::new(names), node_names: Names::default(), folded: 0 }
     }
 
     /// A name that neither the file nor anything made up so far uses.
     pub(super) fn unused_name(&mut self, base: &str) -> String {
-        let mut name = base.to_owned();
-        let mut number = 0_u64;
-        while !self.names.insert(name.clone()) {
-            number += 1;
-            name = format!("{base}_{number}");
-        }
-        name
+        self.names.unused(base)
     }
 
     /// The shape of a value.
@@ -93,8 +88,12 @@ impl Builder {
     }
 
     /// Takes the bytes of a constant of `count` elements off the budget, before it is computed.
-    pub(super) fn reserve(&mut self, count: usize) -> Result<(), Refusal> {
-        let bytes = count.saturating_mul(8);
+    pub(super) fn reserve(&mut self, count: usize, data_type: DataType) -> Result<(), Refusal> {
+        let width = match data_type {
+            DataType::F32 => 4,
+            DataType::I64 => 8,
+        };
+        let bytes = count.saturating_mul(width);
         self.folded = self.folded.saturating_add(bytes);
         if self.folded <= FOLDED_LIMIT {
             Ok(())
@@ -106,7 +105,7 @@ impl Builder {
     /// Adds a constant computed by an importer. `None` for a tensor that could not be made.
     pub(crate) fn constant_of(&mut self, tensor: Option<Tensor>, what: &str) -> Result<ValueId, Refusal> {
         let tensor = tensor.ok_or_else(|| Refusal::new(format!("its `{what}` cannot be computed")))?;
-        self.reserve(tensor.len())?;
+        self.reserve(tensor.len(), tensor.data_type())?;
         let base = format!("{}/{what}", self.label);
         let name = self.unused_name(&base);
         Ok(self.graph.add_constant(name, tensor))
@@ -121,8 +120,10 @@ impl Builder {
     ) -> Result<ValueId, Refusal> {
         let count = check_size(&shape)?;
         let constants: Option<Vec<&Tensor>> = inputs.iter().map(|&id| self.constant(id)).collect();
-        if constants.is_some() {
-            self.reserve(count)?;
+        // A reshape shares its input's elements.
+        if constants.is_some() && operator != Operator::Reshape {
+            let data_type = inputs.first().map_or(DataType::F32, |&id| self.graph.value(id).data_type);
+            self.reserve(count, data_type)?;
         }
         let constants: Option<Vec<&Tensor>> = inputs.iter().map(|&id| self.constant(id)).collect();
         let folded = constants.and_then(|constants| fold::evaluate(&operator, &constants, &shape));
@@ -139,28 +140,16 @@ impl Builder {
         }
         let name = self.unused_name(&format!("{}/{}", self.label, operator.name()));
         let output = self.graph.add_value(Value { name, shape, data_type: DataType::F32, constant: None });
-        let name = self.node_name();
+        let name = self.node_names.unused(&self.label);
         self.graph.nodes.push(Node { name, operator, inputs, output });
         Ok(output)
-    }
-
-    fn node_name(&mut self) -> String {
-        let mut name = self.label.clone();
-        let mut number = 0_u64;
-        while !self.node_names.insert(name.clone()) {
-            number += 1;
-            name = format!("{}_{number}", self.label);
-        }
-        name
     }
 
     /// A constant repeated to a larger shape; `None` when the value is not a constant.
     pub(crate) fn expanded(&mut self, id: ValueId, shape: &[usize]) -> Result<Option<ValueId>, Refusal> {
         let count = check_size(shape)?;
-        if self.constant(id).is_none() {
-            return Ok(None);
-        }
-        self.reserve(count)?;
+        let Some(data_type) = self.constant(id).map(Tensor::data_type) else { return Ok(None) };
+        self.reserve(count, data_type)?;
         let strides = fold::broadcast_strides(self.shape(id), shape);
         let tensor = self.constant(id).and_then(|tensor| fold::strided(tensor, shape, 0, &strides));
         let tensor = tensor.ok_or_else(|| Refusal::new("its input cannot be repeated"))?;
@@ -178,7 +167,7 @@ impl Builder {
     ) -> Result<Option<ValueId>, Refusal> {
         let count = check_size(shape)?;
         let Some(tensor) = self.constant(id).cloned() else { return Ok(None) };
-        self.reserve(count)?;
+        self.reserve(count, tensor.data_type())?;
         let mut one = tensor.shape().to_vec();
         let size = std::mem::replace(&mut one[axis], 1);
         let strides = fold::strides(tensor.shape());

@@ -1,6 +1,7 @@
 //! Operators that only constants go through (or that change nothing): how exporters write shapes and weights.
 
 use crate::compiler::graph::Data;
+use crate::compiler::graph::DataType;
 use crate::compiler::graph::Tensor;
 use crate::compiler::graph::ValueId;
 use crate::compiler::onnx::Builder;
@@ -34,8 +35,10 @@ pub(crate) fn constant(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Import
     } else {
         return Err(Refusal::new("it has no value that is a tensor or numbers"));
     };
-    // Its size is bounded by the file's, but a file may name the same node's output any number of times.
-    Ok(vec![builder.constant_of(tensor, "value")?])
+    let tensor = tensor.ok_or_else(|| Refusal::new("its value is not as large as it says"))?;
+    // The file holds these elements, so they are not taken off the budget.
+    let name = builder.unused_name("value");
+    Ok(vec![builder.graph.add_constant(name, tensor)])
 }
 
 /// Identity: the same value under another name.
@@ -163,7 +166,11 @@ pub(crate) fn constant_of_shape(node: &mut OnnxNode<'_>, builder: &mut Builder) 
 
 fn filled(builder: &mut Builder, shape: Vec<usize>, value: &Data, count: usize) -> Imported {
     // Off the budget before it is allocated; `constant_of` takes it off a second time, which only makes it stricter.
-    builder.reserve(count)?;
+    let data_type = match value {
+        Data::F32(_) => DataType::F32,
+        Data::I64(_) => DataType::I64,
+    };
+    builder.reserve(count, data_type)?;
     let tensor = match value {
         Data::F32(values) => Tensor::from_f32(shape, vec![values.first().copied().unwrap_or(0.0); count]),
         Data::I64(values) => Tensor::from_i64(shape, vec![values.first().copied().unwrap_or(0); count]),
@@ -188,7 +195,7 @@ pub(crate) fn range(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported 
     let count = usize::try_from((distance.max(0) + step_size - 1) / step_size)
         .map_err(|_| Refusal::new("it has too many values"))?;
     check_size(&[count])?;
-    builder.reserve(count)?;
+    builder.reserve(count, DataType::I64)?;
     // No value passes `limit`, which is an i64.
     let values: Vec<i64> = (0..count as i64).map(|at| start.wrapping_add(at.wrapping_mul(step))).collect();
     Ok(vec![builder.constant_of(Tensor::from_i64(vec![count], values), "range")?])
@@ -203,7 +210,8 @@ fn broadcast(inputs: &[ValueId], builder: &mut Builder) -> Result<(Vec<usize>, V
     let count = check_size(&shape)?;
     let mut tensors = Vec::with_capacity(inputs.len());
     for &id in inputs {
-        builder.reserve(count)?;
+        let data_type = builder.constant(id).ok_or_else(|| run_time("an input"))?.data_type();
+        builder.reserve(count, data_type)?;
         let tensor = builder.constant(id).ok_or_else(|| run_time("an input"))?;
         let strides = fold::broadcast_strides(tensor.shape(), &shape);
         let read = fold::strided(tensor, &shape, 0, &strides);

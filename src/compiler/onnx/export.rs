@@ -8,6 +8,7 @@ use crate::compiler::graph::Data;
 use crate::compiler::graph::DataType;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::Value;
+use crate::compiler::onnx::Names;
 use crate::compiler::onnx::proto::AttributeProto;
 use crate::compiler::onnx::proto::GraphProto;
 use crate::compiler::onnx::proto::ModelProto;
@@ -43,7 +44,7 @@ pub struct ExportedNode<'a> {
 pub struct Writer {
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
-    names: BTreeSet<String>,
+    names: Names,
 }
 
 impl Writer {
@@ -51,18 +52,12 @@ impl Writer {
     #[must_use]
     pub fn new(graph: &Graph) -> Self {
         let names = graph.values.iter().map(|value| value.name.clone()).collect();
-        Self { nodes: Vec::new(), constants: Vec::new(), names }
+        Self { nodes: Vec::new(), constants: Vec::new(), names: Names::new(names) }
     }
 
     /// `base`, or `base` with the first free number behind it; the name counts as used from now on.
     pub fn unused_name(&mut self, base: &str) -> String {
-        let mut name = base.to_owned();
-        let mut number = 0_u64;
-        while !self.names.insert(name.clone()) {
-            number += 1;
-            name = format!("{base}_{number}");
-        }
-        name
+        self.names.unused(base)
     }
 
     /// Adds a node that reads what `node` reads, then `more` (an empty name is an absent input).

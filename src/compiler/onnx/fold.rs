@@ -107,18 +107,20 @@ fn part(tensor: &Tensor, slice: &Slice, shape: &[usize]) -> Option<Tensor> {
     strided(tensor, shape, start, &strides)
 }
 
+/// The parts row by row, each row taking its share of every part.
+fn collect<T: Copy>(parts: &[&[T]], outer: usize) -> Vec<T> {
+    let mut values = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+    for row in 0..outer {
+        for part in parts {
+            let length = part.len() / outer;
+            values.extend_from_slice(&part[row * length..(row + 1) * length]);
+        }
+    }
+    values
+}
+
 fn joined(inputs: &[&Tensor], axis: usize, shape: &[usize]) -> Option<Tensor> {
     let outer = element_count(shape.get(..axis)?)?;
-    fn collect<T: Copy>(parts: &[&[T]], outer: usize) -> Vec<T> {
-        let mut values = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        for row in 0..outer {
-            for part in parts {
-                let length = part.len() / outer;
-                values.extend_from_slice(&part[row * length..(row + 1) * length]);
-            }
-        }
-        values
-    }
     if inputs.iter().all(|tensor| tensor.as_f32().is_some()) {
         let parts: Vec<&[f32]> = inputs.iter().filter_map(|tensor| tensor.as_f32()).collect();
         Tensor::from_f32(shape.to_vec(), collect(&parts, outer))

@@ -112,7 +112,7 @@ fn check_operators(file: &GraphProto, order: &[usize]) -> Result<(), StageError>
             unsupported.entry((&node.domain, &node.op_type)).or_default().push(node);
         }
     }
-    let Some(first) = unsupported.values().filter_map(|nodes| nodes.first()).next() else { return Ok(()) };
+    let Some(first) = unsupported.values().find_map(|nodes| nodes.first()) else { return Ok(()) };
     let first = order::label(first);
     let named: Vec<String> = unsupported
         .iter()

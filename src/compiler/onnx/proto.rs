@@ -1,6 +1,7 @@
 //! The subset of ONNX's protocol buffers that is read and written here, field numbers as in `onnx.proto` (ONNX 1.16,
 //! IR version 8). Fields that nothing here reads (documentation strings, quantization annotations) are absent: a reader
-//! skips them; repeated numbers are packed where the standard's own schema packs them. What must be refused when present is declared as raw bytes, so that it is seen without being decoded.
+//! skips them; repeated numbers are packed where the standard's own schema packs them. What must be refused when present is
+//! declared as raw bytes, so that it is seen without being decoded.
 
 use prost::Message;
 

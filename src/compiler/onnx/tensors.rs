@@ -76,12 +76,13 @@ fn source<'a>(
     Ok(Source::Bytes(bytes.into()))
 }
 
+fn words<const N: usize, T>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks::<N>().0.iter().map(|&word| convert(word)).collect()
+}
+
 fn from_bytes(number: i32, bytes: &[u8], count: usize, width: usize) -> Result<Values, String> {
     if count.checked_mul(width) != Some(bytes.len()) {
         return Err(format!("it has {} bytes; its dimensions need {count} times {width}", bytes.len()));
-    }
-    fn words<const N: usize, T>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> Vec<T> {
-        bytes.as_chunks::<N>().0.iter().map(|&word| convert(word)).collect()
     }
     Ok(match number {
         data_type::FLOAT => Values::Floats(words(bytes, f32::from_le_bytes)),

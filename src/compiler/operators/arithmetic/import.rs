@@ -70,7 +70,7 @@ pub(crate) fn power(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Ve
         return Err(Refusal::new("its base is an integer"));
     }
     let shape = Arithmetic::output_shape(builder.shape(x), builder.shape(exponent))?;
-    let uniform = values.first().copied().filter(|first| values.iter().all(|value| value == first));
+    let uniform = values.first().copied().filter(|first| values.iter().all(|value| value.to_bits() == first.to_bits()));
     if shape != builder.shape(x) {
         return Err(Refusal::new("its exponent has a larger shape than its base"));
     }

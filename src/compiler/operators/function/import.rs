@@ -4,6 +4,7 @@ use crate::compiler::graph::ValueId;
 use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::OnnxNode;
 use crate::compiler::onnx::Refusal;
+use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Function;
 use crate::compiler::operators::Operator;
 
@@ -67,16 +68,26 @@ pub(crate) fn hard_sigmoid(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Im
     unary(Function::HardSigmoid { alpha, beta }, node.input(0)?, builder)
 }
 
-/// `PRelu` whose slopes are all the same, which is a leaky Relu.
+/// `PRelu`. With one slope for all it is a leaky Relu; else the positive part, plus the negative part times the slopes.
 pub(crate) fn parametric_relu(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let (x, slope) = (node.input(0)?, node.input(1)?);
     let slopes = builder.floats(slope, "slope")?;
-    match slopes.first() {
-        Some(&alpha) if slopes.iter().all(|&other| other.to_bits() == alpha.to_bits()) => {
-            unary(Function::LeakyRelu { alpha }, x, builder)
-        }
-        _ => Err(Refusal::new("its slopes differ between channels; only one slope for all is supported")),
+    if let Some(&alpha) = slopes.first()
+        && slopes.iter().all(|&other| other.to_bits() == alpha.to_bits())
+    {
+        return unary(Function::LeakyRelu { alpha }, x, builder);
     }
+    let shape = builder.shape(x).to_vec();
+    if Arithmetic::output_shape(&shape, builder.shape(slope))? != shape {
+        let found = builder.shape(slope);
+        return Err(Refusal::new(format!("its slopes {found:?} have a larger shape than its input {shape:?}")));
+    }
+    let positive = builder.push(Operator::Function(Function::Relu), vec![x], shape.clone())?;
+    let below = Function::Clip { low: f32::NEG_INFINITY, high: 0.0 };
+    let negative = builder.push(Operator::Function(below), vec![x], shape.clone())?;
+    let product = Operator::Arithmetic(Arithmetic::Multiply);
+    let negative = builder.push(product, vec![negative, slope], shape.clone())?;
+    Ok(vec![builder.push(Operator::Arithmetic(Arithmetic::Add), vec![positive, negative], shape)?])
 }
 
 /// Clip: bounds are attributes before opset 11 and constant inputs since.

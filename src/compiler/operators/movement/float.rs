@@ -17,6 +17,9 @@ pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize, String> {
 /// ONNX axes, in their order; an axis named twice is refused.
 pub(crate) fn axes(values: &[i64], rank: usize) -> Result<Vec<usize>, String> {
     let mut found = Vec::new();
+    if values.len() > rank {
+        return Err(format!("{} axes are named of a tensor of {rank}", values.len()));
+    }
     for &value in values {
         let place = axis(value, rank)?;
         if found.contains(&place) {

@@ -4,6 +4,7 @@ use crate::compiler::graph::ValueId;
 use crate::compiler::graph::element_count;
 use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::OnnxNode;
+use crate::compiler::onnx::RANK_LIMIT;
 use crate::compiler::onnx::Refusal;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Operator;
@@ -99,6 +100,9 @@ pub(crate) fn unsqueeze(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Impor
     let x = node.input(0)?;
     let wanted = wanted_axes(node, builder)?.ok_or_else(|| Refusal::new("`axes` is missing"))?;
     let input = builder.shape(x).to_vec();
+    if wanted.len() > RANK_LIMIT {
+        return Err(Refusal::new(format!("{} axes are added; at most {RANK_LIMIT} are supported", wanted.len())));
+    }
     let added = axes(&wanted, input.len() + wanted.len())?;
     let mut rest = input.iter();
     let mut shape = Vec::with_capacity(input.len() + added.len());

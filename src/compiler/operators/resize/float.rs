@@ -50,7 +50,7 @@ impl Resize {
     pub fn scaled(input: usize, scale: f32) -> Option<usize> {
         let size = (input as f32 * scale).floor();
         // 2³¹ elements on one axis are refused as any other hostile size.
-        (size >= 1.0 && size < 2_147_483_648.0).then_some(size as usize)
+        (1.0..2_147_483_648.0).contains(&size).then_some(size as usize)
     }
 
     /// Only H and W may differ.

@@ -220,3 +220,81 @@ impl Segment {
         Ok(made)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rayon::prelude::*;
+
+    use super::*;
+    use crate::compiler::onnx::sample::Sample;
+
+    /// Three activations of 4 MiB each, so that the graph is cut.
+    fn large() -> Graph {
+        let sample = Sample::new(13)
+            .input("x", &[1, 4, 512, 512])
+            .node("Relu", &["x"], &["a"], &[])
+            .node("Neg", &["a"], &["b"], &[])
+            .node("Add", &["b", "x"], &["c"], &[])
+            .node("Abs", &["c"], &["d"], &[])
+            .node("Add", &["d", "a"], &["y"], &[])
+            .output("y");
+        sample.import().expect("imported")
+    }
+
+    #[test]
+    fn values_are_shown_once_and_in_the_order_asked_for() {
+        let graph = large();
+        let id =
+            |name: &str| ValueId(graph.values.iter().position(|value| value.name == name).expect("a value") as u32);
+        let input: Vec<f32> = (0..4 * 512 * 512).map(|place| (place % 11) as f32 - 5.0).collect();
+        let orders = [vec!["a", "b", "c", "d", "y"], vec!["y", "x", "a"], vec!["d", "a", "a"], vec![]];
+        for order in orders {
+            let observed: Vec<ValueId> = order.iter().map(|name| id(name)).collect();
+            let engine = FloatEngine::new(&graph, &observed).expect("loaded");
+            let mut seen = Vec::new();
+            engine.run(&[&input], &mut |value, elements| seen.push((value, elements[7], elements.len()))).expect("run");
+            // x[7] is 2: relu 2, negated −2, sum 0, absolute 0, sum 2.
+            let element = |name: &str| match name {
+                "x" | "a" | "y" => 2.0,
+                "b" => -2.0,
+                _ => 0.0,
+            };
+            let expected: Vec<_> = order.iter().map(|name| (id(name), element(name), input.len())).collect();
+            assert_eq!(seen, expected, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_observed_cuts_the_graph() {
+        let graph = large();
+        let all: Vec<ValueId> = graph.nodes.iter().map(|node| node.output).collect();
+        assert!(FloatEngine::new(&graph, &all).expect("loaded").segments.len() > 1);
+        assert_eq!(FloatEngine::new(&graph, &graph.outputs).expect("loaded").segments.len(), 1);
+    }
+
+    #[test]
+    fn images_run_at_once_give_the_same() {
+        let graph = large();
+        let engine = FloatEngine::new(&graph, &graph.outputs).expect("loaded");
+        let image =
+            |seed: usize| -> Vec<f32> { (0..4 * 512 * 512).map(|at| ((at + seed) % 13) as f32 - 6.0).collect() };
+        let sum = |seed: usize| {
+            let mut sum = 0.0_f64;
+            let mut add = |_, elements: &[f32]| sum = elements.iter().map(|&element| f64::from(element)).sum();
+            engine.run(&[&image(seed)], &mut add).expect("run");
+            sum
+        };
+        let alone: Vec<f64> = (0..8).map(sum).collect();
+        let together: Vec<f64> = (0..8).into_par_iter().map(sum).collect();
+        assert_eq!(alone, together);
+    }
+
+    #[test]
+    fn inputs_that_do_not_fit_are_refused() {
+        let graph = large();
+        let engine = FloatEngine::new(&graph, &graph.outputs).expect("loaded");
+        assert!(engine.run(&[], &mut |_, _| {}).is_err());
+        let message = engine.run(&[&[1.0]], &mut |_, _| {}).expect_err("one element").to_string();
+        assert!(message.contains("`x` has the shape [1, 4, 512, 512]; 1 elements are given"), "{message}");
+    }
+}

@@ -8,6 +8,8 @@ mod movement;
 mod nothing;
 mod padding;
 mod rewrite;
+#[cfg(test)]
+mod tests;
 
 pub use driver::CleanReport;
 pub use driver::clean;

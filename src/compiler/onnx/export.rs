@@ -45,6 +45,7 @@ pub struct Writer {
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
     names: Names,
+    node_names: Names,
 }
 
 impl Writer {
@@ -52,7 +53,7 @@ impl Writer {
     #[must_use]
     pub fn new(graph: &Graph) -> Self {
         let names = graph.values.iter().map(|value| value.name.clone()).collect();
-        Self { nodes: Vec::new(), constants: Vec::new(), names: Names::new(names) }
+        Self { nodes: Vec::new(), constants: Vec::new(), names: Names::new(names), node_names: Names::default() }
     }
 
     /// `base`, or `base` with the first free number behind it; the name counts as used from now on.
@@ -79,7 +80,7 @@ impl Writer {
         self.nodes.push(NodeProto {
             input: inputs[..present].iter().map(|&input| input.to_owned()).collect(),
             output: vec![output.to_owned()],
-            name: name.to_owned(),
+            name: self.node_names.unused(name),
             op_type: operator.to_owned(),
             attribute,
             domain: String::new(),

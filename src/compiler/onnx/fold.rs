@@ -140,12 +140,13 @@ mod tests {
         Tensor::from_i64(shape.to_vec(), (0..count).collect::<Vec<_>>()).expect("as many values as elements")
     }
 
+    struct Case<'a>(Operator, Vec<&'a Tensor>, &'a [usize], &'a [i64]);
+
     #[test]
     fn constants_are_moved_as_onnx_says() {
         let x = counting(&[2, 3]);
         let transpose = Operator::Transpose { permutation: vec![1, 0] };
         let backwards = Operator::Slice(Slice { axes: vec![1], starts: vec![2], ends: vec![-1], steps: vec![-2] });
-        struct Case<'a>(Operator, Vec<&'a Tensor>, &'a [usize], &'a [i64]);
         let cases = [
             Case(transpose, vec![&x], &[3, 2], &[0, 3, 1, 4, 2, 5]),
             Case(backwards, vec![&x], &[2, 2], &[2, 0, 5, 3]),

@@ -13,7 +13,11 @@ mod names;
 mod node;
 mod order;
 pub mod proto;
+#[cfg(test)]
+pub(crate) mod sample;
 mod tensors;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use builder::Builder;
 pub(crate) use builder::RANK_LIMIT;

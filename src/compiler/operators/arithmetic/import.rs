@@ -81,3 +81,33 @@ pub(crate) fn power(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Ve
         _ => Err(Refusal::new("its exponent is not 1, 2 or 0.5 everywhere; other powers are not supported")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn sums_and_products_broadcast() {
+        check(&[
+            Case("Add-7", "x[1,3,2,2] w[3,1,1]", "", Ok("[1, 3, 2, 2] = add (%0, [3, 1, 1][")),
+            Case("Sub-7", "f1.0 x[1,3,2,2]", "", Ok("= subtract ([][1.0], %0)")),
+            Case("Div-13", "x[1,3,2,2] x[1,3,2,2]", "", Ok("= divide (%0, %1)")),
+            Case("Sum-13", "x[1,3,2,2] x[1,3,2,2] x[1,3,2,2]", "", Ok("[1, 3, 2, 2] = add (%3, %2)")),
+            Case("Reciprocal-13", "x[1,3,2,2]", "", Ok("= divide ([][1.0], %0)")),
+            Case("Pow-13", "x[1,3,2,2] f2.0", "", Ok("= multiply (%0, %0)")),
+            Case("Pow-12", "x[1,3,2,2] i2", "", Ok("= multiply (%0, %0)")),
+            Case("Pow-13", "x[1,3,2,2] f0.5", "", Ok("= square-root (%0)")),
+        ]);
+    }
+
+    #[test]
+    fn operands_that_do_not_fit_are_refused() {
+        check(&[
+            Case("Add-13", "x[1,3,2,2] w[4]", "", Err("[1, 3, 2, 2] and [4] cannot be broadcast")),
+            Case("Add-13", "x[1,3,2,2] i2", "", Err("one operand is a float and the other an integer")),
+            Case("Mul-13", "x[1,3,2,2]", "", Err("its input 1 is missing")),
+            Case("Pow-13", "x[1,3,2,2] f3.0", "", Err("other powers are not supported")),
+        ]);
+    }
+}

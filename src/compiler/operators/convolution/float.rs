@@ -62,12 +62,13 @@ impl Convolution {
 mod tests {
     use super::*;
 
+    struct Case<'a>(&'a Convolution, &'a [usize], &'a [usize], Option<[usize; 4]>);
+
     #[test]
     fn shapes_follow_the_formula_or_are_refused() {
         let plain = Convolution { strides: [1; 2], pads: [0; 4], dilations: [1; 2], group: 1 };
         let strided = Convolution { strides: [2, 1], pads: [1, 0, 1, 2], ..plain.clone() };
         let grouped = Convolution { group: 4, ..plain.clone() };
-        struct Case<'a>(&'a Convolution, &'a [usize], &'a [usize], Option<[usize; 4]>);
         let cases = [
             Case(&plain, &[1, 3, 8, 8], &[16, 3, 3, 3], Some([1, 16, 6, 6])),
             Case(&strided, &[2, 3, 8, 8], &[16, 3, 3, 3], Some([2, 16, 4, 8])),

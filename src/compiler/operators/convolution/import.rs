@@ -40,3 +40,79 @@ pub(crate) fn conv(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec
     let shape = convolution.output_shape(builder.shape(x), &weight_shape)?;
     Ok(vec![builder.push(Operator::Convolution(convolution), inputs, shape)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn conv_is_read_as_the_standard_says() {
+        check(&[
+            Case(
+                "Conv-7",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "",
+                Ok("[1, 4, 3, 4] = convolution strides=[1, 1] pads=[0, 0, 0, 0] dilations=[1, 1] group=1"),
+            ),
+            Case(
+                "Conv-11",
+                "x[1,2,5,6] w[4,2,3,3] w[4]",
+                "pads=[1,0,2,1] strides=[2,1] group=1",
+                Ok("[1, 4, 3, 5] = convolution strides=[2, 1] pads=[1, 0, 2, 1]"),
+            ),
+            Case("Conv-11", "x[1,2,5,6] w[2,1,3,3]", "group=2 kernel_shape=[3,3]", Ok("group=2")),
+            Case(
+                "Conv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "auto_pad=SAME_UPPER strides=[2,2]",
+                Ok("[1, 4, 3, 3] = convolution strides=[2, 2] pads=[1, 0, 1, 1]"),
+            ),
+            Case("Conv-11", "x[1,2,5,6] w[4,2,3,3]", "auto_pad=SAME_LOWER strides=[2,2]", Ok("pads=[1, 1, 1, 0]")),
+            Case("Conv-11", "x[1,2,5,6] w[4,2,3,3]", "auto_pad=VALID", Ok("pads=[0, 0, 0, 0]")),
+        ]);
+    }
+
+    #[test]
+    fn conv_that_does_not_fit_is_refused() {
+        check(&[
+            Case(
+                "Conv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "auto_pad=SAME",
+                Err("node `make_y`: `Conv`: `auto_pad` is `SAME`"),
+            ),
+            Case(
+                "Conv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "kernel_shape=[3,1]",
+                Err("`kernel_shape` is [3, 1] and its weights have [3, 3]"),
+            ),
+            Case("Conv-11", "x[1,2,5,6] w[4,3,3,3]", "", Err("do not fit an input of 2 channels")),
+            Case("Conv-11", "x[1,2,5,6] w[4,2,3,3]", "pads=[0,0,-1,0]", Err("negative padding is not supported")),
+            Case(
+                "Conv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "strides=[0,1]",
+                Err("`strides` is [0, 1]; both must be at least 1"),
+            ),
+            Case(
+                "Conv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "dilations=[9223372036854775807,1]",
+                Err("does not fit the 5 of its padded input"),
+            ),
+            Case("Conv-11", "x[1,2,5,6] w[4,2,3,3]", "group=-1", Err("`group` is -1")),
+            Case("Conv-11", "x[1,2,5,6] w[4,2,3,3] w[3]", "", Err("its bias has the shape [3]; expected [4]")),
+            Case("Conv-11", "x[1,2,6] w[4,2,3]", "", Err("only [N, C, H, W] (two spatial axes) is supported")),
+            Case("Conv-11", "x[1,2,5,6] x[4,2,3,3]", "", Err("its `weights` is computed at run time")),
+            Case(
+                "Conv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "activation=1",
+                Err("its attribute `activation` has no known meaning"),
+            ),
+            Case("Conv-11", "x[1,2,5,6]", "", Err("its input 1 is missing")),
+        ]);
+    }
+}

@@ -88,3 +88,39 @@ pub(crate) fn mat_mul(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<
     let shape = output_shape(builder.shape(x), &matrix)?;
     Ok(vec![builder.push(Operator::Dense, vec![x, weights], shape)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn products_with_constants_are_dense_layers() {
+        check(&[
+            Case("Gemm-9", "x[3,4] w[4,2] w[2]", "", Ok("[3, 2] = dense (%0, [4, 2]#")),
+            Case(
+                "Gemm-9",
+                "x[3,4] w[1,4]",
+                "transB=1 alpha=2.0",
+                Ok("[3, 1] = dense (%0, [4, 1][0.5, 1.0, 1.5, 2.0])"),
+            ),
+            Case("Gemm-9", "x[3,4] w[4,2] w[1,2]", "beta=2.0", Ok(", [2][0.5, 1.0])")),
+            Case("Gemm-11", "x[3,4] w[4,2] f1.5", "", Ok(", [2][1.5, 1.5])")),
+            Case("Gemm-11", "x[3,4] w[4,2]", "transA=0", Ok("dense (%0, [4, 2]#")),
+            Case("MatMul-13", "x[1,3,4] w[1,4,1]", "", Ok("[1, 3, 1] = dense (%0, [4, 1][")),
+        ]);
+    }
+
+    #[test]
+    fn other_products_are_refused() {
+        check(&[
+            Case("Gemm-9", "x[3,4] w[3,2]", "transA=1", Err("`transA` is 1")),
+            Case("Gemm-9", "x[3,4] w[3,2]", "", Err("cannot be multiplied by weights [3, 2]")),
+            Case("Gemm-9", "x[3,4] w[4,2] w[3,2]", "", Err("its bias has the shape [3, 2]")),
+            Case("Gemm-9", "x[3,4] x[4,2]", "", Err("its `weights` is computed at run time")),
+            Case("MatMul-13", "x[3,4] x[4,2]", "", Err("both operands are computed at run time")),
+            Case("MatMul-13", "x[3,4] w[4]", "", Err("expected a matrix")),
+            Case("MatMul-13", "x[3,4] w[2,4,2]", "", Err("expected a matrix")),
+        ]);
+    }
+}

@@ -145,3 +145,39 @@ fn with_scalar(node: &OnnxNode<'_>, builder: &Builder) -> Result<(ValueId, f32),
     }
     Err(refusal())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn functions_are_read_at_every_opset() {
+        check(&[
+            Case("Clip-7", "x[1,3,2,2]", "min=-1.0 max=6.0", Ok("clip low=-1.0 high=6.0 (%0)")),
+            Case("Clip-7", "x[1,3,2,2]", "max=6.0", Ok("clip low=-inf high=6.0")),
+            Case("Clip-11", "x[1,3,2,2] f0.0 f6.0", "", Ok("clip low=0.0 high=6.0")),
+            Case("Clip-12", "x[1,3,2,2] - f[6.0]", "", Ok("clip low=-inf high=6.0")),
+            Case("LeakyRelu-13", "x[1,3,2,2]", "", Ok("leaky-relu alpha=0.01")),
+            Case("HardSigmoid-13", "x[1,3,2,2]", "", Ok("hard-sigmoid alpha=0.2 beta=0.5")),
+            Case("HardSwish-14", "x[1,3,2,2]", "", Ok("hard-swish (%0)")),
+            Case("PRelu-13", "x[1,3,2,2] f[0.25]", "", Ok("leaky-relu alpha=0.25")),
+            Case("PRelu-13", "x[1,3,2,2] w[3,1,1]", "", Ok("= add (%1, %3)")),
+            Case("Max-13", "f-1.0 x[1,3,2,2]", "", Ok("clip low=-1.0 high=inf (%0)")),
+            Case("Min-13", "x[1,3,2,2] f1.0", "", Ok("clip low=-inf high=1.0 (%0)")),
+        ]);
+    }
+
+    #[test]
+    fn functions_without_a_meaning_here_are_refused() {
+        check(&[
+            Case("Clip-11", "x[1,3,2,2] x[1,3,2,2]", "", Err("its `min` is computed at run time")),
+            Case("Clip-11", "x[1,3,2,2]", "min=0.0", Err("its attribute `min` has no known meaning at opset 11")),
+            Case("Clip-11", "x[1,3,2,2] f2.0 f1.0", "", Err("its bounds are 2 and 1")),
+            Case("Clip-11", "x[1,3,2,2] f[1.0,2.0]", "", Err("`min` has 2 values")),
+            Case("PRelu-13", "x[1,3,2,2] x[1,3,2,2]", "", Err("its `slope` is computed at run time")),
+            Case("Max-13", "x[1,3,2,2] x[1,3,2,2]", "", Err("expected two inputs, one of them a constant")),
+            Case("LeakyRelu-13", "x[1,3,2,2]", "alpha=1", Err("its attribute `alpha` has another type")),
+        ]);
+    }
+}

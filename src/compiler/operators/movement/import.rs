@@ -134,3 +134,47 @@ fn rearranged(
     let moved = builder.push(Operator::Transpose { permutation: permutation.to_vec() }, vec![parts], moved)?;
     Ok(vec![builder.push(Operator::Reshape, vec![moved], shape)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn movement_is_read_at_every_opset() {
+        check(&[
+            Case("Transpose-7", "x[2,3,4]", "", Ok("[4, 3, 2] = transpose permutation=[2, 1, 0] (%0)")),
+            Case("Transpose-7", "x[2,3,4]", "perm=[0,2,1]", Ok("[2, 4, 3] = transpose")),
+            Case(
+                "Pad-7",
+                "x[2,3,4]",
+                "pads=[0,1,0,0,0,2] value=1.5",
+                Ok("[2, 4, 6] = pad before=[0, 1, 0] after=[0, 0, 2] value=1.5"),
+            ),
+            Case(
+                "Pad-11",
+                "x[2,3,4] i[0,1,0,0,0,2] f1.5",
+                "mode=constant",
+                Ok("before=[0, 1, 0] after=[0, 0, 2] value=1.5"),
+            ),
+            Case("Pad-18", "x[2,3,4] i[1,2] - i[-1]", "", Ok("before=[0, 0, 1] after=[0, 0, 2] value=0.0")),
+            Case("Concat-7", "x[2,3,4] x[2,1,4]", "axis=-2", Ok("[2, 4, 4] = concat axis=1 (%0, %1)")),
+            Case("DepthToSpace-11", "x[1,8,2,3]", "blocksize=2 mode=CRD", Ok("[1, 2, 4, 6] = reshape")),
+            Case("SpaceToDepth-11", "x[1,2,4,6]", "blocksize=2", Ok("[1, 8, 2, 3] = reshape")),
+        ]);
+    }
+
+    #[test]
+    fn movement_that_does_not_fit_is_refused() {
+        check(&[
+            Case("Transpose-7", "x[2,3,4]", "perm=[0,1]", Err("is not a permutation of 3 axes")),
+            Case("Transpose-7", "x[2,3,4]", "perm=[0,1,1]", Err("name the axis 1 twice")),
+            Case("Pad-11", "x[2,3,4] i[0,1,0,0,0,2]", "mode=reflect", Err("`mode` is `reflect`")),
+            Case("Pad-11", "x[2,3,4] i[0,-1,0,0,0,2]", "", Err("cropping is not supported")),
+            Case("Pad-11", "x[2,3,4] i[0,1,0]", "", Err("expected 6 values")),
+            Case("Concat-7", "x[2,3,4] x[2,1,5]", "axis=1", Err("cannot be joined")),
+            Case("Concat-7", "x[2,3,4]", "", Err("`axis` is missing")),
+            Case("DepthToSpace-11", "x[1,6,2,3]", "blocksize=2", Err("6 channels are no blocks")),
+        ]);
+    }
+}

@@ -6,6 +6,8 @@ mod import;
 pub mod integer;
 mod part;
 mod reshape;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use float::axes;
 pub(crate) use float::axis;

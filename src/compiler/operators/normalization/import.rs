@@ -28,3 +28,41 @@ pub(crate) fn batch_normalization(node: &mut OnnxNode<'_>, builder: &mut Builder
     let shape = output_shape(&shapes)?;
     Ok(vec![builder.push(Operator::BatchNormalization { epsilon }, inputs, shape)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn normalization_is_read_as_at_inference() {
+        check(&[
+            Case(
+                "BatchNormalization-7",
+                "x[1,2,3,3] w[2] w[2] w[2] w[2]",
+                "momentum=0.9 spatial=1",
+                Ok("batch-normalization epsilon=1e-5"),
+            ),
+            Case("BatchNormalization-15", "x[1,2,3,3] w[2] w[2] w[2] w[2]", "epsilon=0.001", Ok("epsilon=0.001")),
+            Case(
+                "BatchNormalization-15",
+                "x[1,2,3,3] w[2] w[2] w[2] w[2]",
+                "training_mode=1",
+                Err("`training_mode` is 1"),
+            ),
+            Case("BatchNormalization-7", "x[1,2,3,3] w[2] w[2] w[2] w[2]", "spatial=0", Err("`spatial` is 0")),
+            Case(
+                "BatchNormalization-7",
+                "x[1,2,3,3] w[2] w[2] w[3] w[2]",
+                "",
+                Err("a statistic has the shape [3]; expected [2]"),
+            ),
+            Case(
+                "BatchNormalization-7",
+                "x[1,2,3,3] w[2] x[2] w[2] w[2]",
+                "",
+                Err("its `bias` is computed at run time"),
+            ),
+        ]);
+    }
+}

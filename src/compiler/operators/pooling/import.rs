@@ -40,15 +40,18 @@ fn pool(kind: PoolKind, count_include_pad: bool, node: &mut OnnxNode<'_>, builde
         dilations: window.dilations,
         count_include_pad,
     };
-    if kind == PoolKind::Average && pool.dilations != [1, 1] {
-        return Err(Refusal::new("`dilations` of an average are not supported"));
+    if pool.dilations != [1, 1] {
+        return Err(Refusal::new(format!("`dilations` is {:?}; only 1 is supported in pooling", pool.dilations)));
     }
     if ceil_mode {
         let added = round_up(&mut pool, size)?;
         if added && kind == PoolKind::Average && count_include_pad {
-            let message =
-                "`ceil_mode` with `count_include_pad` makes windows whose divisor implementations disagree on";
-            return Err(Refusal::new(message));
+            if window.pads != [0; 4] {
+                let message = "`ceil_mode` with `count_include_pad` and padding has no agreed divisor";
+                return Err(Refusal::new(message));
+            }
+            // What sticks out counts in no divisor, and there is no other padding.
+            pool.count_include_pad = false;
         }
     }
     let shape = pool.output_shape(builder.shape(x))?;
@@ -126,4 +129,76 @@ fn reduce(kind: PoolKind, node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imp
     }
     let shape = builder.shape(pooled)[..2].to_vec();
     Ok(vec![builder.push(Operator::Reshape, vec![pooled], shape)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn pooling_is_read_as_the_standard_says() {
+        check(&[
+            Case(
+                "MaxPool-8",
+                "x[1,2,7,8]",
+                "kernel_shape=[3,3] strides=[2,2] storage_order=1",
+                Ok("[1, 2, 3, 3] = max-pool kernel=[3, 3] strides=[2, 2] pads=[0, 0, 0, 0]"),
+            ),
+            Case(
+                "MaxPool-10",
+                "x[1,2,7,8]",
+                "kernel_shape=[3,3] strides=[2,2] ceil_mode=1",
+                Ok("[1, 2, 3, 4] = max-pool kernel=[3, 3] strides=[2, 2] pads=[0, 0, 0, 1]"),
+            ),
+            Case("MaxPool-10", "x[1,2,4,4]", "kernel_shape=[1,1] strides=[3,3] ceil_mode=1", Ok("[1, 2, 2, 2]")),
+            Case("MaxPool-10", "x[1,2,5,5]", "kernel_shape=[1,1] strides=[3,3] ceil_mode=1", Ok("[1, 2, 2, 2]")),
+            Case(
+                "AveragePool-7",
+                "x[1,2,7,8]",
+                "kernel_shape=[3,3] auto_pad=SAME_UPPER strides=[2,2]",
+                Ok("pads=[1, 0, 1, 1] dilations=[1, 1] count_include_pad=false"),
+            ),
+            Case(
+                "AveragePool-11",
+                "x[1,2,7,8]",
+                "kernel_shape=[2,2] count_include_pad=1 pads=[1,1,1,1]",
+                Ok("count_include_pad=true"),
+            ),
+            Case(
+                "AveragePool-11",
+                "x[1,2,7,8]",
+                "kernel_shape=[3,3] strides=[2,2] ceil_mode=1 count_include_pad=1",
+                Ok("pads=[0, 0, 0, 1] dilations=[1, 1] count_include_pad=false"),
+            ),
+            Case("GlobalAveragePool-7", "x[1,2,7,8]", "", Ok("[1, 2, 1, 1] = global-average-pool (%0)")),
+            Case("ReduceMean-13", "x[1,2,7,8]", "axes=[-1,2]", Ok("[1, 2, 1, 1] = global-average-pool (%0)")),
+            Case("ReduceMean-13", "x[1,2,7,8]", "axes=[2,3] keepdims=0", Ok("[1, 2] = reshape (%1)")),
+            Case("ReduceMax-18", "x[1,2,7,8] i[2,3]", "", Ok("global-max-pool")),
+        ]);
+    }
+
+    #[test]
+    fn other_pooling_is_refused() {
+        check(&[
+            Case("MaxPool-10", "x[1,2,7,8]", "", Err("`kernel_shape` is missing")),
+            Case("MaxPool-10", "x[1,2,7,8]", "kernel_shape=[3]", Err("`kernel_shape` is [3]; expected two values")),
+            Case(
+                "MaxPool-10",
+                "x[1,2,7,8]",
+                "kernel_shape=[2,2] pads=[2,0,0,0]",
+                Err("is not smaller than its window of 2"),
+            ),
+            Case("MaxPool-10", "x[1,2,7,8]", "kernel_shape=[2,2] dilations=[2,2]", Err("`dilations` is [2, 2]")),
+            Case("MaxPool-10", "x[1,2,7,8]", "kernel_shape=[9,9]", Err("does not fit")),
+            Case(
+                "AveragePool-11",
+                "x[1,2,7,8]",
+                "kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1] ceil_mode=1 count_include_pad=1",
+                Err("has no agreed divisor"),
+            ),
+            Case("ReduceMean-13", "x[1,2,7,8]", "axes=[1]", Err("it reduces the axes [1] of [1, 2, 7, 8]")),
+            Case("ReduceMean-13", "x[1,2,7,8]", "", Err("it reduces the axes [0, 1, 2, 3]")),
+        ]);
+    }
 }

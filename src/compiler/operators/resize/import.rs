@@ -142,3 +142,69 @@ fn push(x: ValueId, mode: ResizeMode, coordinates: Coordinates, target: Target, 
     let resize = Resize { mode, coordinates, scales: [scales[2], scales[3]] };
     Ok(vec![builder.push(Operator::Resize(resize), vec![x], output)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn resampling_is_read_at_every_opset() {
+        check(&[
+            Case(
+                "Upsample-7",
+                "x[1,3,2,2]",
+                "scales=[1.0,1.0,2.0,3.0]",
+                Ok("[1, 3, 4, 6] = resize mode=NearestFloor coordinates=Asymmetric scales=[2.0, 3.0]"),
+            ),
+            Case(
+                "Upsample-9",
+                "x[1,3,2,2] f[1.0,1.0,2.0,2.0]",
+                "mode=linear",
+                Ok("mode=Linear coordinates=Asymmetric"),
+            ),
+            Case(
+                "Resize-10",
+                "x[1,3,2,2] f[1.0,1.0,1.5,2.0]",
+                "",
+                Ok("[1, 3, 3, 4] = resize mode=NearestFloor coordinates=Asymmetric"),
+            ),
+            Case(
+                "Resize-11",
+                "x[1,3,2,2] f[] f[1.0,1.0,2.0,2.0]",
+                "",
+                Ok("mode=NearestPreferFloor coordinates=HalfPixel"),
+            ),
+            Case(
+                "Resize-13",
+                "x[1,3,2,2] - - i[1,3,5,7]",
+                "mode=linear coordinate_transformation_mode=align_corners",
+                Ok("[1, 3, 5, 7] = resize mode=Linear coordinates=AlignCorners scales=[2.5, 3.5]"),
+            ),
+            Case("Resize-18", "x[1,3,2,2] - f[2.0,4.0]", "axes=[3,2]", Ok("[1, 3, 8, 4]")),
+        ]);
+    }
+
+    #[test]
+    fn other_resampling_is_refused() {
+        check(&[
+            Case("Resize-13", "x[1,3,2,2] - f[1.0,1.0,2.0,2.0]", "mode=cubic", Err("`mode` is `cubic`")),
+            Case("Resize-13", "x[1,3,2,2] - f[1.0,2.0,2.0,2.0]", "", Err("only H and W can be resized")),
+            Case("Resize-13", "x[1,3,2,2] - f[1.0,1.0,1e30,2.0]", "", Err("out of range")),
+            Case("Resize-13", "x[1,3,2,2] - f[2.0,2.0]", "", Err("2 scales or sizes for 4 axes")),
+            Case("Resize-13", "x[1,3,2,2]", "", Err("neither `scales` nor `sizes` is given")),
+            Case(
+                "Resize-18",
+                "x[1,3,2,2] - f[1.0,1.0,2.0,2.0]",
+                "antialias=1",
+                Err("`exclude_outside` or `antialias` is set"),
+            ),
+            Case(
+                "Resize-13",
+                "x[1,3,2,2] - f[1.0,1.0,2.0,2.0]",
+                "coordinate_transformation_mode=tf_crop_and_resize",
+                Err("tf_crop_and_resize"),
+            ),
+        ]);
+    }
+}

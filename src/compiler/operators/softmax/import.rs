@@ -30,3 +30,21 @@ pub(crate) fn softmax(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<
     let soft = builder.push(Operator::Softmax { axis: 1 }, vec![flat], vec![outer, inner])?;
     Ok(vec![builder.push(Operator::Reshape, vec![soft], shape)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn softmax_before_opset_13_is_over_all_axes_behind_its_own() {
+        check(&[
+            Case("Softmax-9", "x[1,5,1,1]", "", Ok("[1, 5, 1, 1] = softmax axis=1 (%0)")),
+            Case("Softmax-11", "x[1,5,2,1]", "", Ok("[1, 10] = softmax axis=1 (%1)")),
+            Case("Softmax-11", "x[1,5,2]", "axis=2", Ok("[1, 5, 2] = softmax axis=2 (%0)")),
+            Case("Softmax-13", "x[1,5,2]", "", Ok("softmax axis=2 (%0)")),
+            Case("Softmax-13", "x[1,5,2]", "axis=1", Ok("softmax axis=1 (%0)")),
+            Case("Softmax-13", "x[1,5,2]", "axis=3", Err("the axis 3 is outside a tensor of 3 axes")),
+        ]);
+    }
+}

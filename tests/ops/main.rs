@@ -1,6 +1,8 @@
 //! Integer operators against ONNX Runtime's kernels, as the int8 contract demands. `tools/make_operator_references.py` wrote
 //! the files; a new case is a new file or a new line in one.
 
+#![expect(clippy::disallowed_methods, clippy::expect_used, reason = "reference data is read where the test stands")]
+
 mod case;
 
 use std::fs;

@@ -196,7 +196,7 @@ mod tests {
         let mut seen = Observation::default();
         seen.observe(&[0.0, -0.0, 1.0, -1.5, 0.0, 1.75], true);
         let histogram = seen.histogram.as_ref().expect("there are values");
-        assert_eq!(histogram.width(), 1.0 / 1024.0);
+        assert_eq!(histogram.exponent, -10);
         assert_eq!((histogram.positive()[1024], histogram.positive()[1792], histogram.negative()[1536]), (1, 1, 1));
         assert_eq!(histogram.counts.iter().sum::<u64>(), 3);
         assert_eq!(seen.bounds, Some((-1.5, 1.75)));

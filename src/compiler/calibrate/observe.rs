@@ -97,29 +97,24 @@ pub fn observe(
     let engine = FloatEngine::new(graph, observed)?;
     let with_histogram = scheme == Scheme::PerTensorHistogram;
     let done = AtomicUsize::new(0);
-    let states = for_each_index(
-        samples.len(),
-        threads,
-        BTreeMap::<ValueId, Observation>::new,
-        |seen, index| {
-            watch.check()?;
-            let buffers = load_sample(graph, samples, index)?;
-            // Inputs are values too, and the engine need not report what it was given.
-            for (&input, buffer) in graph.inputs.iter().zip(&buffers) {
-                if observed.contains(&input) {
-                    seen.entry(input).or_default().observe(buffer, with_histogram);
-                }
+    let states = for_each_index(samples.len(), threads, BTreeMap::<ValueId, Observation>::new, |seen, index| {
+        watch.check()?;
+        let buffers = load_sample(graph, samples, index)?;
+        // Inputs are values too, and the engine need not report what it was given.
+        for (&input, buffer) in graph.inputs.iter().zip(&buffers) {
+            if observed.contains(&input) {
+                seen.entry(input).or_default().observe(buffer, with_histogram);
             }
-            let inputs: Vec<&[f32]> = buffers.iter().map(Vec::as_slice).collect();
-            engine.run(&inputs, &mut |id, values| {
-                if !graph.inputs.contains(&id) {
-                    seen.entry(id).or_default().observe(values, with_histogram);
-                }
-            })?;
-            (watch.progress)("calibrate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
-            Ok(())
-        },
-    )?;
+        }
+        let inputs: Vec<&[f32]> = buffers.iter().map(Vec::as_slice).collect();
+        engine.run(&inputs, &mut |id, values| {
+            if !graph.inputs.contains(&id) {
+                seen.entry(id).or_default().observe(values, with_histogram);
+            }
+        })?;
+        (watch.progress)("calibrate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
+        Ok(())
+    })?;
     let mut joined = BTreeMap::<ValueId, Observation>::new();
     for (id, observation) in states.iter().flatten() {
         joined.entry(*id).or_default().merge(observation);

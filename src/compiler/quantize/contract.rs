@@ -5,7 +5,7 @@
 //! standard leaves a choice (width of floats, order of operations, ties), the choice is here: floats are 32 bits wide
 //! unless a function says otherwise, and every expression is evaluated in the order in which it is written.
 //!
-//! Values: int8, −128…127, real = (q − z)·s. Weights: int8, −127…127, real = q·s_w, one s_w for each output channel.
+//! Values: int8, −128…127, real = (q − z)·s. Weights: int8, −127…127, real = q·`s_w`, one `s_w` for each output channel.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ const ROUNDING_BITS: i32 = 0x4B40_0000;
 /// One entry for each int8 value; −128 is the first.
 pub type Table = [i8; 256];
 
-/// What a sum of two operands is made of: (q − z)·s/s_y for each int8 value; −128 is the first.
+/// What a sum of two operands is made of: `(q − z)·s/s_y` for each int8 value; −128 is the first.
 pub type Terms = [f32; 256];
 
 /// Place of an int8 value in a [`Table`] or in [`Terms`].
@@ -145,7 +145,7 @@ pub fn clamp_of(encoding: Encoding, low: f32, high: f32) -> [i8; 2] {
     [encoding.quantize(low), encoding.quantize(high)]
 }
 
-/// m = f32(f32(s_x·s_w)/s_y): from accumulators of products to steps of the output. Also of Mul, with both operands'
+/// m = `f32(f32(s_x·s_w)/s_y)`: from accumulators of products to steps of the output. Also of Mul, with both operands'
 /// scales.
 #[inline]
 #[must_use]
@@ -153,14 +153,14 @@ pub fn multiplier(input_scale: f32, weight_scale: f32, output_scale: f32) -> f32
     (input_scale * weight_scale) / output_scale
 }
 
-/// m of an average over `count` elements: f32(s_x/f32(s_y·count)).
+/// m of an average over `count` elements: `f32(s_x/f32(s_y·count))`.
 #[inline]
 #[must_use]
 pub fn average_multiplier(input_scale: f32, output_scale: f32, count: u32) -> f32 {
     input_scale / (output_scale * count as f32)
 }
 
-/// T\[q\] = (q − z)·s/s_y: one operand of Add and Sub; a sum is `apply(Ta[a] + Tb[b])`.
+/// T\[q\] = `(q − z)·s/s_y`: one operand of Add and Sub; a sum is `apply(Ta[a] + Tb[b])`.
 #[must_use]
 pub fn terms(operand: Encoding, output_scale: f32) -> Terms {
     std::array::from_fn(|place| {
@@ -182,17 +182,18 @@ pub fn function_table(input: Encoding, output: Encoding, function: impl Fn(f64) 
 /// the encodings are the same and elements are copied.
 #[must_use]
 pub fn concat_table(input: Encoding, output: Encoding) -> Option<Table> {
-    (input != output).then(|| std::array::from_fn(|place| output.quantize(input.dequantize((place as i32 - 128) as i8))))
+    (input != output)
+        .then(|| std::array::from_fn(|place| output.quantize(input.dequantize((place as i32 - 128) as i8))))
 }
 
 /// The weights of one output channel and its bias, quantized.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Channel {
-    /// The weights' scale, s_w.
+    /// The weights' scale, `s_w`.
     pub scale: f32,
     /// The weights, −127…127.
     pub weights: Vec<i8>,
-    /// The bias in steps of s_x·s_w.
+    /// The bias in steps of `s_x·s_w`.
     pub bias: i32,
 }
 
@@ -210,8 +211,8 @@ pub enum ChannelError {
     Overflow(i64),
 }
 
-/// Quantizes one output channel: s_w = max|w|/127 (1 for a channel of zeros), weights rne(w/s_w), bias rne(b/(s_x·s_w)).
-/// Where the bias leaves int32, s_w is doubled until it fits.
+/// Quantizes one output channel: `s_w` = `max|w|/127` (1 for a channel of zeros), weights `rne(w/s_w)`, bias `rne(b/(s_x·s_w))`.
+/// Where the bias leaves int32, `s_w` is doubled until it fits.
 pub fn quantize_channel(weights: &[f32], bias: f32, input_scale: f32) -> Result<Channel, ChannelError> {
     if !bias.is_finite() || weights.iter().any(|weight| !weight.is_finite()) {
         return Err(ChannelError::NotFinite);
@@ -242,7 +243,7 @@ pub fn check_accumulator(weights: &[i8], bias: i32) -> Result<(), ChannelError> 
     if reach > i64::from(i32::MAX) { Err(ChannelError::Overflow(reach)) } else { Ok(()) }
 }
 
-/// Whether a float, rounded, is an int32. Not a number (0/0, where s_x·s_w leaves f32) is not.
+/// Whether a float, rounded, is an int32. Not a number (0/0, where `s_x·s_w` leaves f32) is not.
 fn fits_int32(value: f32) -> bool {
     (-2_147_483_648.0..2_147_483_648.0).contains(&value)
 }

@@ -57,10 +57,8 @@ pub fn convert(
 
 /// One failure that names all problems.
 fn joined(first: &Problem, rest: &[Problem]) -> StageError {
-    let mut message = first.message.clone();
-    for problem in rest {
-        message.push_str(&format!("\nnode `{}`: {}", problem.node, problem.message));
-    }
+    let others = rest.iter().map(|problem| format!("\nnode `{}`: {}", problem.node, problem.message));
+    let message = std::iter::once(first.message.clone()).chain(others).collect::<String>();
     let error = StageError::new(Status::QtoolsError, message).node(first.node.clone());
     match first.hint {
         Some(hint) => error.hint(hint),
@@ -149,9 +147,8 @@ impl Conversion<'_> {
             (None, Some(values)) => bounds(values),
             (None, None) => return Err(format!("calibration did not see `{name}`").into()),
         };
-        Encoding::of_range(range.0, range.1).ok_or_else(|| {
-            format!("the range of `{name}`, {:e} to {:e}, cannot be quantized", range.0, range.1).into()
-        })
+        Encoding::of_range(range.0, range.1)
+            .ok_or_else(|| format!("the range of `{name}`, {:e} to {:e}, cannot be quantized", range.0, range.1).into())
     }
 
     /// The int8 value of an activation, made at its first use.
@@ -308,7 +305,8 @@ impl Conversion<'_> {
             bias_name: node.inputs.get(2).map(|&id| self.graph.value(id).name.clone()),
         };
         // Where an element of a channel lies: rows of a convolution's weights, columns of a matrix.
-        let place = |channel: usize, k: usize| if channel_axis == 0 { channel * length + k } else { k * channels + channel };
+        let place =
+            |channel: usize, k: usize| if channel_axis == 0 { channel * length + k } else { k * channels + channel };
         for (channel, &bias) in bias.iter().enumerate() {
             let own: Vec<f32> = (0..length).map(|k| floats[place(channel, k)]).collect();
             let quantized = quantize_channel(&own, bias, input_scale)

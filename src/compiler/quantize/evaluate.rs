@@ -168,8 +168,12 @@ struct Total {
 
 impl Total {
     fn of(states: Vec<Seen>, count: usize) -> Self {
-        let mut total =
-            Self { tallies: vec![Tally::default(); count], sums: vec![Vec::new(); count], classes: Vec::new(), images: 0 };
+        let mut total = Self {
+            tallies: vec![Tally::default(); count],
+            sums: vec![Vec::new(); count],
+            classes: Vec::new(),
+            images: 0,
+        };
         let mut images = Vec::new();
         for seen in states {
             for (sums, own) in total.sums.iter_mut().zip(&seen.sums) {
@@ -259,7 +263,10 @@ fn agreement(output: &str, classes: &[Classes]) -> Agreement {
     Agreement {
         output: output.to_owned(),
         images: classes.len(),
-        top1_agreement: share(classes.iter().filter(|classes| classes.float == classes.int8).count(), classes.len().max(1)),
+        top1_agreement: share(
+            classes.iter().filter(|classes| classes.float == classes.int8).count(),
+            classes.len().max(1),
+        ),
         labelled: labelled.len(),
         float_top1: right(|classes| classes.float),
         int8_top1: right(|classes| classes.int8),

@@ -17,7 +17,12 @@ pub use crate::compiler::calibrate::Scheme;
 pub use crate::compiler::calibrate::Watch;
 pub use convert::{Converted, convert};
 pub use evaluate::evaluate;
-pub use quantized::{QuantizedGraph, QuantizedNode, QuantizedOperator, QuantizedValue, TensorId, Weights, function_name};
+pub use quantized::{
+    QuantizedGraph, QuantizedNode, QuantizedOperator, QuantizedValue, TensorId, Weights, function_name,
+};
 pub use report::{Agreement, Evaluation, QuantizationReport, ValueQuality};
 pub use run::{QuantizeOptions, Quantized, quantize};
 pub use sharing::Sharing;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 //!
 //! Each value keeps its name where it is dequantized, so the network's outputs do. Inputs and outputs stay float. Weights are
 //! int8 with one scale for each output channel (axis 0 of a convolution, axis 1 of a dense layer), biases int32 in steps of
-//! s_x·s_w. A fused activation stands between its producer and the quantization.
+//! `s_x·s_w`. A fused activation stands between its producer and the quantization.
 
 use prost::Message;
 
@@ -140,7 +140,13 @@ impl Export<'_> {
         let [int8, scales] = ["int8", "scales"].map(|part| self.writer.unused_name(&format!("{real}/{part}")));
         self.writer.constant(int8_tensor(&int8, &weights.shape, &weights.values));
         self.writer.constant(TensorProto::from_f32(&scales, &[weights.scales.len()], &weights.scales));
-        self.writer.raw_node("DequantizeLinear", &format!("{real}/dequantize"), &[&int8, &scales], &real, attributes(axis));
+        self.writer.raw_node(
+            "DequantizeLinear",
+            &format!("{real}/dequantize"),
+            &[&int8, &scales],
+            &real,
+            attributes(axis),
+        );
         let mut names = vec![real];
         if weights.bias_name.is_some() {
             let real = self.writer.unused_name(&format!("{output}/bias"));

@@ -66,9 +66,9 @@ pub struct Weights {
     /// −127…127, row-major.
     #[serde(with = "bytes")]
     pub values: Vec<i8>,
-    /// s_w of each output channel.
+    /// `s_w` of each output channel.
     pub scales: Vec<f32>,
-    /// Bias of each output channel in steps of s_x·s_w; zeros where the float layer has none.
+    /// Bias of each output channel in steps of `s_x·s_w`; zeros where the float layer has none.
     pub bias: Vec<i32>,
     /// Name of the float weights.
     pub name: String,

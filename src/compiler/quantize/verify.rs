@@ -21,7 +21,7 @@ const ELEMENT_LIMIT: usize = 1 << 30;
 const GEOMETRY_LIMIT: usize = 1 << 20;
 
 /// What is wrong, with the node where there is one.
-pub type Wrong = (Option<String>, String);
+pub(super) type Wrong = (Option<String>, String);
 
 impl QuantizedGraph {
     /// Checks that every id exists, nodes are in topological order, shapes follow from the operators, encodings and
@@ -108,7 +108,11 @@ impl QuantizedGraph {
                 broadcast_shape(shape, &right.shape).ok_or_else(none)
             }
             QuantizedOperator::Function { table, .. } => {
-                if table.len() == 256 { Ok(shape.clone()) } else { Err("has no 256-entry table".to_owned()) }
+                if table.len() == 256 {
+                    Ok(shape.clone())
+                } else {
+                    Err("has no 256-entry table".to_owned())
+                }
             }
             QuantizedOperator::Pool(pool) => pool_shape(pool, shape, output),
             QuantizedOperator::GlobalPool(_) => match shape[..] {
@@ -133,9 +137,9 @@ impl QuantizedGraph {
             }
             QuantizedOperator::Slice(slice) => slice_shape(slice, shape),
             QuantizedOperator::Pad { before, after, .. } => {
-                let fits = [before, after].iter().all(|pads| {
-                    pads.len() == shape.len() && pads.iter().all(|&pad| pad <= GEOMETRY_LIMIT)
-                });
+                let fits = [before, after]
+                    .iter()
+                    .all(|pads| pads.len() == shape.len() && pads.iter().all(|&pad| pad <= GEOMETRY_LIMIT));
                 if !fits {
                     return Err(format!("pads {shape:?} by {before:?} and {after:?}"));
                 }
@@ -179,7 +183,10 @@ impl QuantizedGraph {
 fn verify_value(value: &QuantizedValue) -> Result<(), String> {
     let count = element_count(&value.shape).filter(|&count| count > 0 && count <= ELEMENT_LIMIT);
     let Some(count) = count else {
-        return Err(format!("`{}` has the shape {:?}, expected 1 to {ELEMENT_LIMIT} elements", value.name, value.shape));
+        return Err(format!(
+            "`{}` has the shape {:?}, expected 1 to {ELEMENT_LIMIT} elements",
+            value.name, value.shape
+        ));
     };
     if !value.encoding.is_valid() {
         return Err(format!("`{}` has the scale {:e}, expected a positive number", value.name, value.encoding.scale));
@@ -206,7 +213,10 @@ fn verify_weights(
     let channels = shape.get(channel_axis).copied().unwrap_or(0);
     let sizes = [weights.scales.len(), weights.bias.len()];
     if count != Some(weights.values.len()) || sizes != [channels, channels] {
-        return Err(format!("has weights of the shape {shape:?} with {} values and {sizes:?} scales and biases", weights.values.len()));
+        return Err(format!(
+            "has weights of the shape {shape:?} with {} values and {sizes:?} scales and biases",
+            weights.values.len()
+        ));
     }
     let length = weights.values.len() / channels;
     let mut own = Vec::with_capacity(length);
@@ -280,12 +290,17 @@ fn slice_shape(slice: &Slice, shape: &[usize]) -> Result<Vec<usize>, String> {
     for (place, &axis) in slice.axes.iter().enumerate() {
         let (start, end, step) = (slice.starts[place], slice.ends[place], slice.steps[place]);
         let size = *shape.get(axis).ok_or_else(wrong)? as i64;
-        if place > 0 && slice.axes[place - 1] >= axis || step == 0 || !(0..size).contains(&start) || !(-1..=size).contains(&end) {
+        if place > 0 && slice.axes[place - 1] >= axis
+            || step == 0
+            || !(0..size).contains(&start)
+            || !(-1..=size).contains(&end)
+        {
             return Err(wrong());
         }
         let distance = if step > 0 { end - start } else { start - end };
         let steps = step.unsigned_abs();
-        sliced[axis] = usize::try_from(distance).map_err(|_| wrong())?.div_ceil(usize::try_from(steps).map_err(|_| wrong())?);
+        sliced[axis] =
+            usize::try_from(distance).map_err(|_| wrong())?.div_ceil(usize::try_from(steps).map_err(|_| wrong())?);
     }
     Ok(sliced)
 }

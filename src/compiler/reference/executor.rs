@@ -21,18 +21,20 @@ fn failed(message: String) -> StageError {
     StageError::new(Status::QtoolsError, message)
 }
 
+impl Executor<'static> {
+    /// As [`Executor::new`], and keeps the graph.
+    pub fn owning(graph: QuantizedGraph) -> Result<Self, StageError> {
+        Self::prepare(Cow::Owned(graph))
+    }
+}
+
 impl<'a> Executor<'a> {
     /// Verifies the graph and prepares its weights and tables.
     pub fn new(graph: &'a QuantizedGraph) -> Result<Self, StageError> {
         Self::prepare(Cow::Borrowed(graph))
     }
 
-    /// As [`Executor::new`], and keeps the graph.
-    pub fn owning(graph: QuantizedGraph) -> Result<Executor<'static>, StageError> {
-        Executor::prepare(Cow::Owned(graph))
-    }
-
-    fn prepare<'b>(graph: Cow<'b, QuantizedGraph>) -> Result<Executor<'b>, StageError> {
+    fn prepare(graph: Cow<'a, QuantizedGraph>) -> Result<Self, StageError> {
         graph.verify().map_err(|(node, message)| {
             let error = failed(message);
             match node {

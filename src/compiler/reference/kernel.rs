@@ -26,21 +26,46 @@ use crate::compiler::quantize::contract::multiplier;
 
 /// What executes one node.
 #[derive(Debug)]
-pub enum Kernel {
+pub(super) enum Kernel {
     /// Sizes of one image's input and output, and the layer.
     Convolution(Box<IntegerConvolution>),
     Dense(IntegerDense),
-    Arithmetic { kernel: IntegerArithmetic, left: Vec<usize>, right: Vec<usize>, output: Vec<usize> },
+    Arithmetic {
+        kernel: IntegerArithmetic,
+        left: Vec<usize>,
+        right: Vec<usize>,
+        output: Vec<usize>,
+    },
     Function(Box<Table>),
     Pool(IntegerPool),
     Copy,
-    Transpose { shape: Vec<usize>, permutation: Vec<usize> },
-    Slice { slice: Slice, shape: Vec<usize>, output: Vec<usize> },
-    Pad { shape: Vec<usize>, before: Vec<usize>, value: i8, output: Vec<usize> },
+    Transpose {
+        shape: Vec<usize>,
+        permutation: Vec<usize>,
+    },
+    Slice {
+        slice: Slice,
+        shape: Vec<usize>,
+        output: Vec<usize>,
+    },
+    Pad {
+        shape: Vec<usize>,
+        before: Vec<usize>,
+        value: i8,
+        output: Vec<usize>,
+    },
     /// For each input the number of its elements at and behind the axis, and its table.
     Concat(Vec<(usize, Option<Box<Table>>)>),
-    Resize { resize: Resize, sizes: [[usize; 2]; 2], encodings: [Encoding; 2] },
-    Softmax { length: usize, inner: usize, encodings: [Encoding; 2] },
+    Resize {
+        resize: Resize,
+        sizes: [[usize; 2]; 2],
+        encodings: [Encoding; 2],
+    },
+    Softmax {
+        length: usize,
+        inner: usize,
+        encodings: [Encoding; 2],
+    },
 }
 
 fn multipliers(weights: &Weights, input: Encoding, output: Encoding) -> Vec<f32> {
@@ -65,7 +90,7 @@ fn image(shape: &[usize]) -> [usize; 3] {
 
 impl Kernel {
     /// Prepares a node of a verified graph.
-    pub fn of(graph: &QuantizedGraph, node: &QuantizedNode) -> Self {
+    pub(super) fn of(graph: &QuantizedGraph, node: &QuantizedNode) -> Self {
         let input = graph.value(node.inputs[0]);
         let output = graph.value(node.output);
         let saturation = Saturation::between(output.encoding.zero_point, node.clamp);
@@ -151,21 +176,17 @@ impl Kernel {
                 };
                 Self::Concat(node.inputs.iter().map(one).collect())
             }
-            QuantizedOperator::Resize(resize) => Self::Resize {
-                resize: resize.clone(),
-                sizes: [plane(&input.shape), plane(&output.shape)],
-                encodings,
-            },
-            QuantizedOperator::Softmax { axis } => Self::Softmax {
-                length: input.shape[*axis],
-                inner: input.shape[axis + 1..].iter().product(),
-                encodings,
-            },
+            QuantizedOperator::Resize(resize) => {
+                Self::Resize { resize: resize.clone(), sizes: [plane(&input.shape), plane(&output.shape)], encodings }
+            }
+            QuantizedOperator::Softmax { axis } => {
+                Self::Softmax { length: input.shape[*axis], inner: input.shape[axis + 1..].iter().product(), encodings }
+            }
         }
     }
 
     /// Computes the output from the operands, all of the sizes the graph says.
-    pub fn run(&self, inputs: &[&[i8]], output: &mut [i8]) {
+    pub(super) fn run(&self, inputs: &[&[i8]], output: &mut [i8]) {
         let input = inputs[0];
         match self {
             Self::Convolution(kernel) => {
@@ -184,13 +205,20 @@ impl Kernel {
             Self::Transpose { shape, permutation } => {
                 movement::integer::transpose(input, shape, permutation, output);
             }
-            Self::Slice { slice, shape, output: to } => movement::integer::slice(input, shape, slice, (output, to)),
+            Self::Slice { slice, shape, output: to } => movement::integer::slice(input, shape, slice, output, to),
             Self::Pad { shape, before, value, output: to } => {
                 movement::integer::pad(input, shape, before, *value, (output, to));
             }
             Self::Concat(parts) => {
-                let parts: Vec<_> =
-                    inputs.iter().zip(parts).map(|(&input, (size, table))| (input, *size, table.as_deref())).collect();
+                let parts: Vec<_> = inputs
+                    .iter()
+                    .zip(parts)
+                    .map(|(&input, (size, table))| movement::integer::Part {
+                        input,
+                        size: *size,
+                        table: table.as_deref(),
+                    })
+                    .collect();
                 movement::integer::concat(&parts, output);
             }
             Self::Resize { resize, sizes: [from, to], encodings } if resize.mode == ResizeMode::Linear => {

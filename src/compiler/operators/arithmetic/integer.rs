@@ -19,11 +19,11 @@ pub enum IntegerArithmetic {
         /// Zero point and bounds of the output.
         saturation: Saturation,
     },
-    /// (a − z_a)·(b − z_b), requantized once.
+    /// `(a − z_a)·(b − z_b)`, requantized once.
     Product {
         /// Zero points of both operands.
         zero_points: [i8; 2],
-        /// f32(f32(s_a·s_b)/s_y).
+        /// `f32(f32(s_a·s_b)/s_y)`.
         multiplier: f32,
         /// Zero point and bounds of the output.
         saturation: Saturation,

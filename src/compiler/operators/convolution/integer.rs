@@ -106,7 +106,8 @@ impl IntegerConvolution {
             }
             dot_rows(&patches[..count * length], weights, length, &mut sums[..count * channels]);
             for channel in 0..channels {
-                let (bias, multiplier) = (self.bias[first_channel + channel], self.multipliers[first_channel + channel]);
+                let (bias, multiplier) =
+                    (self.bias[first_channel + channel], self.multipliers[first_channel + channel]);
                 let to = &mut output[channel * positions + start..][..count];
                 for (position, to) in to.iter_mut().enumerate() {
                     *to = self.saturation.requantize(sums[position * channels + channel] + bias, multiplier);

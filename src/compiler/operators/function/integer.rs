@@ -11,7 +11,13 @@ pub fn evaluate(function: Function, x: f64) -> f64 {
         Function::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),
         Function::Tanh => libm::tanh(x),
         Function::Exponential => libm::exp(x),
-        Function::LeakyRelu { alpha } => if x < 0.0 { x * f64::from(alpha) } else { x },
+        Function::LeakyRelu { alpha } => {
+            if x < 0.0 {
+                x * f64::from(alpha)
+            } else {
+                x
+            }
+        }
         Function::HardSigmoid { alpha, beta } => hard_sigmoid(x, f64::from(alpha), f64::from(beta)),
         Function::HardSwish => x * hard_sigmoid(x, 1.0 / 6.0, 0.5),
         // The quantized input can lie a step below zero where the float one does not.

@@ -1,6 +1,7 @@
 //! Operators that only copy int8 values: Transpose, Slice, Pad, Concat. (Reshape copies all of them in order.)
 
 use crate::compiler::operators::Slice;
+use crate::compiler::operators::function::integer::look_up;
 
 /// The distance between neighbours along each axis of a row-major tensor.
 #[must_use]
@@ -52,14 +53,14 @@ pub fn transpose(input: &[i8], shape: &[usize], permutation: &[usize], output: &
 }
 
 /// `start, start + step, …` along the named axes; `output` is the shape of the result.
-pub fn slice(input: &[i8], shape: &[usize], attributes: &Slice, output: (&mut [i8], &[usize])) {
+pub fn slice(input: &[i8], shape: &[usize], attributes: &Slice, to: &mut [i8], to_shape: &[usize]) {
     let mut steps: Vec<isize> = strides(shape).into_iter().map(|stride| stride as isize).collect();
     let mut start = 0;
     for ((&axis, &first), &step) in attributes.axes.iter().zip(&attributes.starts).zip(&attributes.steps) {
         start += first as isize * steps[axis];
         steps[axis] *= step as isize;
     }
-    gather(input, start, &steps, output.0, output.1);
+    gather(input, start, &steps, to, to_shape);
 }
 
 /// The input inside a tensor of `value`.
@@ -86,16 +87,26 @@ pub fn pad(input: &[i8], shape: &[usize], before: &[usize], value: i8, output: (
     }
 }
 
-/// Inputs one after another along an axis: each with the number of its elements at and behind that axis, and the table it
-/// goes through where its encoding differs from the output's.
-pub fn concat(inputs: &[(&[i8], usize, Option<&[i8; 256]>)], output: &mut [i8]) {
-    let total: usize = inputs.iter().map(|input| input.1).sum();
+/// One input of [`concat`].
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Its elements.
+    pub input: &'a [i8],
+    /// The number of its elements at and behind the axis.
+    pub size: usize,
+    /// What they go through, where its encoding differs from the output's.
+    pub table: Option<&'a [i8; 256]>,
+}
+
+/// Inputs one after another along an axis.
+pub fn concat(parts: &[Part<'_>], output: &mut [i8]) {
+    let total: usize = parts.iter().map(|part| part.size).sum();
     let mut offset = 0;
-    for &(input, size, table) in inputs {
+    for &Part { input, size, table } in parts {
         for (from, to) in input.chunks_exact(size).zip(output.chunks_exact_mut(total)) {
             let to = &mut to[offset..offset + size];
             match table {
-                Some(table) => crate::compiler::operators::function::integer::look_up(table, from, to),
+                Some(table) => look_up(table, from, to),
                 None => to.copy_from_slice(from),
             }
         }

@@ -10,10 +10,20 @@ fn source(attributes: &Resize, axis: usize, x: usize, input: usize, output: usiz
     let (x, scale) = (x as f32, attributes.scales[axis]);
     match attributes.coordinates {
         Coordinates::HalfPixel => (x + 0.5) / scale - 0.5,
-        Coordinates::PytorchHalfPixel => if output > 1 { (x + 0.5) / scale - 0.5 } else { 0.0 },
+        Coordinates::PytorchHalfPixel => {
+            if output > 1 {
+                (x + 0.5) / scale - 0.5
+            } else {
+                0.0
+            }
+        }
         Coordinates::Asymmetric => x / scale,
         Coordinates::AlignCorners => {
-            if output > 1 { x * (input - 1) as f32 / (output - 1) as f32 } else { 0.0 }
+            if output > 1 {
+                x * (input - 1) as f32 / (output - 1) as f32
+            } else {
+                0.0
+            }
         }
     }
 }

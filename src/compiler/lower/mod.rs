@@ -1,0 +1,20 @@
+//! Lowering: the quantized graph as the files that a runtime opens, and those files executed again.
+//!
+//! - `manifest.json`: shapes, paddings and encodings of inputs and outputs, and the names of the other files,
+//! - `model.json`: the pipeline around the program (quantize, program, dequantize),
+//! - `program.json`: the steps, with places in the constants instead of weights,
+//! - `pool_l2_const.bin`: weights, scales, biases and tables.
+
+mod constants;
+mod load;
+mod manifest;
+mod pipeline;
+mod program;
+mod run;
+
+pub use load::{Program, load_program};
+pub use manifest::{InputLayout, Manifest};
+pub use run::{Compiled, LowerOptions, lower};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The program: what `program.json` holds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::compiler::lower::constants::Constants;
+use crate::compiler::lower::constants::Pool as ConstantPool;
+use crate::compiler::lower::constants::Span;
+use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Function;
+use crate::compiler::operators::Pool;
+use crate::compiler::operators::PoolKind;
+use crate::compiler::operators::Resize;
+use crate::compiler::operators::Slice;
+use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::QuantizedNode;
+use crate::compiler::quantize::QuantizedOperator;
+use crate::compiler::quantize::QuantizedValue;
+use crate::compiler::quantize::TensorId;
+use crate::compiler::quantize::Weights;
+use crate::compiler::quantize::contract::Encoding;
+
+/// The format's name in the file.
+pub(super) const FORMAT: &str = "axzoo-program";
+
+/// The format's version; raised when a reader of the old one would misread the new one.
+pub(super) const VERSION: u32 = 1;
+
+/// The whole file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProgramFile {
+    /// [`FORMAT`].
+    pub(super) format: String,
+    /// [`VERSION`].
+    pub(super) version: u32,
+    /// The network's name.
+    pub(super) name: String,
+    /// The file of constants, beside this one.
+    pub(super) constants: String,
+    /// BLAKE3 of the constants.
+    pub(super) constants_digest: String,
+    /// Buffers, by id.
+    pub(super) buffers: Vec<Buffer>,
+    /// Steps, in the order in which they run.
+    pub(super) steps: Vec<Step>,
+    /// Ids of the network's inputs.
+    pub(super) inputs: Vec<TensorId>,
+    /// Ids of the network's outputs.
+    pub(super) outputs: Vec<TensorId>,
+}
+
+/// An int8 tensor.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Buffer {
+    name: String,
+    shape: Vec<usize>,
+    encoding: Encoding,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    constant: Option<Span>,
+}
+
+/// One operation.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    name: String,
+    operation: Operation,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    activation: Option<Function>,
+    clamp: [i8; 2],
+    inputs: Vec<TensorId>,
+    output: TensorId,
+}
+
+/// Places of a layer's weights.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Placed {
+    shape: Vec<usize>,
+    weights: Span,
+    scales: Span,
+    bias: Span,
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bias_name: Option<String>,
+}
+
+/// What a step computes; see [`QuantizedOperator`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Operation {
+    Convolution { attributes: Convolution, weights: Placed },
+    Dense { weights: Placed },
+    Arithmetic(Arithmetic),
+    Table { function: Function, table: Span },
+    Pool(Pool),
+    GlobalPool(PoolKind),
+    Reshape,
+    Transpose { permutation: Vec<usize> },
+    Slice(Slice),
+    Pad { before: Vec<usize>, after: Vec<usize>, value: i8 },
+    Concat { axis: usize },
+    Resize(Resize),
+    Softmax { axis: usize },
+}
+
+impl Placed {
+    fn of(weights: &Weights, pool: &mut ConstantPool) -> Self {
+        Self {
+            shape: weights.shape.clone(),
+            weights: pool.int8(&weights.values),
+            scales: pool.float32(&weights.scales),
+            bias: pool.int32(&weights.bias),
+            name: weights.name.clone(),
+            bias_name: weights.bias_name.clone(),
+        }
+    }
+
+    fn read(self, constants: Constants<'_>) -> Result<Weights, String> {
+        Ok(Weights {
+            values: constants.int8(self.weights)?,
+            scales: constants.float32(self.scales)?,
+            bias: constants.int32(self.bias)?,
+            shape: self.shape,
+            name: self.name,
+            bias_name: self.bias_name,
+        })
+    }
+}
+
+impl Operation {
+    fn of(operator: &QuantizedOperator, pool: &mut ConstantPool) -> Self {
+        match operator.clone() {
+            QuantizedOperator::Convolution { attributes, weights } => {
+                Self::Convolution { attributes, weights: Placed::of(&weights, pool) }
+            }
+            QuantizedOperator::Dense { weights } => Self::Dense { weights: Placed::of(&weights, pool) },
+            QuantizedOperator::Arithmetic(arithmetic) => Self::Arithmetic(arithmetic),
+            QuantizedOperator::Function { function, table } => Self::Table { function, table: pool.int8(&table) },
+            QuantizedOperator::Pool(attributes) => Self::Pool(attributes),
+            QuantizedOperator::GlobalPool(kind) => Self::GlobalPool(kind),
+            QuantizedOperator::Reshape => Self::Reshape,
+            QuantizedOperator::Transpose { permutation } => Self::Transpose { permutation },
+            QuantizedOperator::Slice(slice) => Self::Slice(slice),
+            QuantizedOperator::Pad { before, after, value } => Self::Pad { before, after, value },
+            QuantizedOperator::Concat { axis } => Self::Concat { axis },
+            QuantizedOperator::Resize(resize) => Self::Resize(resize),
+            QuantizedOperator::Softmax { axis } => Self::Softmax { axis },
+        }
+    }
+
+    fn read(self, constants: Constants<'_>) -> Result<QuantizedOperator, String> {
+        Ok(match self {
+            Self::Convolution { attributes, weights } => {
+                QuantizedOperator::Convolution { attributes, weights: weights.read(constants)? }
+            }
+            Self::Dense { weights } => QuantizedOperator::Dense { weights: weights.read(constants)? },
+            Self::Arithmetic(arithmetic) => QuantizedOperator::Arithmetic(arithmetic),
+            Self::Table { function, table } => QuantizedOperator::Function { function, table: constants.int8(table)? },
+            Self::Pool(attributes) => QuantizedOperator::Pool(attributes),
+            Self::GlobalPool(kind) => QuantizedOperator::GlobalPool(kind),
+            Self::Reshape => QuantizedOperator::Reshape,
+            Self::Transpose { permutation } => QuantizedOperator::Transpose { permutation },
+            Self::Slice(slice) => QuantizedOperator::Slice(slice),
+            Self::Pad { before, after, value } => QuantizedOperator::Pad { before, after, value },
+            Self::Concat { axis } => QuantizedOperator::Concat { axis },
+            Self::Resize(resize) => QuantizedOperator::Resize(resize),
+            Self::Softmax { axis } => QuantizedOperator::Softmax { axis },
+        })
+    }
+}
+
+/// Buffers and steps of a graph; its constants go into the pool.
+pub(super) fn steps(graph: &QuantizedGraph, pool: &mut ConstantPool) -> (Vec<Buffer>, Vec<Step>) {
+    let buffers = graph.values.iter().map(|value| Buffer {
+        name: value.name.clone(),
+        shape: value.shape.clone(),
+        encoding: value.encoding,
+        constant: value.constant.as_ref().map(|constant| pool.int8(constant)),
+    });
+    let buffers = buffers.collect();
+    let steps = graph.nodes.iter().map(|node| Step {
+        name: node.name.clone(),
+        operation: Operation::of(&node.operator, pool),
+        activation: node.activation,
+        clamp: node.clamp,
+        inputs: node.inputs.clone(),
+        output: node.output,
+    });
+    (buffers, steps.collect())
+}
+
+/// The graph that a file and its constants stand for, not verified yet.
+pub(super) fn graph(file: ProgramFile, constants: Constants<'_>) -> Result<QuantizedGraph, String> {
+    let mut graph =
+        QuantizedGraph { name: file.name, inputs: file.inputs, outputs: file.outputs, ..Default::default() };
+    for Buffer { name, shape, encoding, constant } in file.buffers {
+        let constant = constant.map(|span| constants.int8(span)).transpose()?;
+        graph.values.push(QuantizedValue { name, shape, encoding, constant });
+    }
+    for Step { name, operation, activation, clamp, inputs, output } in file.steps {
+        let operator = operation.read(constants).map_err(|message| format!("step `{name}`: {message}"))?;
+        graph.nodes.push(QuantizedNode { name, operator, activation, clamp, inputs, output });
+    }
+    Ok(graph)
+}

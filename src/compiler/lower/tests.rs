@@ -1,0 +1,73 @@
+//! The lowered files, executed again.
+
+use crate::base::Share;
+use crate::compiler::error::StageError;
+use crate::compiler::lower::Compiled;
+use crate::compiler::lower::LowerOptions;
+use crate::compiler::lower::Manifest;
+use crate::compiler::lower::Program;
+use crate::compiler::lower::load_program;
+use crate::compiler::lower::lower;
+use crate::compiler::quantize::tests::network;
+use crate::compiler::quantize::tests::noise;
+use crate::compiler::quantize::tests::quantized;
+use crate::compiler::reference;
+
+fn lowered(cores: u32) -> (crate::compiler::quantize::QuantizedGraph, Compiled) {
+    let graph = quantized(&network(), 1, 0).expect("quantized").graph;
+    let compiled = lower(&graph, &LowerOptions { cores, resources: Share::eighths(2) }).expect("lowered");
+    (graph, compiled)
+}
+
+fn load(compiled: &Compiled) -> Result<Program, StageError> {
+    load_program(&|name| {
+        let file = compiled.files.iter().find(|file| file.0 == name);
+        file.map(|file| file.1.clone()).ok_or_else(|| "there is no such file".to_owned())
+    })
+}
+
+#[test]
+fn the_files_alone_compute_what_the_graph_computes() {
+    let (graph, compiled) = lowered(1);
+    let program = load(&compiled).expect("loaded");
+    assert_eq!(program.graph(), &graph);
+    for seed in 20..24 {
+        let input = noise(seed, 216);
+        assert_eq!(program.run(&[&input]), reference::run(&graph, &[&input]));
+    }
+    assert!(program.run(&[&[0.0; 3]]).is_err());
+}
+
+#[test]
+fn the_manifest_names_its_files_and_the_cores() {
+    let (_, compiled) = lowered(4);
+    let names: Vec<&str> = compiled.files.iter().map(|file| file.0.as_str()).collect();
+    assert_eq!(names, ["manifest.json", "model.json", "program.json", "pool_l2_const.bin"]);
+    let manifest: Manifest = serde_json::from_slice(&compiled.files[0].1).expect("a manifest");
+    assert!(manifest.is_compiled());
+    // 9×8×3 before a 3×3 convolution with padding 1: 11 rows, 10 columns filled up to 16, 4 channels.
+    assert_eq!(manifest.input_shapes, [[4, 11, 16, 4]]);
+    assert_eq!(manifest.n_padded_ch_inputs, [[0, 0, 1, 1, 1, 7, 0, 1]]);
+    assert_eq!(manifest.output_shapes, [[4, 1, 1, 64]]);
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let (_, compiled) = lowered(1);
+    let mut accepted = Vec::new();
+    for index in [0, 2, 3] {
+        for cut in [0, 1, compiled.files[index].1.len() / 2] {
+            let mut damaged = compiled.clone();
+            damaged.files[index].1.truncate(cut);
+            if load(&damaged).is_ok() {
+                accepted.push(format!("{} of {cut} bytes", damaged.files[index].0));
+            }
+        }
+    }
+    let mut damaged = compiled;
+    damaged.files[3].1[0] ^= 1;
+    if load(&damaged).is_ok() {
+        accepted.push("a flipped bit".to_owned());
+    }
+    assert!(accepted.is_empty(), "{accepted:?}");
+}

@@ -1,0 +1,305 @@
+//! The stage as a whole, on a small network that has a bit of everything.
+
+use crate::base::CancelToken;
+use crate::compiler::calibrate::Samples;
+use crate::compiler::calibrate::Scheme;
+use crate::compiler::calibrate::Watch;
+use crate::compiler::error::StageError;
+use crate::compiler::graph::DataType;
+use crate::compiler::graph::Graph;
+use crate::compiler::graph::Node;
+use crate::compiler::graph::Tensor;
+use crate::compiler::graph::Value;
+use crate::compiler::graph::ValueId;
+use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Function;
+use crate::compiler::operators::Operator;
+use crate::compiler::operators::Pool;
+use crate::compiler::operators::PoolKind;
+use crate::compiler::quantize::QuantizeOptions;
+use crate::compiler::quantize::Quantized;
+use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::quantize;
+
+/// The same numbers on every machine, between −1 and 1.
+pub(crate) fn noise(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Images of noise; the label is the number of the image.
+pub(crate) struct Noise {
+    pub(crate) count: usize,
+    pub(crate) elements: usize,
+}
+
+impl Samples for Noise {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        Ok(vec![noise(index as u64 + 1, self.elements)])
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        Some(index % 5)
+    }
+}
+
+/// A graph that is written line by line.
+pub(crate) struct Sketch(pub(crate) Graph);
+
+impl Sketch {
+    pub(crate) fn new(input: &[usize]) -> Self {
+        let mut graph = Graph { name: "sketch".to_owned(), ..Graph::default() };
+        let value = Value { name: "x".to_owned(), shape: input.to_vec(), data_type: DataType::F32, constant: None };
+        let input = graph.add_value(value);
+        graph.inputs.push(input);
+        Self(graph)
+    }
+
+    pub(crate) fn constant(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> ValueId {
+        let tensor = Tensor::from_f32(shape.to_vec(), values).expect("the shape fits");
+        self.0.add_constant(name, tensor)
+    }
+
+    pub(crate) fn node(&mut self, operator: Operator, inputs: &[ValueId], name: &str, shape: &[usize]) -> ValueId {
+        let value = Value { name: name.to_owned(), shape: shape.to_vec(), data_type: DataType::F32, constant: None };
+        let output = self.0.add_value(value);
+        self.0.nodes.push(Node { name: format!("node_{name}"), operator, inputs: inputs.to_vec(), output });
+        output
+    }
+
+    fn convolution(&mut self, input: ValueId, name: &str, shape: [usize; 4], kernel: usize, group: usize) -> ValueId {
+        let channels = self.0.value(input).shape[1];
+        let [_, outputs, ..] = shape;
+        let sizes = [outputs, channels / group, kernel, kernel];
+        let count = sizes.iter().product();
+        let weights = self.constant(&format!("{name}_w"), &sizes, noise(count as u64, count));
+        let bias = self.constant(&format!("{name}_b"), &[outputs], noise(7, outputs));
+        let pad = kernel / 2;
+        let attributes = Convolution { strides: [1, 1], pads: [pad; 4], dilations: [1, 1], group };
+        self.node(Operator::Convolution(attributes), &[input, weights, bias], name, &shape)
+    }
+}
+
+/// Convolution and Clip, a depth-wise one and Relu, a residual sum, a concat of a pooled and a plain branch, a scaled and
+/// shifted dense layer, softmax.
+pub(crate) fn network() -> Graph {
+    let mut sketch = Sketch::new(&[1, 3, 9, 8]);
+    let x = ValueId(0);
+    let a = sketch.convolution(x, "a", [1, 6, 9, 8], 3, 1);
+    let a = sketch.node(Operator::Function(Function::Clip { low: 0.0, high: 1.5 }), &[a], "a6", &[1, 6, 9, 8]);
+    let b = sketch.convolution(a, "b", [1, 6, 9, 8], 3, 6);
+    let b = sketch.node(Operator::Function(Function::Relu), &[b], "b_relu", &[1, 6, 9, 8]);
+    let sum = sketch.node(Operator::Arithmetic(Arithmetic::Add), &[a, b], "sum", &[1, 6, 9, 8]);
+    let pool = Pool {
+        kind: PoolKind::Maximum,
+        kernel: [3, 3],
+        strides: [1, 1],
+        pads: [1; 4],
+        dilations: [1, 1],
+        count_include_pad: false,
+    };
+    let pooled = sketch.node(Operator::Pool(pool), &[sum], "pooled", &[1, 6, 9, 8]);
+    let c = sketch.convolution(sum, "c", [1, 2, 9, 8], 1, 1);
+    let joined = sketch.node(Operator::Concat { axis: 1 }, &[pooled, c], "joined", &[1, 8, 9, 8]);
+    let mean = sketch.node(Operator::GlobalPool(PoolKind::Average), &[joined], "mean", &[1, 8, 1, 1]);
+    let flat = sketch.node(Operator::Reshape, &[mean], "flat", &[1, 8]);
+    let weights = sketch.constant("dense_w", &[8, 5], noise(3, 40));
+    let dense = sketch.node(Operator::Dense, &[flat, weights], "dense", &[1, 5]);
+    let four = sketch.constant("four", &[], vec![4.0]);
+    let scaled = sketch.node(Operator::Arithmetic(Arithmetic::Divide), &[dense, four], "scaled", &[1, 5]);
+    let shift = sketch.constant("shift", &[1, 5], noise(9, 5));
+    let shifted = sketch.node(Operator::Arithmetic(Arithmetic::Subtract), &[scaled, shift], "shifted", &[1, 5]);
+    let output = sketch.node(Operator::Softmax { axis: 1 }, &[shifted], "classes", &[1, 5]);
+    sketch.0.outputs.push(output);
+    sketch.0
+}
+
+pub(crate) fn quantized(graph: &Graph, threads: usize, evaluation: usize) -> Result<Quantized, StageError> {
+    let elements = graph.value(graph.inputs[0]).shape.iter().product();
+    let options = QuantizeOptions { scheme: Scheme::PerTensorHistogram, class_count: Some(5), threads };
+    let watch = Watch { cancel: &CancelToken::new(), progress: &|_, _, _| () };
+    let calibration = Noise { count: 7, elements };
+    quantize(graph, &calibration, &Noise { count: evaluation, elements }, &options, &watch)
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let graph = network();
+    let one = quantized(&graph, 1, 5).expect("quantized");
+    for threads in [2, 5] {
+        let many = quantized(&graph, threads, 5).expect("quantized");
+        assert_eq!(one.graph.to_json(), many.graph.to_json());
+        assert_eq!(one.graph.to_qdq_onnx(), many.graph.to_qdq_onnx());
+        assert_eq!(one.report.to_json().to_string(), many.report.to_json().to_string());
+    }
+}
+
+#[test]
+fn the_network_survives_quantization() {
+    let quantized = quantized(&network(), 2, 6).expect("quantized");
+    let evaluation = quantized.report.evaluation.as_ref().expect("there are evaluation images");
+    assert!(evaluation.sqnr_db > Some(30.0), "{}", quantized.report.to_text());
+    let classes = evaluation.classification.as_ref().expect("it is a classifier");
+    assert_eq!((classes.images, classes.labelled), (6, 6));
+    assert_eq!(quantized.report.float_islands, ["node_classes"]);
+    insta::assert_snapshot!(structure(&quantized.graph), @"
+    a6 = Conv(x) [-128, 127]
+    b_relu = Conv(a6) [-128, 127]
+    sum = Add(a6, b_relu) [-128, 127]
+    pooled = MaxPool(sum) [-128, 127]
+    c = Conv(sum) [-128, 127]
+    joined = Concat(pooled, c) [-128, 127]
+    mean = GlobalAveragePool(joined) [-128, 127]
+    flat = Reshape(mean) [-128, 127]
+    dense = MatMul(flat) [-128, 127]
+    scaled = Mul(dense, four_reciprocal_9) [-128, 127]
+    shifted = Sub(scaled, shift) [-128, 127]
+    classes = Softmax(shifted) [-128, 127]
+    ");
+    let encoding = |name: &str| {
+        let value = quantized.graph.values.iter().find(|value| value.name == name).expect("the value is there");
+        value.encoding
+    };
+    assert_eq!(encoding("sum"), encoding("pooled"), "a maximum keeps its input's encoding");
+    assert_eq!(encoding("c"), encoding("joined"), "what only a concat reads is made in its encoding");
+    assert_eq!(encoding("mean"), encoding("flat"));
+}
+
+fn structure(graph: &QuantizedGraph) -> String {
+    let line = |node: &crate::compiler::quantize::QuantizedNode| {
+        let inputs: Vec<&str> = node.inputs.iter().map(|&id| graph.value(id).name.as_str()).collect();
+        let (output, operator) = (&graph.value(node.output).name, node.operator.name());
+        format!("{output} = {operator}({}) {:?}\n", inputs.join(", "), node.clamp)
+    };
+    graph.nodes.iter().map(line).collect()
+}
+
+#[test]
+fn a_clip_that_saturation_does_not_realize_keeps_its_clamp() {
+    let mut sketch = Sketch::new(&[1, 2, 4, 4]);
+    let a = sketch.convolution(ValueId(0), "a", [1, 3, 4, 4], 1, 1);
+    let clip = Function::Clip { low: 0.125, high: 0.5 };
+    let clipped = sketch.node(Operator::Function(clip), &[a], "clipped", &[1, 3, 4, 4]);
+    sketch.0.outputs.push(clipped);
+    let made = quantized(&sketch.0, 1, 1).expect("quantized").graph;
+    // The range is [0, 0.5], so 0.125 is a quarter of 255 steps above −128.
+    assert_eq!(made.nodes[0].clamp, [-64, 127]);
+    let outputs = crate::compiler::reference::run(&made, &[&noise(99, 32)]).expect("it runs");
+    assert!(outputs[0].iter().all(|x| (0.124..=0.5).contains(x)), "{outputs:?}");
+}
+
+#[test]
+fn without_evaluation_images_the_report_says_so() {
+    let quantized = quantized(&network(), 1, 0).expect("quantized");
+    assert_eq!(quantized.report.evaluation, None);
+    assert!(quantized.report.to_text().contains("not measured"));
+}
+
+#[test]
+fn what_cannot_be_quantized_is_refused_by_name() {
+    struct Case {
+        sketch: fn() -> Sketch,
+        node: &'static str,
+        message: &'static str,
+    }
+    let cases = [
+        Case {
+            sketch: || {
+                let mut sketch = Sketch::new(&[1, 70_000]);
+                let weights = sketch.constant("w", &[70_000, 1], vec![1.0; 70_000]);
+                let output = sketch.node(Operator::Dense, &[ValueId(0), weights], "y", &[1, 1]);
+                sketch.0.outputs.push(output);
+                sketch
+            },
+            node: "node_y",
+            message: "output channel 0: the sum can reach 2266950000, more than an int32 accumulator holds (2147483647)",
+        },
+        Case {
+            sketch: || {
+                let mut sketch = Sketch::new(&[1, 4]);
+                let zero = sketch.constant("zero", &[], vec![0.0]);
+                let divide = Operator::Arithmetic(Arithmetic::Divide);
+                // Calibration is not reached with an infinite value, so the result is divided where it is not read.
+                let output = sketch.node(Operator::Function(Function::Relu), &[ValueId(0)], "y", &[1, 4]);
+                sketch.node(divide, &[zero, zero], "unread", &[]);
+                sketch.0.outputs.push(output);
+                sketch
+            },
+            node: "",
+            message: "`unread` becomes infinite or not a number in float on the calibration images",
+        },
+        Case {
+            sketch: || {
+                let mut sketch = Sketch::new(&[1, 1, 2, 2]);
+                let pad = Operator::Pad { before: vec![0; 4], after: vec![0, 0, 1, 1], value: 50.0 };
+                let output = sketch.node(pad, &[ValueId(0)], "y", &[1, 1, 3, 3]);
+                sketch.0.outputs.push(output);
+                sketch
+            },
+            node: "node_y",
+            message: "pads with 50, which lies outside the range of its input",
+        },
+    ];
+    let mut wrong = Vec::new();
+    for Case { sketch, node, message } in cases {
+        match quantized(&sketch().0, 1, 0) {
+            Ok(_) => wrong.push(format!("expected `{message}`, it was quantized")),
+            Err(error) if error.message != message || error.node.as_deref().unwrap_or_default() != node => {
+                wrong.push(format!("expected `{message}` of `{node}`, found {error:?}"));
+            }
+            Err(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_file_brings_the_graph_back_and_a_damaged_one_an_error() {
+    let graph = quantized(&network(), 1, 0).expect("quantized").graph;
+    let text = String::from_utf8(graph.to_json()).expect("JSON is text");
+    assert_eq!(QuantizedGraph::from_json(text.as_bytes()), Ok(graph));
+    let damages = [
+        ("\"version\": 1", "\"version\": 2"),
+        ("\"zero_point\"", "\"zero\""),
+        ("\"group\": 6", "\"group\": 5"),
+        ("\"inputs\": [", "\"inputs\": [77,"),
+        ("\"axis\": 1", "\"axis\": 9"),
+        ("\"output\": 1", "\"output\": 0"),
+    ];
+    let mut wrong = Vec::new();
+    for (from, to) in damages {
+        let damaged = text.replacen(from, to, 1);
+        if damaged == text || QuantizedGraph::from_json(damaged.as_bytes()).is_ok() {
+            wrong.push(format!("`{from}` as `{to}` was accepted"));
+        }
+    }
+    for cut in (0..text.len() - 2).step_by(97) {
+        if QuantizedGraph::from_json(&text.as_bytes()[..cut]).is_ok() {
+            wrong.push(format!("{cut} bytes were accepted"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_cancelled_quantization_stops() {
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let graph = network();
+    let samples = Noise { count: 3, elements: 216 };
+    let options = QuantizeOptions { scheme: Scheme::PerTensorMinMax, class_count: None, threads: 2 };
+    let watch = Watch { cancel: &cancel, progress: &|_, _, _| () };
+    let error = quantize(&graph, &samples, &samples, &options, &watch).map(|_| ()).expect_err("cancelled");
+    assert_eq!(error.message, "stopped before it was done");
+}

@@ -102,7 +102,7 @@ pub struct NodeProto {
     pub domain: String,
 }
 
-/// The type numbers of [`AttributeProto::r#type`].
+/// The type numbers of the field `type` of [`AttributeProto`].
 pub mod attribute_type {
     /// One float, in `f`.
     pub const FLOAT: i32 = 1;

@@ -3,7 +3,7 @@
 //! Unsqueeze are reshapes; Dropout and Identity are nothing).
 //!
 //! In each folder `float.rs` holds the attributes, the shape rule and the export, `import.rs` the reading of every ONNX
-//! operator of the family at opsets 7 to 18. [`importer`] is the table of all that are read.
+//! operator of the family at opsets 7 to 18. `table.rs` is the list of all that are read.
 
 pub mod arithmetic;
 pub mod convolution;

@@ -102,12 +102,12 @@ mod tests {
 
     #[test]
     fn an_outlier_is_cut_off_and_even_values_are_not() {
-        let mut values: Vec<f32> = (0..100_000).map(|i| i as f32 / 100_000.0).collect();
+        let mut values: Vec<f32> = (0..1_000_000).map(|i| i as f32 / 1_000_000.0).collect();
         let even = choose_range(&observed(&values), Scheme::PerTensorHistogram).expect("observed");
         assert!(even.1 > 0.98, "{even:?}");
         values.push(3.5);
         let cut = choose_range(&observed(&values), Scheme::PerTensorHistogram).expect("observed");
-        assert!(cut.1 < 1.7, "{cut:?}");
+        assert!(cut.1 < 2.0, "{cut:?}");
         assert_eq!(choose_range(&observed(&values), Scheme::PerTensorMinMax), Some((0.0, 3.5)));
     }
 

@@ -25,4 +25,6 @@ pub use run::{QuantizeOptions, Quantized, quantize};
 pub use sharing::Sharing;
 
 #[cfg(test)]
+mod shared_models;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -101,8 +101,12 @@ impl IntegerConvolution {
         let mut sums = vec![0_i32; tile * channels];
         for start in (0..positions).step_by(tile) {
             let count = tile.min(positions - start);
-            for (position, patch) in patches.chunks_exact_mut(length).take(count).enumerate() {
-                self.gather(input, start + position, patch);
+            if self.is_pointwise() {
+                self.gather_columns(input, start, &mut patches[..count * length]);
+            } else {
+                for (position, patch) in patches.chunks_exact_mut(length).take(count).enumerate() {
+                    self.gather(input, start + position, patch);
+                }
             }
             dot_rows(&patches[..count * length], weights, length, &mut sums[..count * channels]);
             for channel in 0..channels {
@@ -116,6 +120,24 @@ impl IntegerConvolution {
         }
     }
 
+    /// Whether each output position reads one input position, and they lie in the same order.
+    fn is_pointwise(&self) -> bool {
+        self.kernel == [1, 1] && self.attributes.pads == [0; 4] && self.attributes.strides == [1, 1]
+    }
+
+    /// The patches of neighbouring positions of a pointwise convolution: channel by channel, so that inputs are read in
+    /// their order.
+    fn gather_columns(&self, input: &[i8], start: usize, patches: &mut [i16]) {
+        let plane = self.input[1] * self.input[2];
+        let channels = input.len() / plane;
+        let zero = i16::from(self.input_zero_point);
+        for (place, channel) in input.chunks_exact(plane).enumerate() {
+            for (to, &from) in patches[place..].iter_mut().step_by(channels).zip(&channel[start..]) {
+                *to = i16::from(from) - zero;
+            }
+        }
+    }
+
     /// The inputs under the kernel at one output position, zero point taken off, in the order of the weights.
     fn gather(&self, input: &[i8], position: usize, patch: &mut [i16]) {
         let [_, height, width] = self.input;
@@ -123,13 +145,6 @@ impl IntegerConvolution {
         let zero = i16::from(self.input_zero_point);
         let (out_y, out_x) = (position / self.output[2], position % self.output[2]);
         let plane = height * width;
-        if kernel_height * kernel_width == 1 && self.attributes.pads == [0; 4] {
-            let at = out_y * self.attributes.strides[0] * width + out_x * self.attributes.strides[1];
-            for (to, channel) in patch.iter_mut().zip(input.chunks_exact(plane)) {
-                *to = i16::from(channel[at]) - zero;
-            }
-            return;
-        }
         // Coordinates before the first row or column wrap to huge ones, which are outside as well.
         let first_y = (out_y * self.attributes.strides[0]).wrapping_sub(self.attributes.pads[0]);
         let first_x = (out_x * self.attributes.strides[1]).wrapping_sub(self.attributes.pads[1]);

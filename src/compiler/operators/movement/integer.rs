@@ -87,7 +87,7 @@ pub fn pad(input: &[i8], shape: &[usize], before: &[usize], value: i8, output: (
     }
 }
 
-/// One input of [`concat`].
+/// One input of [`concat()`].
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
     /// Its elements.

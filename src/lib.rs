@@ -12,19 +12,19 @@
 //! Rooms are listed in order: a room uses only rooms above it (`tests/house` enforces it).
 
 pub mod base;
-pub mod diag;
-pub mod yaml;
-pub mod imaging;
-pub mod properties;
-pub mod compiler;
-pub mod config;
 pub mod cards;
 pub mod cascade;
 pub mod check;
+pub mod cli;
+pub mod compiler;
+pub mod config;
+pub mod diag;
+pub mod exec;
+pub mod imaging;
+pub mod pack;
 pub mod plan;
+pub mod properties;
+pub mod report;
 pub mod store;
 pub mod toolchains;
-pub mod pack;
-pub mod exec;
-pub mod report;
-pub mod cli;
+pub mod yaml;

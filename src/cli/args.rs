@@ -110,6 +110,7 @@ pub(super) enum Format {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that may be typed")]
 pub(super) struct BuildArgs {
     /// Networks, NETWORK/MODEL, paths of cards, globs, or `all` [default: all]
     #[arg(value_name = "TARGET")]

@@ -10,7 +10,7 @@ use crate::cascade::Budget;
 use crate::diag::Diagnostic;
 
 /// Shows the budget of each network; of several named ones also together.
-pub(super) fn cascade(arguments: &CascadeArgs, output: &Output) -> Result<(), Failure> {
+pub(super) fn cascade(arguments: &CascadeArgs, output: Output) -> Result<(), Failure> {
     let zoo = Zoo::load(&arguments.zoo, Flags::new())?;
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
     let mut budgets: Vec<Budget> = networks.iter().map(|network| network.budget.clone()).collect();

@@ -13,7 +13,7 @@ use crate::diag::count;
 use crate::diag::to_json;
 
 /// Checks what the targets name; errors make it fail.
-pub(super) fn check(arguments: &CheckArgs, output: &Output) -> Result<(), Failure> {
+pub(super) fn check(arguments: &CheckArgs, output: Output) -> Result<(), Failure> {
     let zoo = Zoo::load(&arguments.zoo, Flags::new())?;
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
     let everything = arguments.targets.is_empty() || arguments.targets.iter().any(|target| target == "all");

@@ -9,7 +9,7 @@ use crate::config;
 use crate::diag::Diagnostic;
 
 /// Shows the configuration of every model that the target names.
-pub(super) fn show(arguments: &ConfigShowArgs, output: &Output) -> Result<(), Failure> {
+pub(super) fn show(arguments: &ConfigShowArgs, output: Output) -> Result<(), Failure> {
     let zoo = Zoo::load(&arguments.zoo, Flags::new())?;
     let networks = zoo.networks(std::slice::from_ref(&arguments.target), &arguments.config)?;
     let mut failed = networks.is_empty();

@@ -16,15 +16,14 @@ use crate::report::bytes;
 use crate::report::table;
 
 /// Lists all networks.
-pub(super) fn list(arguments: &ListArgs, output: &Output) -> Result<(), Failure> {
+pub(super) fn list(arguments: &ListArgs, output: Output) -> Result<(), Failure> {
     let mut flags = Flags::new();
     arguments.store.add_to(&mut flags);
     let zoo = Zoo::load(&arguments.zoo, flags)?;
     let networks = zoo.networks(&[], &arguments.config)?;
     let planned = zoo.plan(&networks, &arguments.store, false);
-    let failed = |message: String, hint: Option<&str>| {
-        Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint))
-    };
+    let failed =
+        |message: String, hint: Option<&str>| Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint));
     let mut store = zoo.store().map_err(|error| failed(error.to_string(), error.hint()))?;
     let graph = &planned.plan.graph;
     let explanations =

@@ -27,7 +27,7 @@ use self::output::Output;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new();
-    let Ok(result) = panic::catch_unwind(|| run(&cli.command, &output)) else {
+    let Ok(result) = panic::catch_unwind(|| run(&cli.command, output)) else {
         output.note("error: this is a bug in axzoo; please report it with the lines above and the command\n");
         return ExitCode::from(BUG);
     };
@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command, output: &Output) -> Result<(), Failure> {
+fn run(command: &Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::Build(arguments) => build::build(arguments, output),
         Command::Check(arguments) => check::check(arguments, output),

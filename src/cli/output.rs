@@ -24,24 +24,24 @@ impl Output {
     }
 
     /// Whether the terminal cannot move its cursor.
-    pub(super) fn is_dumb_terminal(&self) -> bool {
+    pub(super) fn is_dumb_terminal(self) -> bool {
         self.dumb
     }
 
     /// What was asked for.
     #[expect(clippy::unused_self, reason = "a stream is written through its owner only")]
-    pub(super) fn data(&self, text: &str) {
+    pub(super) fn data(self, text: &str) {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
     /// What the user should know.
     #[expect(clippy::unused_self, reason = "a stream is written through its owner only")]
-    pub(super) fn note(&self, text: &str) {
+    pub(super) fn note(self, text: &str) {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// Problems, a blank line after each.
-    pub(super) fn diagnostics(&self, problems: &[Diagnostic]) {
+    pub(super) fn diagnostics(self, problems: &[Diagnostic]) {
         for problem in problems {
             self.note(&format!("{}\n", render(problem, self.colour)));
         }

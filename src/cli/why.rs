@@ -21,7 +21,7 @@ use crate::store::Difference;
 const SHOWN: usize = 20;
 
 /// Explains what the targets name.
-pub(super) fn why(arguments: &WhyArgs, output: &Output) -> Result<(), Failure> {
+pub(super) fn why(arguments: &WhyArgs, output: Output) -> Result<(), Failure> {
     let mut flags = Flags::new();
     arguments.store.add_to(&mut flags);
     let zoo = Zoo::load(&arguments.zoo, flags)?;
@@ -33,9 +33,8 @@ pub(super) fn why(arguments: &WhyArgs, output: &Output) -> Result<(), Failure> {
             network.problems.iter().filter(|problem| zoo.is_error(problem)).cloned().collect();
         output.diagnostics(&errors);
     }
-    let failed = |message: String, hint: Option<&str>| {
-        Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint))
-    };
+    let failed =
+        |message: String, hint: Option<&str>| Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint));
     let mut store = zoo.store().map_err(|error| failed(error.to_string(), error.hint()))?;
     let graph = &planned.plan.graph;
     let explanations =

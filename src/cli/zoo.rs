@@ -143,7 +143,7 @@ impl Zoo {
     /// The networks that targets name, resolved; no targets mean all.
     pub(super) fn networks(&self, targets: &[String], flags: &ConfigFlags) -> Result<Vec<Network<'_>>, Failure> {
         let set = parse_set(&flags.set)?;
-        let targets: Vec<String> = targets.iter().map(|target| self.from_root(target)).collect();
+        let targets: Vec<String> = targets.iter().map(|target| self.relative_target(target)).collect();
         let selected = select(&self.catalog, &targets, self.root()).map_err(|unknown| {
             let of = |target: &crate::cards::UnknownTarget| {
                 let names: Vec<&str> = target.nearest.iter().map(String::as_str).collect();
@@ -170,7 +170,7 @@ impl Zoo {
     }
 
     /// A target that is a path is meant from where the user stands.
-    fn from_root(&self, target: &str) -> String {
+    fn relative_target(&self, target: &str) -> String {
         let path = self.standing.join(target);
         match path.strip_prefix(self.root()) {
             Ok(relative) if fs::is_file(&path) => relative.display().to_string(),

@@ -22,11 +22,7 @@ pub struct BundledModel {
 }
 
 /// Writes the bundle. `description` is `network.json` without digests: an object, to which `"packages"` is added.
-pub fn write_bundle<W: Write + Seek>(
-    target: W,
-    description: &Value,
-    models: &[BundledModel],
-) -> Result<(), PackError> {
+pub fn write_bundle<W: Write + Seek>(target: W, description: &Value, models: &[BundledModel]) -> Result<(), PackError> {
     let mut entries = Vec::new();
     let mut packages = Vec::new();
     for model in models {

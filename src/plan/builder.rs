@@ -130,6 +130,7 @@ struct Builder<'a> {
 
 type Refused = Box<Unplanned>;
 
+#[expect(clippy::unnecessary_box_returns, reason = "it goes into the error of a result, which is to stay small")]
 fn refused(card: &Card, model: &Model, step: StepKind, unsupported: bool, problems: Vec<Diagnostic>) -> Refused {
     let (network, model) = (card.name.value.clone(), model.name.value.clone());
     let about = |problem: Diagnostic| problem.network(network.as_str()).model(model.as_str());
@@ -218,10 +219,8 @@ impl Builder<'_> {
         let images = choose(&folder, held_out.as_ref(), wanted, seed, model.num_classes as usize);
         let have = images.calibration.len();
         if have < wanted {
-            let message = format!(
-                "`{}` has {have} images for calibration, {wanted} are wanted",
-                card.shown(&folder.folder)
-            );
+            let message =
+                format!("`{}` has {have} images for calibration, {wanted} are wanted", card.shown(&folder.folder));
             if options.images_are_explicit {
                 let hint = format!("add images, or ask for fewer: `--num-cal-images {have}`");
                 let problem = Diagnostic::error("build/too-few-images", message);
@@ -422,9 +421,9 @@ fn origins(card: &Card, model: &Model, config: &Config) -> BTreeMap<String, (Str
 }
 
 fn effective_json(config: &Config) -> Value {
-    let values = config.properties().map(|(name, traced)| {
-        (name.to_owned(), serde_json::to_value(&traced.value).unwrap_or(Value::Null))
-    });
+    let values = config
+        .properties()
+        .map(|(name, traced)| (name.to_owned(), serde_json::to_value(&traced.value).unwrap_or(Value::Null)));
     Value::Object(values.collect())
 }
 

@@ -87,8 +87,10 @@ impl Counts {
 #[must_use]
 pub fn counts(summary: &Summary, refusals: &[Refusal]) -> Counts {
     let mut counts = Counts::default();
-    summary.steps.iter().for_each(|step| counts.add(step.outcome.word()));
-    refusals.iter().for_each(|refusal| counts.add(refusal.word()));
+    let steps = summary.steps.iter().map(|step| step.outcome.word());
+    for word in steps.chain(refusals.iter().map(Refusal::word)) {
+        counts.add(word);
+    }
     counts
 }
 
@@ -126,12 +128,7 @@ pub fn network_table(summary: &Summary, refusals: &[Refusal]) -> String {
             vec![(*network).to_owned(), verdict.to_owned(), counts.text(), time]
         })
         .collect();
-    let head = [
-        ("network", Align::Left),
-        ("result", Align::Left),
-        ("steps", Align::Left),
-        ("work", Align::Right),
-    ];
+    let head = [("network", Align::Left), ("result", Align::Left), ("steps", Align::Left), ("work", Align::Right)];
     table(&head, &cells)
 }
 

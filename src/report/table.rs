@@ -28,10 +28,12 @@ pub fn table(head: &[(&str, Align)], rows: &[Vec<String>]) -> String {
             let padding = " ".repeat(widths[column] - width(cell));
             let gap = if column == 0 { "" } else { "  " };
             line += gap;
-            line += &match align {
-                Align::Left => format!("{cell}{padding}"),
-                Align::Right => format!("{padding}{cell}"),
+            let (before, after) = match align {
+                Align::Left => (cell, padding.as_str()),
+                Align::Right => (padding.as_str(), cell),
             };
+            line += before;
+            line += after;
         }
         text += line.trim_end();
         text.push('\n');

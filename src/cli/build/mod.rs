@@ -30,7 +30,7 @@ use crate::toolchains::Host;
 pub(super) use runner::identity;
 
 /// Builds what the targets name.
-pub(super) fn build(arguments: &BuildArgs, output: &Output) -> Result<(), Failure> {
+pub(super) fn build(arguments: &BuildArgs, output: Output) -> Result<(), Failure> {
     let mut flags = Flags::new();
     arguments.store.add_to(&mut flags);
     arguments.add_to(&mut flags);
@@ -66,8 +66,7 @@ pub(super) fn build(arguments: &BuildArgs, output: &Output) -> Result<(), Failur
         ..exec::Options::default()
     };
     let mut reporter = reporter(arguments, StepLabel::all(&plan.graph), output);
-    let result =
-        exec::run(&plan.graph, &mut store, &runner, &options, &cancel, &mut |event| reporter.event(event));
+    let result = exec::run(&plan.graph, &mut store, &runner, &options, &cancel, &mut |event| reporter.event(event));
     reporter.finish();
     drop(reporter);
     let summary = result.map_err(|error| match signals.received() {
@@ -90,11 +89,9 @@ pub(super) fn build(arguments: &BuildArgs, output: &Output) -> Result<(), Failur
     if let Some(signal) = signals.received().filter(|_| summary.interrupted) {
         return Err(Failure::Interrupted(signal));
     }
-    let unsupported_counts = !arguments.skip_unsupported;
-    let refused = refusals.iter().any(|refusal| !refusal.unsupported || unsupported_counts);
+    let refused = refusals.iter().any(|refusal| !(refusal.unsupported && arguments.skip_unsupported));
     let good = arguments.dry_run || summary.is_good();
-    // A dry run fails for nothing that only a build would meet, but a card that cannot be read is no plan.
-    if good && !(refused && !arguments.dry_run) && !failed_check { Ok(()) } else { Err(Failure::Reported) }
+    if good && !refused && !failed_check { Ok(()) } else { Err(Failure::Reported) }
 }
 
 fn run_error(error: &ExecError) -> Failure {
@@ -132,7 +129,7 @@ fn relevant(zoo: &Zoo, networks: &[Network<'_>], targets: &[String], everything:
     zoo.catalog.problems.iter().filter(|problem| everything || concerns(problem)).cloned().collect()
 }
 
-fn tell(problems: &[Diagnostic], format: Format, output: &Output) {
+fn tell(problems: &[Diagnostic], format: Format, output: Output) {
     match format {
         Format::Human => output.diagnostics(problems),
         Format::Json => {
@@ -147,7 +144,7 @@ fn tell(problems: &[Diagnostic], format: Format, output: &Output) {
     }
 }
 
-fn reporter(arguments: &BuildArgs, labels: Vec<StepLabel>, output: &Output) -> Box<dyn Report> {
+fn reporter(arguments: &BuildArgs, labels: Vec<StepLabel>, output: Output) -> Box<dyn Report> {
     let dumb = output.is_dumb_terminal();
     match arguments.format {
         Format::Json => Box::new(report::JsonLines::new(std::io::stdout(), labels)),
@@ -173,11 +170,11 @@ fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool) -> String {
 
 /// The accuracy of each model that was quantized, or whose result came back from the store, in this run.
 fn accuracy(summary: &Summary, build_root: &Path) -> String {
-    let quantized = summary.steps.iter().filter(|step| {
-        step.step == StepKind::Quantize && matches!(step.outcome.word(), "ran" | "restored")
-    });
-    let rows: Vec<_> = quantized
-        .filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?))
-        .collect();
+    let quantized = summary
+        .steps
+        .iter()
+        .filter(|step| step.step == StepKind::Quantize && matches!(step.outcome.word(), "ran" | "restored"));
+    let rows: Vec<_> =
+        quantized.filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?)).collect();
     if rows.is_empty() { String::new() } else { format!("\n{}", report::accuracy_table(&rows)) }
 }

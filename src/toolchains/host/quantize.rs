@@ -1,14 +1,13 @@
 //! Quantize: calibrate, choose scales, round, and say how good it is.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::samples::{Images, Random};
 use crate::base::fs;
-use crate::compiler::calibrate::Samples;
 use crate::compiler::StageError;
 use crate::compiler::Status;
+use crate::compiler::calibrate::Samples;
+use crate::compiler::lower::Manifest;
 use crate::compiler::onnx;
 use crate::compiler::quantize as quantizer;
 use crate::plan::QuantizeSettings;
@@ -54,20 +53,9 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     }
     write("report.json", format!("{report:#}\n").as_bytes())?;
     write("report.txt", quantized.report.to_text().as_bytes())?;
-    write_manifest(work.output)?;
+    let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json");
+    write("quantized_model_manifest.json", &manifest.to_json())?;
     check_floors(&quantized.report, settings)
-}
-
-/// The file that names the others, so that a folder of a quantized model can be handed on whole.
-fn write_manifest(output: &Path) -> Result<(), WorkError> {
-    let manifest = json!({
-        "quantized_model_file": "quantized_model.json",
-        "quantized_model_onnx": "quantized_model.onnx",
-        "report": "report.json",
-        "manifest_version": "1.0",
-    });
-    fs::write(&output.join("quantized_model_manifest.json"), format!("{manifest:#}\n").as_bytes())?;
-    Ok(())
 }
 
 /// The quantizer's scheme, or that this version has none such.
@@ -75,7 +63,7 @@ fn scheme(settings: &QuantizeSettings) -> Result<quantizer::Scheme, WorkError> {
     match settings.scheme() {
         QuantizationScheme::PerTensorMinMax => Ok(quantizer::Scheme::PerTensorMinMax),
         QuantizationScheme::PerTensorHistogram => Ok(quantizer::Scheme::PerTensorHistogram),
-        other => {
+        other @ QuantizationScheme::HybridPerTensorPerChannel => {
             let message = format!("`quantization_scheme: {other}` is not supported by this version");
             let hint = "choose `per_tensor_histogram` or `per_tensor_min_max`";
             Err(StageError::new(Status::QtoolsError, message).hint(hint).into())
@@ -87,7 +75,8 @@ fn scheme(settings: &QuantizeSettings) -> Result<quantizer::Scheme, WorkError> {
 fn check_floors(report: &quantizer::QuantizationReport, settings: &QuantizeSettings) -> Result<(), WorkError> {
     let measured = report.evaluation.as_ref();
     let under = |what: String, found: Option<f64>, floor: f64, key| {
-        let found = found.map_or_else(|| "not measured (there are no held-out images)".to_owned(), |it| format!("{it:.3}"));
+        let found =
+            found.map_or_else(|| "not measured (there are no held-out images)".to_owned(), |it| format!("{it:.3}"));
         Err(WorkError::UnderFloor { what, found, floor: floor.to_string(), key })
     };
     if let Some(floor) = settings.min_sqnr_db {
@@ -100,7 +89,8 @@ fn check_floors(report: &quantizer::QuantizationReport, settings: &QuantizeSetti
         }
     }
     if let Some(floor) = settings.min_top1_agreement {
-        let agreement = measured.and_then(|measured| measured.classification.as_ref()).map(|found| found.top1_agreement);
+        let agreement =
+            measured.and_then(|measured| measured.classification.as_ref()).map(|found| found.top1_agreement);
         if agreement.is_none_or(|found| found < floor) {
             return under("top-1 agreement with float".to_owned(), agreement, floor, "min_top1_agreement");
         }

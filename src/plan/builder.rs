@@ -427,6 +427,11 @@ fn effective_json(config: &Config) -> Value {
     Value::Object(values.collect())
 }
 
+fn without_configuration(entries: &mut serde_json::Map<String, Value>) {
+    entries.remove("compilation_config");
+    entries.remove("compiler_config_file");
+}
+
 fn model_info(model: &Model, execution_cores: u32) -> ModelInfo {
     let text = |text: &Option<crate::cards::Spanned<String>>| text.as_ref().map(|text| text.value.clone());
     // An absolute path is this machine's business; the file's name is enough to know the weights by.
@@ -441,6 +446,11 @@ fn model_info(model: &Model, execution_cores: u32) -> ModelInfo {
         extra = Value::Object(serde_json::Map::new());
     }
     if let Some(entries) = extra.as_object_mut() {
+        // What the configuration says is in compile_config.json, whoever said it: a value moved from the card into a
+        // TOML file changes no artifact.
+        let blocks = entries.values_mut().filter_map(Value::as_object_mut);
+        blocks.for_each(without_configuration);
+        without_configuration(entries);
         entries.insert("aipu_cores".to_owned(), Value::from(execution_cores));
     }
     ModelInfo {

@@ -23,7 +23,7 @@ pub(crate) struct Run {
 /// Images that a copied folder keeps: enough for every class to be there, few enough to be quick.
 const IMAGES_KEPT: usize = 12;
 
-fn copy_folder(from: &Path, to: &Path) {
+fn copy_folder(from: &Path, to: &Path, kept: usize) {
     fs::create_dir_all(to).expect("a folder in the temporary folder");
     let mut entries: Vec<PathBuf> =
         fs::read_dir(from).expect("the sample zoo is readable").flatten().map(|entry| entry.path()).collect();
@@ -32,12 +32,12 @@ fn copy_folder(from: &Path, to: &Path) {
     for path in entries {
         let target = to.join(path.file_name().expect("an entry has a name"));
         if path.is_dir() {
-            copy_folder(&path, &target);
+            copy_folder(&path, &target, kept);
             continue;
         }
         if path.extension().is_some_and(|extension| extension == "png") {
             images += 1;
-            if images > IMAGES_KEPT {
+            if images > kept {
                 continue;
             }
         }
@@ -48,11 +48,20 @@ fn copy_folder(from: &Path, to: &Path) {
 impl Space {
     /// The sample zoo with at most [`IMAGES_KEPT`] images a folder.
     pub(crate) fn sample() -> Self {
+        Self::with_images(IMAGES_KEPT)
+    }
+
+    /// The sample zoo as it is.
+    pub(crate) fn whole() -> Self {
+        Self::with_images(usize::MAX)
+    }
+
+    fn with_images(kept: usize) -> Self {
         let space = Self::empty();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for name in ["model_cards", "configs", "weights", "pipeline-template", "data"] {
             if root.join(name).is_dir() {
-                copy_folder(&root.join(name), &space.path(name));
+                copy_folder(&root.join(name), &space.path(name), kept);
             }
         }
         space
@@ -107,6 +116,12 @@ impl Space {
     /// The text of a file.
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).expect("readable")
+    }
+
+    /// The images below a folder whose path has `part` in it, sorted.
+    pub(crate) fn images(&self, folder: &str, part: &str) -> Vec<PathBuf> {
+        let below = self.tree(folder).into_keys().filter(|name| name.contains(part) && name.ends_with(".png"));
+        below.map(|name| self.path(folder).join(name)).collect()
     }
 
     /// Replaces text in a file that must hold it.

@@ -1,0 +1,146 @@
+//! What the commands say of the sample zoo.
+
+use serde_json::Value;
+
+use crate::space::Space;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}:\n{text}"))
+}
+
+#[test]
+fn check_finds_nothing_wrong_with_the_sample_zoo() {
+    let space = Space::sample();
+    let run = space.axzoo("check --format json").expect_code(0);
+    let found = json(&run.stdout);
+    assert_eq!(found["summary"]["errors"], 0, "{}", run.stdout);
+    assert_eq!(found["summary"]["warnings"], 0, "{}", run.stdout);
+    assert_eq!(found["summary"]["networks"], 4);
+    assert_eq!(found["summary"]["models"], 5);
+}
+
+#[test]
+fn check_reports_the_problems_of_all_cards_in_one_run() {
+    let space = Space::sample();
+    for (name, card) in space.cards() {
+        if name != "digit-cascade" {
+            space.edit(&card, "input_color_format:", "input_colour_format:");
+        }
+    }
+    let found = json(&space.axzoo("check --format json").expect_code(1).stdout);
+    let problems = found["diagnostics"].as_array().expect("a list");
+    let errors: Vec<&Value> = problems.iter().filter(|problem| problem["severity"] == "error").collect();
+    assert!(errors.len() >= 3, "{found:#}");
+    for error in errors {
+        assert!(error["line"].as_u64().is_some_and(|line| line > 0) && error["file"].is_string(), "{error}");
+        assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("input_color_format")), "{error}");
+    }
+}
+
+#[test]
+fn config_show_says_who_said_what_and_what_that_hid() {
+    let space = Space::sample();
+    let run = space.axzoo("config show digits-minmax --format json").expect_code(0);
+    let shown = json(&run.stdout);
+    let config = shown["config"].as_object().expect("an object");
+    assert_eq!(config.len(), 93, "every property is shown");
+    let scheme = &config["quantization_scheme"];
+    assert_eq!(scheme["value"], "per_tensor_min_max");
+    assert_eq!(scheme["layer"], "inline");
+    assert!(scheme["file"].as_str().is_some_and(|file| file.ends_with("digits-minmax.yaml")), "{scheme}");
+    let resources = &config["resources_used"];
+    assert_eq!((resources["value"].as_f64(), resources["layer"].as_str()), (Some(0.25), Some("toml")));
+    space.axzoo("config show digits-minmax --set resources_used=0.5").expect_code(0).says("--set");
+}
+
+#[test]
+fn the_cascade_is_three_cores_and_one() {
+    let space = Space::sample();
+    let shown = json(&space.axzoo("cascade digit-cascade --format json").expect_code(0).stdout);
+    let network = &shown["networks"][0];
+    assert_eq!(network["ok"], true);
+    assert_eq!(network["total_cores"], 4);
+    assert_eq!(network["total_resources"], 1.0);
+    assert_eq!(network["models"][0]["execution_cores"], 3);
+    assert_eq!(network["models"][1]["execution_cores"], 1);
+    space.axzoo("cascade digit-cascade digits").expect_code(1);
+}
+
+#[test]
+fn list_follows_a_network_from_missing_to_fresh_to_stale() {
+    let space = Space::only("digits");
+    let state = |arguments: &str| {
+        let found = json(&space.axzoo(&format!("list --format json {arguments}")).expect_code(0).stdout);
+        found["networks"][0]["state"].as_str().map(ToOwned::to_owned)
+    };
+    assert_eq!(state("").as_deref(), Some("missing"));
+    space.axzoo("build").expect_code(0);
+    assert_eq!(state("").as_deref(), Some("fresh"));
+    assert_eq!(state("--set resources_used=0.5").as_deref(), Some("stale"));
+}
+
+#[test]
+fn one_model_of_a_cascade_can_be_built_alone() {
+    let space = Space::only("digit-cascade");
+    let outcomes = space.build("digit-cascade/digit-reader");
+    assert_eq!(outcomes.len(), 5, "{outcomes:?}");
+    assert!(space.path("build/digit-cascade/digit-reader/digit-reader.axm").exists());
+    assert!(!space.path("build/digit-cascade/digit-finder").exists());
+}
+
+#[test]
+fn quantize_only_stops_after_quantize() {
+    let space = Space::only("digits");
+    let outcomes = space.build("all --quantize-only");
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    assert!(space.path("build/digits/digits/quantized/quantized_model.onnx").exists());
+}
+
+#[test]
+fn the_packages_hold_what_the_runtime_opens() {
+    let space = Space::only("digit-cascade");
+    space.axzoo("build").expect_code(0);
+    let names = |path: &str| -> Vec<String> {
+        let file = std::fs::File::open(space.path(path)).expect("there");
+        let archive = zip::ZipArchive::new(file).expect("a ZIP file");
+        archive.file_names().map(|name| name.expect("UTF-8").into_owned()).collect()
+    };
+    let package = names("build/digit-cascade/digit-reader/digit-reader.axm");
+    assert!(package.iter().any(|name| name == "manifest.json") && package.iter().any(|name| name == "model.json"));
+    let mut bundle = names("build/digit-cascade/digit-cascade.zip");
+    bundle.sort();
+    assert_eq!(bundle, ["digit-finder.axm", "digit-reader.axm", "network.json"]);
+    let info = json(&space.read("build/digit-cascade/digit-reader/model_info.json"));
+    assert_eq!(info["name"], "digit-reader");
+    assert_eq!(info["labels"].as_array().map(Vec::len), Some(10));
+    let config = space.read("build/digit-cascade/digit-finder/compiler_config.toml");
+    assert!(config.contains("aipu_cores_used = 3"), "{config}");
+}
+
+#[test]
+fn a_card_is_a_target_by_its_path_and_networks_by_a_glob() {
+    let space = Space::sample();
+    assert!(space.build("model_cards/digits.yaml -n").keys().all(|step| step.starts_with("digits/")));
+    let outcomes = space.build("digits-* -n");
+    assert!(outcomes.keys().all(|step| step.starts_with("digits-inline/") || step.starts_with("digits-minmax/")));
+    assert_eq!(outcomes.len(), 12);
+}
+
+#[test]
+fn int8_stays_within_a_point_of_float_on_the_whole_sample_zoo() {
+    let space = Space::whole();
+    space.axzoo("build all").expect_code(0).says("int8 against float");
+    for (network, model) in [
+        ("digits", "digits"),
+        ("digits-inline", "digits-inline"),
+        ("digits-minmax", "digits-minmax"),
+        ("digit-cascade", "digit-finder"),
+        ("digit-cascade", "digit-reader"),
+    ] {
+        let report = json(&space.read(&format!("build/{network}/{model}/quantized/report.json")));
+        let classes = &report["evaluation"]["classification"];
+        let share = |name: &str| classes[name].as_f64().expect("measured");
+        assert!(share("float_top1") >= 0.97, "{network}/{model}: {classes}");
+        assert!(share("float_top1") - share("int8_top1") <= 0.01, "{network}/{model}: {classes}");
+    }
+}

@@ -32,6 +32,7 @@ use crate::config::SearchPath;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Severity;
+use crate::properties::QuantizationScheme;
 
 /// Settings and cards.
 pub(super) struct Zoo {
@@ -191,6 +192,9 @@ impl Zoo {
             let request = self.request(card, model, set, aipu_cores_flag);
             let resolution = self.resolver.resolve(&request);
             problems.extend(resolution.diagnostics);
+            if model.kind == ModelKind::DeepLearning {
+                problems.extend(host_notes(card, model, &resolution.config));
+            }
             models.push((model, resolution.config, Resolver::core_settings(&request)));
         }
         let cores: Vec<ModelCores<'_>> = models
@@ -245,6 +249,28 @@ impl Zoo {
             aipu_cores_flag,
         }
     }
+}
+
+/// What the embedded compiler makes of a configuration: a scheme that it does not have is an error, a property that it
+/// ignores is worth a note.
+fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
+    let about = |problem: Diagnostic| problem.network(card.name.value.as_str()).model(model.name.value.as_str());
+    let mut problems: Vec<Diagnostic> = config
+        .ignored_by_host()
+        .map(|(property, traced)| {
+            let why = property.why.unwrap_or("it concerns hardware");
+            let message = format!("`{}` has no effect with the embedded compiler: {why}", property.name);
+            about(Diagnostic::note("config/ignored", message).at_place(traced.origin.place.as_ref()))
+        })
+        .collect();
+    let scheme = QuantizationScheme::HybridPerTensorPerChannel;
+    if config.effective().quantization_scheme == scheme {
+        let place = config.get("quantization_scheme").and_then(|traced| traced.origin.place.as_ref());
+        let message = format!("`quantization_scheme: {scheme}` is not supported by the embedded compiler yet");
+        let problem = Diagnostic::error("config/not-supported", message).at_place(place);
+        problems.push(about(problem.hint("choose `per_tensor_histogram` or `per_tensor_min_max`")));
+    }
+    problems
 }
 
 fn deep_models(card: &Card) -> usize {

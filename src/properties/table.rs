@@ -122,7 +122,7 @@ const fn from_to(min: i64, max: i64) -> Kind {
 table! {
     Quantization {
         /// What to do: quantize, compile for the hardware, or both.
-        [Nothing, Ignored "a build always quantizes and lowers"]
+        [Nothing, Honoured]
         compiler_mode: CompilerMode = CompilerMode::QuantizeAndLower;
 
         /// How the ranges of activations are found. Weights are quantized per output channel in every scheme.

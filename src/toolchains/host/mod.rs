@@ -4,13 +4,15 @@ mod clean;
 mod lower;
 mod quantize;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use crate::plan::Settings;
 use crate::plan::StepKind;
 use crate::toolchains::{Toolchain, Work, WorkError};
 
-/// Versions of the steps, bumped by hand whenever a step writes other bytes for the same inputs; `tests/cli/golden.rs`
-/// fails when fixture outputs change without a bump.
+/// Versions of the steps, bumped by hand whenever a step writes other bytes for the same inputs; a test fails when
+/// the outputs of fixtures change without a bump.
 const VERSIONS: [(StepKind, u32); 3] = [(StepKind::Clean, 1), (StepKind::Quantize, 1), (StepKind::Lower, 1)];
 
 /// The embedded compiler as a toolchain.

@@ -4,9 +4,9 @@
 check:
     bash .ci/run
 
-# Accept new snapshots and regenerate what tests compare against (docs/config.md).
+# Write anew what tests compare against (docs/config.md, snapshots).
 accept:
-    INSTA_UPDATE=always AXZOO_ACCEPT=1 cargo test
+    INSTA_UPDATE=always AXZOO_ACCEPT=1 cargo test --lib
 
 # The figures of BENCHMARKS.md.
 bench:

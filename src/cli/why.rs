@@ -75,7 +75,9 @@ fn text(graph: &Graph<StepWork>, explanations: &[Explanation]) -> String {
 }
 
 fn line(difference: &Difference) -> String {
-    let side = |text: &Option<String>| text.as_deref().map_or_else(|| "(nothing)".to_owned(), readable);
+    // A text of several lines, such as a whole TOML file, is one line here.
+    let flat = |text: &str| readable(text).trim().replace('\n', "; ");
+    let side = |text: &Option<String>| text.as_deref().map_or_else(|| "(nothing)".to_owned(), flat);
     let (old, new) = (side(&difference.old), side(&difference.new));
     let origin = difference.origin.as_ref().map(|(file, line)| format!(", {file}:{line}")).unwrap_or_default();
     printable(&format!("{}: {old} → {new}{origin}", difference.what))

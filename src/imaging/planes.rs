@@ -2,6 +2,8 @@
 
 use super::ColorFormat;
 use super::ImagingError;
+use ndarray::ArrayView3;
+
 use super::Layout;
 use super::Picture;
 use super::operator::Conversion;
@@ -80,8 +82,9 @@ impl Planes {
         if layout != Layout::Nhwc {
             return self.values;
         }
-        let area = self.height * self.width;
-        let planes: Vec<&[f32]> = self.values.chunks_exact(area).collect();
-        (0..area).flat_map(|place| planes.iter().filter_map(move |plane| plane.get(place).copied())).collect()
+        let channels = self.values.len() / (self.height * self.width).max(1);
+        ArrayView3::from_shape((channels, self.height, self.width), &self.values)
+            .map(|planes| planes.permuted_axes([1, 2, 0]).iter().copied().collect())
+            .unwrap_or_default()
     }
 }

@@ -2,3 +2,4 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at files directly")]
 
 mod direction;
+mod documents;

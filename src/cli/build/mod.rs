@@ -174,7 +174,8 @@ fn accuracy(summary: &Summary, build_root: &Path) -> String {
         .steps
         .iter()
         .filter(|step| step.step == StepKind::Quantize && matches!(step.outcome.word(), "ran" | "restored"));
-    let rows: Vec<_> =
+    let mut rows: Vec<_> =
         quantized.filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?)).collect();
+    rows.sort_by(|a, b| a.subject.cmp(&b.subject));
     if rows.is_empty() { String::new() } else { format!("\n{}", report::accuracy_table(&rows)) }
 }

@@ -25,119 +25,122 @@ fn a_broken_card_is_named_and_the_others_build() {
     assert!(space.path("build/digits/digits.zip").exists(), "{}", run.stderr);
 }
 
+/// One thing that can be wrong, and what the user is to read.
+struct Case {
+    what: &'static str,
+    change: fn(&Space),
+    arguments: &'static str,
+    code: i32,
+    says: &'static [&'static str],
+}
+
+const CASES: &[Case] = &[
+    Case {
+        what: "missing weights",
+        change: |space| fs::remove_file(space.path("weights/digits.onnx")).expect("removed"),
+        arguments: "build all",
+        code: 1,
+        says: &["weights/digits.onnx", "model_cards/digits.yaml:", "hint:"],
+    },
+    Case {
+        what: "md5 mismatch",
+        change: |space| {
+            let path = space.path("weights/digits.onnx");
+            let mut bytes = fs::read(&path).expect("readable");
+            bytes.push(0);
+            fs::write(path, bytes).expect("written");
+        },
+        arguments: "build all",
+        code: 1,
+        says: &["md5", "hint:"],
+    },
+    Case {
+        what: "truncated ONNX",
+        change: |space| {
+            let path = space.path("weights/digits.onnx");
+            let bytes = fs::read(&path).expect("readable");
+            fs::write(path, &bytes[..bytes.len() / 2]).expect("written");
+            without_md5(space);
+        },
+        arguments: "build all",
+        code: 1,
+        says: &["error:", "clean", "digits"],
+    },
+    Case {
+        what: "missing TOML",
+        change: |space| fs::remove_file(space.path("configs/digits.toml")).expect("removed"),
+        arguments: "build all",
+        code: 1,
+        says: &["digits.toml", "model_cards/digits.yaml:", "config/missing-file"],
+    },
+    Case {
+        what: "unknown target",
+        change: |_| {},
+        arguments: "build digts",
+        code: 2,
+        says: &["no network `digts`", "did you mean `digits`"],
+    },
+    Case {
+        what: "no images",
+        change: |space| {
+            for image in space.images("data/digits", "calibration") {
+                fs::remove_file(image).expect("removed");
+            }
+        },
+        arguments: "build all",
+        code: 1,
+        says: &["no calibration images", "model_cards/digits.yaml:", "--allow-random"],
+    },
+    Case {
+        what: "too few images asked for by hand",
+        change: |_| {},
+        arguments: "build all --num-cal-images 999",
+        code: 1,
+        says: &["999 are wanted", "hint:"],
+    },
+    Case {
+        what: "a value that is no share",
+        change: |_| {},
+        arguments: "build all --set resources_used=0.3",
+        code: 1,
+        says: &["resources_used", "0.3"],
+    },
+    Case {
+        what: "a corrupt image",
+        change: |space| {
+            let image = space.images("data/digits", "calibration").swap_remove(0);
+            fs::write(image, b"\x89PNG\r\n\x1a\nnot a picture").expect("written");
+        },
+        arguments: "build all",
+        code: 1,
+        says: &["calibration image", "quantize"],
+    },
+    Case {
+        what: "no such setting",
+        change: |_| {},
+        arguments: "build all --set tilin_depth=3",
+        code: 1,
+        says: &["did you mean `tiling_depth`"],
+    },
+    Case {
+        what: "a toolchain that is not there",
+        change: |_| {},
+        arguments: "build all --toolchain axcompile",
+        code: 2,
+        says: &["axcompile", "`host`"],
+    },
+    Case {
+        what: "a flag for one model on a cascade",
+        change: |_| {},
+        arguments: "build all --aipu-cores 9",
+        code: 2,
+        says: &["--aipu-cores"],
+    },
+];
+
 #[test]
 fn what_is_wrong_with_the_files_of_a_model_is_said_at_its_line() {
-    struct Case {
-        what: &'static str,
-        change: fn(&Space),
-        arguments: &'static str,
-        code: i32,
-        says: &'static [&'static str],
-    }
-    let cases = [
-        Case {
-            what: "missing weights",
-            change: |space| fs::remove_file(space.path("weights/digits.onnx")).expect("removed"),
-            arguments: "build all",
-            code: 1,
-            says: &["weights/digits.onnx", "model_cards/digits.yaml:", "hint:"],
-        },
-        Case {
-            what: "md5 mismatch",
-            change: |space| {
-                let path = space.path("weights/digits.onnx");
-                let mut bytes = fs::read(&path).expect("readable");
-                bytes.push(0);
-                fs::write(path, bytes).expect("written");
-            },
-            arguments: "build all",
-            code: 1,
-            says: &["md5", "hint:"],
-        },
-        Case {
-            what: "truncated ONNX",
-            change: |space| {
-                let path = space.path("weights/digits.onnx");
-                let bytes = fs::read(&path).expect("readable");
-                fs::write(path, &bytes[..bytes.len() / 2]).expect("written");
-                without_md5(space);
-            },
-            arguments: "build all",
-            code: 1,
-            says: &["error:", "clean", "digits"],
-        },
-        Case {
-            what: "missing TOML",
-            change: |space| fs::remove_file(space.path("configs/digits.toml")).expect("removed"),
-            arguments: "build all",
-            code: 1,
-            says: &["digits.toml", "model_cards/digits.yaml:", "config/missing-file"],
-        },
-        Case {
-            what: "unknown target",
-            change: |_| {},
-            arguments: "build digts",
-            code: 2,
-            says: &["no network `digts`", "did you mean `digits`"],
-        },
-        Case {
-            what: "no images",
-            change: |space| {
-                for image in space.images("data/digits", "calibration") {
-                    fs::remove_file(image).expect("removed");
-                }
-            },
-            arguments: "build all",
-            code: 1,
-            says: &["no calibration images", "model_cards/digits.yaml:", "--allow-random"],
-        },
-        Case {
-            what: "too few images asked for by hand",
-            change: |_| {},
-            arguments: "build all --num-cal-images 999",
-            code: 1,
-            says: &["999 are wanted", "hint:"],
-        },
-        Case {
-            what: "a value that is no share",
-            change: |_| {},
-            arguments: "build all --set resources_used=0.3",
-            code: 1,
-            says: &["resources_used", "0.3"],
-        },
-        Case {
-            what: "a corrupt image",
-            change: |space| {
-                let image = space.images("data/digits", "calibration").swap_remove(0);
-                fs::write(image, b"\x89PNG\r\n\x1a\nnot a picture").expect("written");
-            },
-            arguments: "build all",
-            code: 1,
-            says: &["calibration image", "quantize"],
-        },
-        Case {
-            what: "no such setting",
-            change: |_| {},
-            arguments: "build all --set tilin_depth=3",
-            code: 1,
-            says: &["did you mean `tiling_depth`"],
-        },
-        Case {
-            what: "a toolchain that is not there",
-            change: |_| {},
-            arguments: "build all --toolchain axcompile",
-            code: 2,
-            says: &["axcompile", "`host`"],
-        },
-        Case {
-            what: "a flag for one model on a cascade",
-            change: |_| {},
-            arguments: "build all --aipu-cores 9",
-            code: 2,
-            says: &["--aipu-cores"],
-        },
-    ];
-    for case in cases {
+    for case in CASES {
         let space = Space::only("digits");
         (case.change)(&space);
         let run = space.axzoo(case.arguments);

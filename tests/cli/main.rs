@@ -1,5 +1,8 @@
 //! The real program, run as a user runs it.
 #![expect(clippy::disallowed_methods, reason = "tests look at files directly")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "a test that skips says so")]
+#![expect(clippy::panic, reason = "a test that cannot go on fails")]
 
 mod commands;
 mod errors;

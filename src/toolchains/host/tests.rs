@@ -50,11 +50,11 @@ fn exact_model() -> Vec<u8> {
 }
 
 /// Runs one step and gives the digests of what it wrote.
-fn outputs(settings: Settings, inputs: &[(String, PathBuf)], output: &Path) -> BTreeMap<String, String> {
+fn outputs(settings: &Settings, inputs: &[(String, PathBuf)], output: &Path) -> BTreeMap<String, String> {
     fs::create_folders(output).expect("created");
     let cancel = CancelToken::new();
     let progress = |_: &str, _: usize, _: usize| {};
-    let work = Work { settings: &settings, inputs, output, threads: 2, cancel: &cancel, progress: &progress };
+    let work = Work { settings, inputs, output, threads: 2, cancel: &cancel, progress: &progress };
     Host.run(&work).expect("the step is done");
     let names = fs::files_below(output).expect("listed");
     let digest = |name: &String| Digest::of(&fs::read(&output.join(name)).expect("read")).short();
@@ -68,7 +68,7 @@ fn a_step_writes_the_bytes_that_its_version_promises() {
     let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/digits.onnx");
     let settings = CleanSettings { input_shape: vec![1, 1, 16, 16], properties: BTreeMap::new() };
     let inputs = [("model/model.onnx".to_owned(), weights)];
-    let clean = outputs(Settings::Clean(settings), &inputs, &root.join("clean"));
+    let clean = outputs(&Settings::Clean(settings), &inputs, &root.join("clean"));
 
     fs::write(&root.join("exact.onnx"), &exact_model()).expect("written");
     let settings = QuantizeSettings {
@@ -87,12 +87,12 @@ fn a_step_writes_the_bytes_that_its_version_promises() {
         properties: BTreeMap::new(),
     };
     let inputs = [("model".to_owned(), root.join("exact.onnx"))];
-    let quantize = outputs(Settings::Quantize(Box::new(settings)), &inputs, &root.join("quantize"));
+    let quantize = outputs(&Settings::Quantize(Box::new(settings)), &inputs, &root.join("quantize"));
 
     let settings = LowerSettings { cores: 2, properties: BTreeMap::new() };
     let quantized = root.join("quantize/quantized_model.json");
     let inputs = [("quantized/quantized_model.json".to_owned(), quantized)];
-    let lower = outputs(Settings::Lower(settings), &inputs, &root.join("lower"));
+    let lower = outputs(&Settings::Lower(settings), &inputs, &root.join("lower"));
 
     let pinned = [
         (StepKind::Clean, "host/clean/1", &clean, CLEAN),

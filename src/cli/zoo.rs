@@ -251,8 +251,8 @@ impl Zoo {
     }
 }
 
-/// What the embedded compiler makes of a configuration: a scheme that it does not have is an error, a property that it
-/// ignores is worth a note.
+/// What the embedded compiler makes of a configuration: a scheme that it does not have makes its build fail, a
+/// property that it ignores is worth a note.
 fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
     let about = |problem: Diagnostic| problem.network(card.name.value.as_str()).model(model.name.value.as_str());
     let mut problems: Vec<Diagnostic> = config
@@ -267,7 +267,7 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
     if config.effective().quantization_scheme == scheme {
         let place = config.get("quantization_scheme").and_then(|traced| traced.origin.place.as_ref());
         let message = format!("`quantization_scheme: {scheme}` is not supported by the embedded compiler yet");
-        let problem = Diagnostic::error("config/not-supported", message).at_place(place);
+        let problem = Diagnostic::warning("config/not-supported", message).at_place(place);
         problems.push(about(problem.hint("choose `per_tensor_histogram` or `per_tensor_min_max`")));
     }
     problems

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::BrokenCard;
 use super::Card;
 use super::Catalog;
 use crate::base::did_you_mean;
@@ -119,11 +120,21 @@ fn matches<'a>(catalog: &'a Catalog, target: &str, root: &Path) -> Vec<(usize, O
 }
 
 fn names_broken(catalog: &Catalog, target: &str, root: &Path) -> bool {
-    let network = target.split('/').next().unwrap_or(target);
-    let file = card_path(target, root);
-    let named = |name: &Option<String>| name.as_deref().is_some_and(|name| name == target || name == network);
-    target == "all"
-        || catalog.broken.iter().any(|card| named(&card.name) || file.as_deref() == Some(card.file.as_str()))
+    target == "all" || catalog.broken.iter().any(|card| card.is_meant_by(target, root))
+}
+
+impl BrokenCard {
+    /// Whether a target names this card: by its network's name, by its path, or by a glob over names.
+    #[must_use]
+    pub fn is_meant_by(&self, target: &str, root: &Path) -> bool {
+        if target == "all" || card_path(target, root).as_deref() == Some(self.file.as_str()) {
+            return true;
+        }
+        let Some(name) = self.name.as_deref() else { return false };
+        let network = target.split('/').next().unwrap_or(target);
+        let glob = is_glob(target).then(|| globset::Glob::new(target).ok()).flatten();
+        name == target || name == network || glob.is_some_and(|glob| glob.compile_matcher().is_match(name))
+    }
 }
 
 fn is_card_path(target: &str) -> bool {

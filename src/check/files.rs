@@ -37,7 +37,7 @@ impl Named<'_> {
                 Diagnostic::warning("file/kind", message)
             } else if self.url {
                 let message = format!("{}: the {kind} `{}` is not here yet", self.what, self.path.written);
-                Diagnostic::note("file/missing", message).hint("a build fetches it from the URL in the card")
+                Diagnostic::note("file/missing", message).hint("download it from the URL in the card and put it there")
             } else {
                 let message = format!("{}: the {kind} `{}` does not exist", self.what, self.path.written);
                 Diagnostic::warning("file/missing", message).hint(looked_at(card, path))
@@ -54,9 +54,9 @@ impl Named<'_> {
                     self.what, self.path.written, expected.value
                 );
                 problems.push(about(
-                    Diagnostic::error("file/md5", message).at(&card.source, expected.span).hint(
-                        "the file is damaged or another version; remove it to fetch it again, or correct the md5",
-                    ),
+                    Diagnostic::error("file/md5", message)
+                        .at(&card.source, expected.span)
+                        .hint("the file is damaged or another version; download it again, or correct the md5"),
                 ));
             }
             Err(error) => {

@@ -65,6 +65,7 @@ impl Zoo {
                 seed: flags.cal_seed,
                 allow_random: settings.calibration.allow_random,
                 quantize_only,
+                strict: settings.zoo.strict,
                 tool: &|kind| identity(&Host, kind),
             },
         );

@@ -15,6 +15,7 @@ use crate::cards::Catalog;
 use crate::cards::CatalogOptions;
 use crate::cards::Model;
 use crate::cards::ModelKind;
+use crate::cards::Operator;
 use crate::cards::Spanned;
 use crate::cards::read_catalog;
 use crate::cards::select;
@@ -171,7 +172,7 @@ impl Zoo {
     }
 
     /// A target that is a path is meant from where the user stands.
-    fn relative_target(&self, target: &str) -> String {
+    pub(super) fn relative_target(&self, target: &str) -> String {
         let path = self.standing.join(target);
         match path.strip_prefix(self.root()) {
             Ok(relative) if fs::is_file(&path) => relative.display().to_string(),
@@ -301,12 +302,19 @@ impl Network<'_> {
 
     /// `network.json` without digests: pipeline, device, and how the models share it.
     pub(super) fn description(&self, device: Device) -> Value {
+        let list = |operators: &[Operator]| {
+            let one = |operator: &Operator| json!({ &operator.name.value: operator.arguments.to_json() });
+            operators.iter().map(one).collect::<Vec<_>>()
+        };
         let pipeline = self.card.tasks.iter().map(|task| {
+            // A template that cannot be read keeps the network from being planned, and says so there.
+            let resolved = self.card.resolve_task(task).ok();
             json!({
                 "task": task.name.value,
                 "model": task.model.value,
-                "input": task.input.node.as_ref().map(crate::yaml::Node::to_json),
-                "postprocess": task.postprocess.iter().map(|operator| json!({ &operator.name.value: operator.arguments.to_json() })).collect::<Vec<_>>(),
+                "input": resolved.as_ref().map(|task| task.input.to_json()),
+                "preprocess": resolved.as_ref().map(|task| list(&task.preprocess)),
+                "postprocess": resolved.as_ref().map(|task| list(&task.postprocess)),
             })
         });
         let models = self.budget.models.iter().map(|model| {

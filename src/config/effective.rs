@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 
 use crate::properties;
 use crate::properties::CompilerConfig;
@@ -118,7 +119,8 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         let mut tables: BTreeMap<&str, String> = BTreeMap::new();
-        let values = self.non_default();
+        let mut values = self.non_default();
+        values.retain(|(name, value)| !is_of_this_machine(name, value));
         for (name, value) in &values {
             match name.rsplit_once('.') {
                 Some((table, key)) if !self.entries.contains_key(name) => {
@@ -133,6 +135,15 @@ impl Config {
             let _ = write!(text, "{gap}[{}]\n{lines}", header.join("."));
         }
         text
+    }
+
+    /// Every property's value as packages hold it: an absolute directory belongs to this machine and is left at its
+    /// default.
+    pub fn packaged(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        properties::all().iter().filter_map(|row| {
+            let value = &self.entries.get(row.name)?.value;
+            Some((row.name, if is_of_this_machine(row.name, value) { &row.default } else { value }))
+        })
     }
 
     /// The settings that enter the key of a step: every property that influences it and what of the kept keys may, as
@@ -152,6 +163,12 @@ impl Config {
         let all = self.entries.iter().chain(&self.extra);
         all.map(|(name, traced)| (name.clone(), traced.value.canonical())).collect()
     }
+}
+
+/// Whether a value is an absolute path of a path-valued property: nothing below `build/` may hold one (SPEC 8).
+fn is_of_this_machine(name: &str, value: &Value) -> bool {
+    let is_path = properties::find(name).is_some_and(|row| row.kind == properties::Kind::Path);
+    is_path && matches!(value, Value::Text(text) if Path::new(text).is_absolute())
 }
 
 /// A key of a section counts where the section did; of any other nobody knows, so it counts for both steps that an

@@ -47,6 +47,7 @@ pub struct NetworkRequest<'a> {
 
 /// What holds for all networks of a build.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct PlanOptions<'a> {
     /// Calibration images where the card does not say.
     pub images: u32,
@@ -58,6 +59,8 @@ pub struct PlanOptions<'a> {
     pub allow_random: bool,
     /// Stop after quantize.
     pub quantize_only: bool,
+    /// Whether a warning keeps a network from being planned.
+    pub strict: bool,
     /// What enters the key of a kind of step.
     pub tool: &'a dyn Fn(StepKind) -> String,
 }
@@ -97,6 +100,10 @@ pub fn plan(networks: &[NetworkRequest<'_>], options: &PlanOptions<'_>) -> Plan 
         let before = plan.unplanned.len();
         for request in &network.models {
             match builder.facts(network.card, request) {
+                Ok((_, warnings)) if options.strict && !warnings.is_empty() => {
+                    let unplanned = refused(network.card, request.model, StepKind::Quantize, false, warnings);
+                    plan.unplanned.push(*unplanned);
+                }
                 Ok((facts, warnings)) => {
                     plan.warnings.extend(warnings);
                     models.push((request, facts));
@@ -118,8 +125,15 @@ struct Facts {
     external: Vec<(String, PathBuf)>,
     preprocess: crate::imaging::Preprocess,
     images: Images,
-    random: Option<u64>,
+    random: Option<Random>,
     labels_file: Option<PathBuf>,
+}
+
+/// Random data instead of calibration images.
+#[derive(Clone, Copy)]
+struct Random {
+    seed: u64,
+    samples: usize,
 }
 
 struct Builder<'a> {
@@ -181,7 +195,7 @@ impl Builder<'_> {
         card: &Card,
         model: &Model,
         warnings: &mut Vec<Diagnostic>,
-    ) -> Result<(Images, Option<u64>), Box<Diagnostic>> {
+    ) -> Result<(Images, Option<Random>), Box<Diagnostic>> {
         let options = self.options;
         let by_card = model.extra.num_cal_images.as_ref().map(|count| count.value);
         let wanted = by_card.filter(|_| !options.images_are_explicit).unwrap_or(options.images) as usize;
@@ -189,7 +203,13 @@ impl Builder<'_> {
         let found = card.calibration(model);
         let (folder, place) = match found.and_then(|chosen| {
             let read = self.folder(&chosen.folder);
-            let read = read.map_err(|error| no_images(card, &error.to_string(), &chosen.place, error.hint()))?;
+            let read = read.map_err(|error| {
+                if error.is_not_found() {
+                    return no_images(card, &error.to_string(), &chosen.place, None);
+                }
+                let problem = Diagnostic::error("build/unreadable", error.to_string());
+                Box::new(problem.at_place(Some(&chosen.place)).maybe_hint(error.hint()))
+            })?;
             if read.images.is_empty() {
                 let what = format!("there is no image in `{}`", card.shown(&chosen.folder));
                 return Err(no_images(card, &what, &chosen.place, None));
@@ -197,7 +217,15 @@ impl Builder<'_> {
             Ok((read, chosen.place))
         }) {
             Ok(found) => found,
-            Err(_) if options.allow_random => return Ok((Images::default(), Some(seed.unwrap_or(0)))),
+            Err(problem) if options.allow_random && NO_IMAGES.contains(&problem.code) => {
+                let message =
+                    format!("`{}` is calibrated on random data: its accuracy means nothing", model.name.value);
+                let warning = Diagnostic::warning("build/random-calibration", message)
+                    .at_place(problem.place.as_ref())
+                    .hint("give it pictures of what it will see");
+                warnings.push(warning.network(card.name.value.as_str()).model(model.name.value.as_str()));
+                return Ok((Images::default(), Some(Random { seed: seed.unwrap_or(0), samples: wanted })));
+            }
             Err(problem) => return Err(problem),
         };
         let held_out = match card.evaluation(model)? {
@@ -236,7 +264,11 @@ impl Builder<'_> {
     fn add(&self, network: &NetworkRequest<'_>, models: Vec<(&ModelRequest<'_>, Facts)>, graph: &mut Graph<StepWork>) {
         let name = network.card.name.value.as_str();
         let mut packed = Vec::new();
+        // A network that is built in part keeps what earlier builds made of the rest; one whose card wants less does not.
         let mut complete = network.whole && !self.options.quantize_only;
+        if !complete {
+            graph.mark_partial(name);
+        }
         for (request, facts) in models {
             match self.add_model(network.card, request, facts, graph) {
                 Some(steps) => packed.push((request.model.name.value.clone(), steps)),
@@ -244,7 +276,6 @@ impl Builder<'_> {
             }
         }
         if !complete || packed.is_empty() {
-            graph.mark_partial(name);
             return;
         }
         let mut inputs = Vec::new();
@@ -298,8 +329,8 @@ impl Builder<'_> {
         }
         let settings = QuantizeSettings {
             preprocess: facts.preprocess,
-            random_calibration: facts.random,
-            calibration_images: facts.random.map_or(images.calibration.len(), |_| self.options.images as usize),
+            random_calibration: facts.random.map(|random| random.seed),
+            calibration_images: facts.random.map_or(images.calibration.len(), |random| random.samples),
             labels: images.labels,
             class_count: model.num_classes as usize,
             min_sqnr_db: model.extra.axzoo.min_sqnr_db.as_ref().map(|floor| floor.value),
@@ -359,6 +390,9 @@ impl Builder<'_> {
         }
     }
 }
+
+/// What `--allow-random` is an answer to; anything else that keeps images from being found stays an error.
+const NO_IMAGES: [&str; 3] = ["build/no-images", "card/no-images", "card/dataset-missing"];
 
 fn no_images(card: &Card, what: &str, place: &Place, hint: Option<&str>) -> Box<Diagnostic> {
     let hint = hint.unwrap_or(
@@ -421,10 +455,7 @@ fn origins(card: &Card, model: &Model, config: &Config) -> BTreeMap<String, (Str
 }
 
 fn effective_json(config: &Config) -> Value {
-    let values = config
-        .properties()
-        .map(|(name, traced)| (name.to_owned(), serde_json::to_value(&traced.value).unwrap_or(Value::Null)));
-    Value::Object(values.collect())
+    Value::Object(config.packaged().map(|(name, value)| (name.to_owned(), value.to_json())).collect())
 }
 
 fn without_configuration(entries: &mut serde_json::Map<String, Value>) {
@@ -434,13 +465,13 @@ fn without_configuration(entries: &mut serde_json::Map<String, Value>) {
 
 fn model_info(model: &Model, execution_cores: u32) -> ModelInfo {
     let text = |text: &Option<crate::cards::Spanned<String>>| text.as_ref().map(|text| text.value.clone());
-    // An absolute path is this machine's business; the file's name is enough to know the weights by.
-    let written = |path: &Option<crate::cards::PathValue>| {
-        let path = path.as_ref()?;
-        let is_absolute = Path::new(&path.written).is_absolute();
-        let name = Path::new(&path.written).file_name()?.to_string_lossy().into_owned();
-        Some(if is_absolute { name } else { path.written.clone() })
+    // An absolute path is this machine's business; the last name is enough to know a file by.
+    let portable = |written: &str| {
+        let is_absolute = Path::new(written).is_absolute();
+        let name = Path::new(written).file_name().map(|name| name.to_string_lossy().into_owned());
+        if is_absolute { name } else { Some(written.to_owned()) }
     };
+    let written = |path: &Option<crate::cards::PathValue>| portable(&path.as_ref()?.written);
     let mut extra = model.node.get("extra_kwargs").map_or(Value::Null, crate::yaml::Node::to_json);
     if extra.is_null() {
         extra = Value::Object(serde_json::Map::new());
@@ -468,7 +499,7 @@ fn model_info(model: &Model, execution_cores: u32) -> ModelInfo {
         prequantized_url: text(&model.prequantized.url),
         prequantized_md5: text(&model.prequantized.md5),
         dataset: text(&model.dataset),
-        base_dir: model.node.get("base_dir").and_then(|node| node.as_text()).map(ToOwned::to_owned),
+        base_dir: model.node.get("base_dir").and_then(|node| portable(node.as_text()?)),
         class_name: text(&model.class),
         class_path: written(&model.class_path),
         version: text(&model.version),

@@ -41,7 +41,7 @@ pub struct CleanSettings {
     /// The card's `input_tensor_shape`, batch included, in the order of its layout.
     pub input_shape: Vec<usize>,
     /// The compiler properties that the cleaner reads, canonical.
-    #[serde(flatten)]
+    #[serde(skip)]
     pub properties: BTreeMap<String, String>,
 }
 
@@ -63,7 +63,7 @@ pub struct QuantizeSettings {
     /// The card's floor for top-1 agreement with float, 0 to 1.
     pub min_top1_agreement: Option<f64>,
     /// The compiler properties that the quantizer reads, canonical.
-    #[serde(flatten)]
+    #[serde(skip)]
     pub properties: BTreeMap<String, String>,
 }
 
@@ -73,7 +73,7 @@ pub struct LowerSettings {
     /// Cores that the model is compiled for: the batch of its manifest.
     pub cores: u32,
     /// The compiler properties that lowering reads, canonical.
-    #[serde(flatten)]
+    #[serde(skip)]
     pub properties: BTreeMap<String, String>,
 }
 
@@ -179,12 +179,24 @@ impl Settings {
         let mut flat = BTreeMap::new();
         // A settings struct always serializes: maps have text keys and no value is refused.
         flatten("", &serde_json::to_value(self).unwrap_or(Value::Null), &mut flat);
+        // Compiler properties are canonical already, and stand under their own names.
+        let properties = match self {
+            Self::Clean(settings) => Some(&settings.properties),
+            Self::Quantize(settings) => Some(&settings.properties),
+            Self::Lower(settings) => Some(&settings.properties),
+            Self::Fetch(_) | Self::Pack(_) | Self::Bundle(_) => None,
+        };
+        flat.extend(properties.into_iter().flatten().map(|(name, text)| (name.clone(), text.clone())));
         flat
     }
 }
 
+/// No two values give the same flat settings: texts are quoted, dots in keys are escaped, places in lists are bracketed.
 fn flatten(name: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
-    let below = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") };
+    let below = |part: &str| {
+        let part = part.replace('\\', "\\\\").replace('.', "\\.").replace('[', "\\[");
+        if name.is_empty() { part } else { format!("{name}.{part}") }
+    };
     let text = match value {
         Value::Object(entries) if !entries.is_empty() => {
             for (key, value) in entries {
@@ -194,11 +206,10 @@ fn flatten(name: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
         }
         Value::Array(items) if !items.is_empty() => {
             for (index, value) in items.iter().enumerate() {
-                flatten(&below(&index.to_string()), value, flat);
+                flatten(&format!("{name}[{index}]"), value, flat);
             }
             return;
         }
-        Value::String(text) => text.clone(),
         Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
             Some(float) => format!("f64:{:016x}", float.to_bits()),
             None => number.to_string(),
@@ -227,9 +238,38 @@ mod tests {
     fn floats_enter_a_key_as_bits() {
         let mut flat = BTreeMap::new();
         flatten("", &serde_json::json!({"a": {"b": [0.25, 1]}, "c": null, "d": "x"}), &mut flat);
-        let expected = [("a.b.0", "f64:3fd0000000000000"), ("a.b.1", "1"), ("c", "null"), ("d", "x")];
+        let expected = [("a.b[0]", "f64:3fd0000000000000"), ("a.b[1]", "1"), ("c", "null"), ("d", "\"x\"")];
         assert_eq!(flat, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
         assert_eq!(readable("f64:3fd0000000000000"), "0.25");
-        assert_eq!(readable("per_tensor_histogram"), "per_tensor_histogram");
+        assert_eq!(readable("\"per_tensor_histogram\""), "per_tensor_histogram");
+    }
+
+    #[test]
+    fn different_settings_are_never_the_same_key() {
+        let values = [
+            serde_json::json!({"k": "5"}),
+            serde_json::json!({"k": 5}),
+            serde_json::json!({"k": "true"}),
+            serde_json::json!({"k": true}),
+            serde_json::json!({"k": "null"}),
+            serde_json::json!({"k": null}),
+            serde_json::json!({"k": [1]}),
+            serde_json::json!({"k": {"0": 1}}),
+            serde_json::json!({"k[0]": 1}),
+            serde_json::json!({"a.b": 1}),
+            serde_json::json!({"a": {"b": 1}}),
+            serde_json::json!({"k": []}),
+            serde_json::json!({"k": {}}),
+            serde_json::json!({"k": "[]"}),
+            serde_json::json!({"k": 0.25}),
+            serde_json::json!({"k": "f64:3fd0000000000000"}),
+        ];
+        let mut seen = BTreeMap::new();
+        for value in values {
+            let mut flat = BTreeMap::new();
+            flatten("", &value, &mut flat);
+            let before = seen.insert(format!("{flat:?}"), value.clone());
+            assert_eq!(before, None, "{value} has the key of another value");
+        }
     }
 }

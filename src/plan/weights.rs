@@ -23,11 +23,14 @@ impl Weights {
     pub(super) fn external(&mut self, weights: &Path) -> Result<Vec<(String, PathBuf)>, FsError> {
         let Some(folder) = weights.parent() else { return Ok(Vec::new()) };
         if !self.candidates.contains_key(folder) {
-            let mut names = fs::files_below(folder)?;
-            names.retain(|name| {
-                let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-                !NOT_TENSORS.contains(&extension)
+            // This folder only: below it may lie anything, such as the whole zoo.
+            let files = fs::list(folder)?.into_iter().filter(|path| fs::is_file(path));
+            let names = files.filter_map(|path| {
+                let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+                let excluded = NOT_TENSORS.contains(&extension.unwrap_or_default().as_str());
+                (!excluded).then(|| path.file_name().map(|name| name.to_string_lossy().into_owned()))?
             });
+            let names = names.collect();
             self.candidates.insert(folder.to_owned(), names);
         }
         let candidates = self.candidates.get(folder).map_or(&[][..], Vec::as_slice);

@@ -23,6 +23,6 @@ impl StepSettings for StepWork {
         let key = key.strip_prefix("compile_config.").unwrap_or(key);
         let exact = self.origins.get(key);
         // `preprocess.operators.2.mean.0` was said where `preprocess` was.
-        exact.or_else(|| self.origins.get(key.split('.').next().unwrap_or(key))).cloned()
+        exact.or_else(|| self.origins.get(key.split(['.', '[']).next().unwrap_or(key))).cloned()
     }
 }

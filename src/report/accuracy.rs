@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::table::{Align, table};
 use crate::base::fs;
 use crate::compiler::quantize::QuantizationReport;
@@ -13,6 +15,8 @@ pub struct Accuracy {
     pub subject: String,
     /// Calibration and held-out images.
     pub images: (usize, usize),
+    /// Whether calibration saw random data instead of images.
+    pub random: bool,
     /// Share of held-out images that float and int8 get right, where classes are known.
     pub top1: Option<(f64, f64)>,
     /// Share of held-out images on which both name the same class, for classifiers.
@@ -25,11 +29,14 @@ pub struct Accuracy {
 #[must_use]
 pub fn read_accuracy(build: &Path, network: &str, model: &str) -> Option<Accuracy> {
     let path = build.join(network).join(model).join("quantized/report.json");
-    let report: QuantizationReport = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    let value: Value = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    let random = value["random_calibration"] == Value::Bool(true);
+    let report: QuantizationReport = serde_json::from_value(value).ok()?;
     let evaluation = report.evaluation.as_ref();
     let classes = evaluation.and_then(|evaluation| evaluation.classification.as_ref());
     Some(Accuracy {
         subject: if network == model { network.to_owned() } else { format!("{network}/{model}") },
+        random,
         images: (report.calibration_images, evaluation.map_or(0, |evaluation| evaluation.images)),
         top1: classes.and_then(|classes| classes.float_top1.zip(classes.int8_top1)),
         agreement: classes.map(|classes| classes.top1_agreement),
@@ -47,7 +54,7 @@ pub fn accuracy_table(rows: &[Accuracy]) -> String {
             let (calibration, held_out) = row.images;
             vec![
                 row.subject.clone(),
-                calibration.to_string(),
+                if row.random { "RANDOM DATA".to_owned() } else { calibration.to_string() },
                 held_out.to_string(),
                 percent(row.top1.map(|(float, _)| float)),
                 percent(row.top1.map(|(_, int8)| int8)),

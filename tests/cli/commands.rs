@@ -110,6 +110,16 @@ fn the_packages_hold_what_the_runtime_opens() {
     let mut bundle = names("build/digit-cascade/digit-cascade.zip");
     bundle.sort();
     assert_eq!(bundle, ["digit-finder.axm", "digit-reader.axm", "network.json"]);
+    let file = std::fs::File::open(space.path("build/digit-cascade/digit-cascade.zip")).expect("there");
+    let mut archive = zip::ZipArchive::new(file).expect("a ZIP file");
+    let network: Value = serde_json::from_reader(archive.by_name("network.json").expect("there")).expect("JSON");
+    let finder = &network["pipeline"][0];
+    assert_eq!(finder["model"], "digit-finder");
+    // The finder's operators stand in a template, with marks that the card's values replace.
+    assert!(finder["preprocess"].as_array().is_some_and(|operators| operators.len() >= 2), "{finder:#}");
+    assert!(finder["postprocess"][0]["decode-cell"].is_object(), "{finder:#}");
+    assert!(!finder.to_string().contains("{{"), "{finder:#}");
+    assert_eq!(network["pipeline"][1]["input"]["where"], finder["task"]);
     let info = json(&space.read("build/digit-cascade/digit-reader/model_info.json"));
     assert_eq!(info["name"], "digit-reader");
     assert_eq!(info["labels"].as_array().map(Vec::len), Some(10));

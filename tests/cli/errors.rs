@@ -134,7 +134,7 @@ const CASES: &[Case] = &[
         change: |_| {},
         arguments: "build all --aipu-cores 9",
         code: 2,
-        says: &["--aipu-cores"],
+        says: &["--aipu-cores", "1..=8"],
     },
 ];
 
@@ -186,6 +186,34 @@ fn a_cascade_over_budget_is_refused_before_any_work() {
     assert!(!space.path("build").exists(), "{}", run.stderr);
     space.axzoo("check").expect_code(1).says("1.25");
     space.axzoo("cascade").expect_code(1).says("1.25");
+}
+
+#[test]
+fn a_flag_for_one_model_is_refused_for_a_cascade() {
+    let space = Space::only("digit-cascade");
+    space.axzoo("build all --aipu-cores 2").expect_code(2).says("networks of one model").says("`digit-cascade` has 2");
+}
+
+#[test]
+fn random_calibration_needs_consent_and_is_said_loudly() {
+    let space = Space::only("digits");
+    for image in space.images("data/digits", "calibration") {
+        fs::remove_file(image).expect("removed");
+    }
+    space.axzoo("build").expect_code(1);
+    space.axzoo("build --allow-random").expect_code(0).says("build/random-calibration").says("RANDOM DATA");
+    assert!(space.read("build/digits/digits/quantized/report.txt").contains("RANDOM DATA"));
+    space.axzoo("build --allow-random --strict").expect_code(1);
+}
+
+#[test]
+fn no_absolute_directory_reaches_a_package() {
+    let space = Space::only("digits");
+    space.axzoo("build --set output_dir=/somewhere/of/mine --set model_debug_save_dir=/there").expect_code(0);
+    for (name, bytes) in space.tree("build") {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("/somewhere/of/mine") && !text.contains("/there"), "{name}");
+    }
 }
 
 #[test]

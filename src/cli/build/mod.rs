@@ -12,6 +12,7 @@ use super::plans::Planned;
 use super::settings::Flags;
 use super::zoo::{Network, Zoo};
 use crate::base::CancelToken;
+use crate::cards::BrokenCard;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::diag::to_json;
@@ -100,7 +101,7 @@ fn run_error(error: &ExecError) -> Failure {
 
 /// Cards that the targets mean and that cannot be read.
 fn broken_cards(zoo: &Zoo, targets: &[String], everything: bool) -> Vec<Refusal> {
-    let meant = zoo.catalog.broken.iter().filter(|broken| everything || means(targets, broken));
+    let meant = zoo.catalog.broken.iter().filter(|broken| everything || means(zoo, targets, broken));
     meant
         .map(|broken| Refusal {
             network: broken.name.clone().unwrap_or_else(|| broken.file.clone()),
@@ -112,11 +113,9 @@ fn broken_cards(zoo: &Zoo, targets: &[String], everything: bool) -> Vec<Refusal>
         .collect()
 }
 
-fn means(targets: &[String], broken: &crate::cards::BrokenCard) -> bool {
-    targets.iter().any(|target| {
-        let network = target.split('/').next().unwrap_or(target);
-        broken.file.ends_with(target.as_str()) || broken.name.as_deref().is_some_and(|name| name == network)
-    })
+/// Whether one of the targets names this card.
+fn means(zoo: &Zoo, targets: &[String], broken: &BrokenCard) -> bool {
+    targets.iter().any(|target| broken.is_meant_by(&zoo.relative_target(target), zoo.root()))
 }
 
 /// Problems of the cards that are to be built; of all cards when everything is.
@@ -124,7 +123,7 @@ fn relevant(zoo: &Zoo, networks: &[Network<'_>], targets: &[String], everything:
     let concerns = |problem: &&Diagnostic| {
         let Some(file) = problem.file_name() else { return true };
         networks.iter().any(|network| network.card.source.name() == file)
-            || zoo.catalog.broken.iter().any(|broken| broken.file == file && means(targets, broken))
+            || zoo.catalog.broken.iter().any(|broken| broken.file == file && means(zoo, targets, broken))
     };
     zoo.catalog.problems.iter().filter(|problem| everything || concerns(problem)).cloned().collect()
 }
@@ -170,10 +169,14 @@ fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool) -> String {
 
 /// The accuracy of each model that was quantized, or whose result came back from the store, in this run.
 fn accuracy(summary: &Summary, build_root: &Path) -> String {
-    let quantized = summary
-        .steps
-        .iter()
-        .filter(|step| step.step == StepKind::Quantize && matches!(step.outcome.word(), "ran" | "restored"));
+    // Only a network that is whole has its reports of this run in `build/`.
+    let whole = |network: &str| {
+        let mut of_network = summary.steps.iter().filter(|step| step.network == network);
+        of_network.all(|step| step.outcome.is_good())
+    };
+    let quantized = summary.steps.iter().filter(|step| {
+        step.step == StepKind::Quantize && matches!(step.outcome.word(), "ran" | "restored") && whole(&step.network)
+    });
     let mut rows: Vec<_> =
         quantized.filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?)).collect();
     rows.sort_by(|a, b| a.subject.cmp(&b.subject));

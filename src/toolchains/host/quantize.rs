@@ -52,7 +52,11 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
         entries.insert("random_calibration".to_owned(), json!(settings.random_calibration.is_some()));
     }
     write("report.json", format!("{report:#}\n").as_bytes())?;
-    write("report.txt", quantized.report.to_text().as_bytes())?;
+    let warning = match &random {
+        Some(_) => "CALIBRATED ON RANDOM DATA: the ranges, and so the accuracy, mean nothing\n",
+        None => "",
+    };
+    write("report.txt", format!("{warning}{}", quantized.report.to_text()).as_bytes())?;
     let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json");
     write("quantized_model_manifest.json", &manifest.to_json())?;
     check_floors(&quantized.report, settings)

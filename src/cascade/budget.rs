@@ -171,7 +171,8 @@ impl Budget {
     #[must_use]
     pub fn arithmetic(&self) -> String {
         let used = || self.models.iter().filter(|model| model.instances > 0);
-        let cores: Vec<String> = used().map(|model| model.execution_cores.to_string()).collect();
+        let with_cores = self.models.iter().filter(|model| model.execution_cores > 0);
+        let cores: Vec<String> = with_cores.map(|model| model.execution_cores.to_string()).collect();
         let shares: Vec<String> = used()
             .map(|model| match model.instances {
                 1 => model.resources.to_string(),

@@ -12,6 +12,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 usage; 70 a 
 #[derive(Debug, Parser)]
 #[command(name = "axzoo", version, after_help = EXIT_CODES, propagate_version = true)]
 pub(super) struct Cli {
+    /// Root of the zoo [default: the nearest folder upwards with axzoo.toml or `model_cards`/]
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub(super) directory: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -35,9 +38,6 @@ pub(super) enum Command {
 /// Where the zoo is and what device it is for.
 #[derive(Debug, Args)]
 pub(super) struct ZooFlags {
-    /// Root of the zoo [default: the nearest folder upwards with axzoo.toml or `model_cards`/]
-    #[arg(short = 'C', value_name = "DIR")]
-    pub(super) directory: Option<PathBuf>,
     /// Folder searched for cards; may be repeated
     #[arg(long, value_name = "DIR")]
     cards: Vec<String>,

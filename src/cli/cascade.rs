@@ -1,20 +1,30 @@
 //! `axzoo cascade`: how networks share the device, with the arithmetic.
 
+use std::path::Path;
+
 use super::args::{CascadeArgs, Format};
 use super::failure::Failure;
 use super::output::Output;
 use super::settings::Flags;
-use super::zoo::Zoo;
+use super::zoo::{Network, Zoo};
 use crate::cascade;
 use crate::cascade::Budget;
-use crate::diag::Diagnostic;
+use crate::diag::Severity;
 
 /// Shows the budget of each network; of several named ones also together.
-pub(super) fn cascade(arguments: &CascadeArgs, output: Output) -> Result<(), Failure> {
-    let zoo = Zoo::load(&arguments.zoo, Flags::new())?;
+pub(super) fn cascade(arguments: &CascadeArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    let zoo = Zoo::load(&arguments.zoo, Flags::new(), directory)?;
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
-    let mut budgets: Vec<Budget> = networks.iter().map(|network| network.budget.clone()).collect();
-    let mut problems: Vec<Diagnostic> = networks.iter().flat_map(|network| network.problems.clone()).collect();
+    // Sums over a configuration that could not be read say nothing.
+    let readable = |network: &&Network<'_>| {
+        !network
+            .problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error && problem.code.starts_with("config/"))
+    };
+    let mut budgets: Vec<Budget> = networks.iter().filter(readable).map(|network| network.budget.clone()).collect();
+    let mut problems = zoo.card_problems(&networks, &arguments.targets);
+    problems.extend(networks.iter().flat_map(|network| network.problems.clone()));
     if arguments.targets.len() > 1 && networks.len() > 1 {
         let (together, more) = Budget::combine(&budgets);
         budgets.push(together);
@@ -28,6 +38,7 @@ pub(super) fn cascade(arguments: &CascadeArgs, output: Output) -> Result<(), Fai
         }
         Format::Json => output.data(&format!("{:#}\n", cascade::to_json(&budgets))),
     }
-    let failed = budgets.iter().any(|budget| !budget.ok) || problems.iter().any(|problem| zoo.is_error(problem));
-    if failed || (networks.is_empty() && !zoo.catalog.broken.is_empty()) { Err(Failure::Reported) } else { Ok(()) }
+    let failed =
+        budgets.iter().any(|budget| !budget.ok) || problems.iter().any(|problem| problem.severity == Severity::Error);
+    if failed { Err(Failure::Reported) } else { Ok(()) }
 }

@@ -1,5 +1,7 @@
 //! `axzoo check`: everything that can be found with nothing but the cards.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::args::{CheckArgs, Format};
@@ -8,22 +10,17 @@ use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::check::check_card;
-use crate::diag::Diagnostic;
+use crate::diag::Severity;
 use crate::diag::count;
 use crate::diag::to_json;
 
 /// Checks what the targets name; errors make it fail.
-pub(super) fn check(arguments: &CheckArgs, output: Output) -> Result<(), Failure> {
-    let zoo = Zoo::load(&arguments.zoo, Flags::new())?;
+pub(super) fn check(arguments: &CheckArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    let zoo = Zoo::load(&arguments.zoo, Flags::new(), directory)?;
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
-    let everything = arguments.targets.is_empty() || arguments.targets.iter().any(|target| target == "all");
-    let selected = |problem: &&Diagnostic| {
-        let file = problem.file_name();
-        everything || networks.iter().any(|network| Some(network.card.source.name()) == file)
-    };
-    let mut problems: Vec<Diagnostic> = zoo.catalog.problems.iter().filter(selected).cloned().collect();
+    let mut problems = zoo.card_problems(&networks, &arguments.targets);
     for network in &networks {
-        problems.extend(check_card(network.card, network.only));
+        problems.extend(zoo.graded(check_card(network.card, network.only)));
         problems.extend(network.problems.iter().cloned());
     }
     problems.sort_by_key(|problem| {
@@ -49,5 +46,5 @@ pub(super) fn check(arguments: &CheckArgs, output: Output) -> Result<(), Failure
             ));
         }
     }
-    if problems.iter().any(|problem| zoo.is_error(problem)) { Err(Failure::Reported) } else { Ok(()) }
+    if problems.iter().any(|problem| problem.severity == Severity::Error) { Err(Failure::Reported) } else { Ok(()) }
 }

@@ -1,5 +1,7 @@
 //! `axzoo list`: the networks of a zoo and whether they are up to date.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::args::{Format, ListArgs};
@@ -9,6 +11,7 @@ use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::base::fs;
 use crate::diag::Diagnostic;
+use crate::diag::printable;
 use crate::exec;
 use crate::exec::Outcome;
 use crate::report::Align;
@@ -16,10 +19,10 @@ use crate::report::bytes;
 use crate::report::table;
 
 /// Lists all networks.
-pub(super) fn list(arguments: &ListArgs, output: Output) -> Result<(), Failure> {
+pub(super) fn list(arguments: &ListArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
     let mut flags = Flags::new();
     arguments.store.add_to(&mut flags);
-    let zoo = Zoo::load(&arguments.zoo, flags)?;
+    let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
     let networks = zoo.networks(&[], &arguments.config)?;
     let planned = zoo.plan(&networks, &arguments.store, false);
     let failed =
@@ -76,6 +79,9 @@ pub(super) fn list(arguments: &ListArgs, output: Output) -> Result<(), Failure> 
                 ("models", Align::Left),
                 ("card", Align::Left),
             ];
+            // A card's name is whatever its author typed; the terminal gets none of its control characters.
+            let rows: Vec<Vec<String>> =
+                rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
             output.data(&table(&head, &rows));
         }
     }

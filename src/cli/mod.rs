@@ -14,6 +14,7 @@ mod why;
 mod zoo;
 
 use std::panic;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,11 +28,15 @@ use self::output::Output;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new();
-    let Ok(result) = panic::catch_unwind(|| run(&cli.command, output)) else {
+    let Ok(result) = panic::catch_unwind(|| run(&cli.command, output, cli.directory.as_deref())) else {
         output.note("error: this is a bug in axzoo; please report it with the lines above and the command\n");
         return ExitCode::from(BUG);
     };
     match result {
+        Ok(()) if output.is_lost() => {
+            output.note("error: standard output could not be written\n");
+            Failure::Reported.code()
+        }
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             match &failure {
@@ -44,15 +49,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command, output: Output) -> Result<(), Failure> {
+fn run(command: &Command, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
     match command {
-        Command::Build(arguments) => build::build(arguments, output),
-        Command::Check(arguments) => check::check(arguments, output),
-        Command::Why(arguments) => why::why(arguments, output),
-        Command::List(arguments) => list::list(arguments, output),
-        Command::Cascade(arguments) => cascade::cascade(arguments, output),
+        Command::Build(arguments) => build::build(arguments, output, directory),
+        Command::Check(arguments) => check::check(arguments, output, directory),
+        Command::Why(arguments) => why::why(arguments, output, directory),
+        Command::List(arguments) => list::list(arguments, output, directory),
+        Command::Cascade(arguments) => cascade::cascade(arguments, output, directory),
         Command::Config(arguments) => match &arguments.command {
-            ConfigCommand::Show(arguments) => config::show(arguments, output),
+            ConfigCommand::Show(arguments) => config::show(arguments, output, directory),
         },
     }
 }

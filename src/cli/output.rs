@@ -1,13 +1,18 @@
 //! The two streams: data on standard output, everything else on standard error.
 #![expect(clippy::disallowed_methods, reason = "NO_COLOR and TERM are read here and nowhere else")]
 
-use std::io::{IsTerminal, Write};
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::diag::Colour;
 use crate::diag::Diagnostic;
 use crate::diag::render;
 
-/// Where a command writes. A closed pipe is no error: whoever read has read enough.
+/// Whether data was lost: standard output could not be written, and not because its reader had read enough.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Where a command writes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
     colour: Colour,
@@ -19,7 +24,7 @@ impl Output {
     pub(super) fn new() -> Self {
         let refused = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        let colour = if std::io::stderr().is_terminal() && !refused && !dumb { Colour::Ansi } else { Colour::Never };
+        let colour = if io::stderr().is_terminal() && !refused && !dumb { Colour::Ansi } else { Colour::Never };
         Self { colour, dumb }
     }
 
@@ -28,22 +33,52 @@ impl Output {
         self.dumb
     }
 
+    /// Whether data was lost on the way to standard output.
+    #[expect(clippy::unused_self, reason = "a stream is asked through its owner only")]
+    pub(super) fn is_lost(self) -> bool {
+        LOST.load(Ordering::Relaxed)
+    }
+
     /// What was asked for.
-    #[expect(clippy::unused_self, reason = "a stream is written through its owner only")]
-    pub(super) fn data(self, text: &str) {
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    pub(super) fn data(mut self, text: &str) {
+        // What cannot be written is remembered by `write`.
+        let _ = self.write_all(text.as_bytes()).and_then(|()| self.flush());
     }
 
     /// What the user should know.
     #[expect(clippy::unused_self, reason = "a stream is written through its owner only")]
     pub(super) fn note(self, text: &str) {
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
-    /// Problems, a blank line after each.
+    /// Problems, each once, a blank line after each.
     pub(super) fn diagnostics(self, problems: &[Diagnostic]) {
-        for problem in problems {
-            self.note(&format!("{}\n", render(problem, self.colour)));
+        let mut shown = BTreeSet::new();
+        for text in problems.iter().map(|problem| render(problem, self.colour)) {
+            if shown.insert(text.clone()) {
+                self.note(&format!("{text}\n"));
+            }
         }
+    }
+}
+
+/// Remembers a failure; a closed pipe is none, since whoever read has read enough.
+fn remember<T>(result: io::Result<T>) -> io::Result<T> {
+    if let Err(error) = &result
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        LOST.store(true, Ordering::Relaxed);
+    }
+    result
+}
+
+/// Standard output.
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        remember(io::stdout().lock().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        remember(io::stdout().lock().flush())
     }
 }

@@ -4,6 +4,7 @@ use super::args::StoreFlags;
 use super::build::identity;
 use super::zoo::{Network, Zoo};
 use crate::diag::Diagnostic;
+use crate::diag::Severity;
 use crate::plan::ModelRequest;
 use crate::plan::NetworkRequest;
 use crate::plan::Plan;
@@ -30,7 +31,9 @@ impl Zoo {
         for network in networks {
             let card_problems =
                 self.catalog.problems.iter().filter(|problem| problem.file_name() == Some(network.card.source.name()));
-            if let Some(problem) = network.problems.iter().chain(card_problems).find(|problem| self.is_error(problem)) {
+            if let Some(problem) =
+                network.problems.iter().chain(card_problems).find(|problem| problem.severity == Severity::Error)
+            {
                 refusals.push(Refusal {
                     network: network.name().to_owned(),
                     model: problem.model.clone(),

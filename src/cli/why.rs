@@ -1,5 +1,7 @@
 //! `axzoo why`: what would run, and every reason.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::args::{Format, WhyArgs};
@@ -8,6 +10,7 @@ use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::diag::Diagnostic;
+use crate::diag::Severity;
 use crate::diag::printable;
 use crate::exec;
 use crate::exec::Explanation;
@@ -21,16 +24,17 @@ use crate::store::Difference;
 const SHOWN: usize = 20;
 
 /// Explains what the targets name.
-pub(super) fn why(arguments: &WhyArgs, output: Output) -> Result<(), Failure> {
+pub(super) fn why(arguments: &WhyArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
     let mut flags = Flags::new();
     arguments.store.add_to(&mut flags);
-    let zoo = Zoo::load(&arguments.zoo, flags)?;
+    let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
     let planned = zoo.plan(&networks, &arguments.store, false);
+    output.diagnostics(&zoo.card_problems(&networks, &arguments.targets));
     output.diagnostics(&planned.problems);
     for network in &networks {
         let errors: Vec<Diagnostic> =
-            network.problems.iter().filter(|problem| zoo.is_error(problem)).cloned().collect();
+            network.problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect();
         output.diagnostics(&errors);
     }
     let failed =

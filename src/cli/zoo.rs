@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::settings::{Flags, Resolved, find_root, resolve};
 use crate::base::fs;
 use crate::cards::BoardSettings;
+use crate::cards::BrokenCard;
 use crate::cards::Card;
 use crate::cards::Catalog;
 use crate::cards::CatalogOptions;
@@ -65,10 +66,10 @@ pub(super) struct Network<'a> {
 
 impl Zoo {
     /// Finds the root, layers the settings, reads the cards.
-    pub(super) fn load(flags: &ZooFlags, mut more: Flags) -> Result<Self, Failure> {
+    pub(super) fn load(flags: &ZooFlags, mut more: Flags, directory: Option<&Path>) -> Result<Self, Failure> {
         let standing = std::env::current_dir()
             .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
-        let root = match &flags.directory {
+        let root = match directory {
             Some(folder) => {
                 let root = standing.join(folder);
                 if !fs::is_folder(&root) {
@@ -85,7 +86,7 @@ impl Zoo {
         let resolved = resolve(&root, &more, &variables).map_err(Failure::Usage)?;
         let settings = &resolved.settings;
         let names_cards = more.iter().any(|(flag, _)| *flag == "cards") || variables.contains_key("AXZOO_CARDS");
-        if flags.directory.is_none() && !names_cards && find_root(&standing).is_none() {
+        if directory.is_none() && !names_cards && find_root(&standing).is_none() {
             let message = format!("there is no zoo at `{}` or above it", standing.display());
             let hint = "a zoo has `model_cards/` or `axzoo.toml` at its root; go there, or name it with `-C DIR`";
             return Err(Failure::Usage(vec![Diagnostic::error("settings/no-zoo", message).hint(hint)]));
@@ -115,7 +116,7 @@ impl Zoo {
         resolver.max_compiler_cores =
             variables.get("AXELERA_MAX_COMPILER_CORES").and_then(|text| text.parse().ok()).filter(|cores| *cores > 0);
         resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
-        let catalog = read_catalog(&CatalogOptions {
+        let mut catalog = read_catalog(&CatalogOptions {
             root: root.clone(),
             card_roots: settings.zoo.cards.iter().map(PathBuf::from).collect(),
             exclude: settings.zoo.exclude.clone(),
@@ -123,6 +124,7 @@ impl Zoo {
             variables,
             allow_keys: settings.zoo.allow_keys.clone(),
         });
+        catalog.problems = grade(catalog.problems, settings.zoo.strict);
         Ok(Self { resolved, catalog, device, resolver, standing })
     }
 
@@ -136,10 +138,31 @@ impl Zoo {
         path.strip_prefix(self.root()).unwrap_or(path).display().to_string()
     }
 
-    /// Whether a problem counts as an error under the settings.
-    pub(super) fn is_error(&self, problem: &Diagnostic) -> bool {
-        let limit = if self.resolved.settings.zoo.strict { Severity::Warning } else { Severity::Error };
-        problem.severity >= limit
+    /// Makes errors of warnings, where the settings are strict.
+    pub(super) fn graded(&self, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        grade(problems, self.resolved.settings.zoo.strict)
+    }
+
+    /// Cards that the targets mean and that cannot be read; no targets mean all.
+    pub(super) fn broken(&self, targets: &[String]) -> Vec<&BrokenCard> {
+        let targets: Vec<String> = targets.iter().map(|target| self.relative_target(target)).collect();
+        let meant =
+            |card: &&BrokenCard| targets.is_empty() || targets.iter().any(|it| card.is_meant_by(it, self.root()));
+        self.catalog.broken.iter().filter(meant).collect()
+    }
+
+    /// Problems of the cards that the targets mean, and those of no card; all when everything is meant.
+    pub(super) fn card_problems(&self, networks: &[Network<'_>], targets: &[String]) -> Vec<Diagnostic> {
+        let everything = targets.is_empty() || targets.iter().any(|target| target == "all");
+        let broken = self.broken(targets);
+        let concerns = |problem: &&Diagnostic| match problem.file_name() {
+            Some(file) if !everything => {
+                networks.iter().any(|network| network.card.source.name() == file)
+                    || broken.iter().any(|card| card.file == file)
+            }
+            _ => true,
+        };
+        self.catalog.problems.iter().filter(concerns).cloned().collect()
     }
 
     /// The networks that targets name, resolved; no targets mean all.
@@ -151,6 +174,15 @@ impl Zoo {
                 let names: Vec<&str> = target.nearest.iter().map(String::as_str).collect();
                 let hint = crate::base::did_you_mean(&names)
                     .unwrap_or_else(|| "`axzoo list` shows the networks of this zoo".to_owned());
+                let parts = target.target.split_once('/');
+                let card =
+                    parts.and_then(|(network, _)| self.catalog.cards.iter().find(|card| card.name.value == network));
+                if let (Some((network, model)), Some(card)) = (parts, card) {
+                    let models: Vec<String> =
+                        card.models.iter().map(|model| format!("`{}`", model.name.value)).collect();
+                    let message = format!("`{network}` has no model `{model}`");
+                    return Diagnostic::error("target/unknown", message).hint(format!("it has {}", models.join(", ")));
+                }
                 Diagnostic::error("target/unknown", format!("there is no network `{}`", target.target)).hint(hint)
             };
             Failure::Usage(unknown.0.iter().map(of).collect())
@@ -168,7 +200,14 @@ impl Zoo {
             }
             Ok(self.resolve_network(card, selected.model, &set, flags.aipu_cores))
         });
-        networks.collect()
+        let networks: Vec<Network<'_>> = networks.collect::<Result<_, Failure>>()?;
+        // What was typed is wrong once, for however many models it was meant.
+        let typed = networks
+            .iter()
+            .flat_map(|network| &network.problems)
+            .filter(|problem| problem.severity == Severity::Error && problem.file_name() == Some("--set"));
+        let typed: Vec<Diagnostic> = typed.cloned().collect();
+        if typed.is_empty() { Ok(networks) } else { Err(Failure::Usage(typed)) }
     }
 
     /// A target that is a path is meant from where the user stands.
@@ -212,6 +251,7 @@ impl Zoo {
         let (budget, more) = budget(&card.name.value, &cores, self.device);
         problems.extend(more);
         let models = models.into_iter().map(|(model, config, _)| ResolvedModel { model, config }).collect();
+        let problems = self.graded(problems);
         Network { card, only, models, budget, problems }
     }
 
@@ -270,6 +310,13 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
         let message = format!("`quantization_scheme: {scheme}` is not supported by the embedded compiler yet");
         let problem = Diagnostic::warning("config/not-supported", message).at_place(place);
         problems.push(about(problem.hint("choose `per_tensor_histogram` or `per_tensor_min_max`")));
+    }
+    problems
+}
+
+fn grade(mut problems: Vec<Diagnostic>, strict: bool) -> Vec<Diagnostic> {
+    for problem in problems.iter_mut().filter(|problem| strict && problem.severity == Severity::Warning) {
+        problem.severity = Severity::Error;
     }
     problems
 }

@@ -181,7 +181,7 @@ impl Reader<'_> {
         let hint = if old_names::BESIDE.contains(&key) {
             format!("`{key}` belongs in `extra_kwargs`, beside `compilation_config`, and is not looked at here")
         } else {
-            "`axzoo config schema` lists every property".to_owned()
+            "`axzoo config show NETWORK --all` lists every property".to_owned()
         };
         let problem = Diagnostic::warning("config/unknown-key", message).at_place(Some(&entry.key_place)).hint(hint);
         self.problems.push(problem);

@@ -205,7 +205,8 @@ impl Builder<'_> {
             let read = self.folder(&chosen.folder);
             let read = read.map_err(|error| {
                 if error.is_not_found() {
-                    return no_images(card, &error.to_string(), &chosen.place, None);
+                    let what = format!("the folder `{}` does not exist", card.shown(&chosen.folder));
+                    return no_images(card, &what, &chosen.place, None);
                 }
                 let problem = Diagnostic::error("build/unreadable", error.to_string());
                 Box::new(problem.at_place(Some(&chosen.place)).maybe_hint(error.hint()))

@@ -44,7 +44,8 @@ pub fn read_accuracy(build: &Path, network: &str, model: &str) -> Option<Accurac
     })
 }
 
-/// A row a model: int8 against float on held-out images.
+/// A row a model: images (calibration + held out), top-1 of float and of int8, the share of images on which both name the
+/// same class, and the SQNR.
 #[must_use]
 pub fn accuracy_table(rows: &[Accuracy]) -> String {
     let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0));
@@ -52,10 +53,10 @@ pub fn accuracy_table(rows: &[Accuracy]) -> String {
         .iter()
         .map(|row| {
             let (calibration, held_out) = row.images;
+            let calibration = if row.random { "RANDOM DATA".to_owned() } else { calibration.to_string() };
             vec![
                 row.subject.clone(),
-                if row.random { "RANDOM DATA".to_owned() } else { calibration.to_string() },
-                held_out.to_string(),
+                format!("{calibration} + {held_out}"),
                 percent(row.top1.map(|(float, _)| float)),
                 percent(row.top1.map(|(_, int8)| int8)),
                 percent(row.agreement),
@@ -65,11 +66,10 @@ pub fn accuracy_table(rows: &[Accuracy]) -> String {
         .collect();
     let head = [
         ("int8 against float", Align::Left),
-        ("calibrated on", Align::Right),
-        ("measured on", Align::Right),
-        ("float top-1", Align::Right),
-        ("int8 top-1", Align::Right),
-        ("same class", Align::Right),
+        ("images", Align::Right),
+        ("float", Align::Right),
+        ("int8", Align::Right),
+        ("same", Align::Right),
         ("SQNR", Align::Right),
     ];
     table(&head, &cells)

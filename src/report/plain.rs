@@ -4,7 +4,6 @@ use std::io::Write;
 
 use super::table::duration;
 use super::{Report, StepLabel};
-use crate::diag::printable;
 use crate::exec::Event;
 use crate::exec::Outcome;
 use crate::exec::StopCause;
@@ -23,14 +22,14 @@ impl<W: Write> Plain<W> {
     }
 }
 
-/// The line of a step that ended, or `None` for one that was up to date.
+/// The line of a step that ended, or `None` for one that was up to date or not tried. What went wrong follows at the end of
+/// the run, once.
 pub(super) fn finished_line(label: &str, outcome: &Outcome, milliseconds: u64) -> Option<String> {
     Some(match outcome {
-        Outcome::UpToDate => return None,
+        Outcome::UpToDate | Outcome::Skipped { .. } => return None,
         Outcome::Ran => format!("{label}: {}", duration(milliseconds)),
         Outcome::Restored => format!("{label}: restored"),
-        Outcome::Failed(failure) => format!("{label}: failed: {}", printable(&failure.message)),
-        Outcome::Skipped { why } => format!("{label}: skipped: {}", printable(why)),
+        Outcome::Failed(_) => format!("{label}: failed"),
         Outcome::WillRun => format!("{label}: will run"),
         Outcome::MayRun => format!("{label}: may run"),
     })

@@ -1,10 +1,12 @@
 //! The end of a run: a table of networks, and a block for each failure.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::table::{Align, duration, table};
 use crate::diag::printable;
 use crate::exec::Outcome;
+use crate::exec::StepFailure;
 use crate::exec::StepSummary;
 use crate::exec::Summary;
 use crate::plan::StepKind;
@@ -132,13 +134,14 @@ pub fn network_table(summary: &Summary, refusals: &[Refusal]) -> String {
     table(&head, &cells)
 }
 
-/// A block for each failed step: the stage, what went wrong, the end of its log, and how to repeat it alone.
+/// A block for each failed step: the stage, what went wrong, the end of its log, and how to repeat it alone (`command`
+/// without targets).
 #[must_use]
-pub fn failure_blocks(summary: &Summary, relative: &dyn Fn(&std::path::Path) -> String) -> String {
+pub fn failure_blocks(summary: &Summary, relative: &dyn Fn(&Path) -> String, command: &str) -> String {
     let mut text = String::new();
     for step in &summary.steps {
         if let Outcome::Failed(failure) = &step.outcome {
-            text += &failure_block(step, failure, relative);
+            text += &failure_block(step, failure, relative, command);
         }
     }
     text
@@ -146,8 +149,9 @@ pub fn failure_blocks(summary: &Summary, relative: &dyn Fn(&std::path::Path) -> 
 
 fn failure_block(
     step: &StepSummary,
-    failure: &crate::exec::StepFailure,
-    relative: &dyn Fn(&std::path::Path) -> String,
+    failure: &StepFailure,
+    relative: &dyn Fn(&Path) -> String,
+    command: &str,
 ) -> String {
     let subject = match &step.model {
         Some(model) => format!("{}/{model}", step.network),
@@ -168,6 +172,6 @@ fn failure_block(
     if let Some(log) = &failure.log {
         lines.push(format!("  log: {}", relative(&log.path)));
     }
-    lines.push(format!("  again: axzoo build {subject}"));
+    lines.push(format!("  again: {command} {subject}"));
     lines.join("\n") + "\n\n"
 }

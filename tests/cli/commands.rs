@@ -128,6 +128,26 @@ fn the_packages_hold_what_the_runtime_opens() {
 }
 
 #[test]
+fn data_that_cannot_be_written_is_a_failure_and_a_closed_pipe_is_not() {
+    let space = Space::only("digits");
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    if let Ok(full) = full {
+        let status = space.command("list").stdout(full).status().expect("the program runs");
+        assert_eq!(status.code(), Some(1));
+    }
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = space.command("list").stdout(writer).status().expect("the program runs");
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_model_that_a_network_has_not_is_named() {
+    let space = Space::only("digits");
+    space.axzoo("build digits/reader").expect_code(2).says("`digits` has no model `reader`").says("it has `digits`");
+}
+
+#[test]
 fn a_card_is_a_target_by_its_path_and_networks_by_a_glob() {
     let space = Space::sample();
     assert!(space.build("model_cards/digits.yaml -n").keys().all(|step| step.starts_with("digits/")));

@@ -21,6 +21,11 @@ fn is_root(space: &Space) -> bool {
 fn a_broken_card_is_named_and_the_others_build() {
     let space = Space::sample();
     space.write("model_cards/broken.yaml", "axelera-model-format: 1.0.0\nname: broken\nmodels: [\n");
+    for command in ["check", "check broken", "check model_cards/broken.yaml", "build broken", "config show broken"] {
+        space.axzoo(command).expect_code(1).says("model_cards/broken.yaml:").says("error[");
+    }
+    space.axzoo("check digits").expect_code(0);
+    space.axzoo("cascade").expect_code(1).says("model_cards/broken.yaml:");
     let run = space.axzoo("build all").expect_code(1).says("model_cards/broken.yaml:").says("error[");
     assert!(space.path("build/digits/digits.zip").exists(), "{}", run.stderr);
 }
@@ -52,7 +57,7 @@ const CASES: &[Case] = &[
         },
         arguments: "build all",
         code: 1,
-        says: &["md5", "hint:"],
+        says: &["md5", "model_cards/digits.yaml:", "hint:", "again: axzoo build digits/digits"],
     },
     Case {
         what: "truncated ONNX",
@@ -102,7 +107,7 @@ const CASES: &[Case] = &[
         what: "a value that is no share",
         change: |_| {},
         arguments: "build all --set resources_used=0.3",
-        code: 1,
+        code: 2,
         says: &["resources_used", "0.3"],
     },
     Case {
@@ -119,7 +124,7 @@ const CASES: &[Case] = &[
         what: "no such setting",
         change: |_| {},
         arguments: "build all --set tilin_depth=3",
-        code: 1,
+        code: 2,
         says: &["did you mean `tiling_depth`"],
     },
     Case {

@@ -10,9 +10,8 @@ use super::failure::Failure;
 use super::output::Output;
 use super::plans::Planned;
 use super::settings::Flags;
-use super::zoo::{Network, Zoo};
+use super::zoo::Zoo;
 use crate::base::CancelToken;
-use crate::cards::BrokenCard;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::diag::to_json;
@@ -31,25 +30,24 @@ use crate::toolchains::Host;
 pub(super) use runner::identity;
 
 /// Builds what the targets name.
-pub(super) fn build(arguments: &BuildArgs, output: Output) -> Result<(), Failure> {
+pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
     let mut flags = Flags::new();
     arguments.store.add_to(&mut flags);
     arguments.add_to(&mut flags);
     let cancel = CancelToken::new();
     let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error))?;
-    let zoo = Zoo::load(&arguments.zoo, flags)?;
+    let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
-    let everything = arguments.targets.is_empty() || arguments.targets.iter().any(|target| target == "all");
-    let mut refusals = broken_cards(&zoo, &arguments.targets, everything);
+    let mut refusals = broken_cards(&zoo, &arguments.targets);
     let Planned { plan, refusals: more, problems } = zoo.plan(&networks, &arguments.store, arguments.quantize_only);
     refusals.extend(more);
 
-    let mut shown = relevant(&zoo, &networks, &arguments.targets, everything);
+    let mut shown = zoo.card_problems(&networks, &arguments.targets);
     // A note is for `check`: a build says what keeps it from being right.
     shown.extend(networks.iter().flat_map(|network| network.problems.clone()));
     shown.extend(problems);
     shown.retain(|problem| problem.severity > Severity::Note);
-    let failed_check = shown.iter().any(|problem| zoo.is_error(problem) && problem.network.is_none());
+    let failed_check = shown.iter().any(|problem| problem.severity == Severity::Error && problem.network.is_none());
     tell(&shown, arguments.format, output);
 
     let settings = &zoo.resolved.settings;
@@ -58,7 +56,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output) -> Result<(), Failure
         jobs => jobs as usize,
     };
     let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error)))?;
-    let runner = runner::StepRunner { toolchain: &Host, threads: parallel };
+    let runner = runner::StepRunner { toolchain: &Host, threads: parallel, root: zoo.root() };
     let options = exec::Options {
         parallel,
         dry_run: arguments.dry_run,
@@ -80,10 +78,15 @@ pub(super) fn build(arguments: &BuildArgs, output: Output) -> Result<(), Failure
         Format::Json => output.data(&format!("{}\n", report::summary_json(&summary, &refusals))),
         Format::Human => {
             let relative = |path: &Path| zoo.shown(path);
-            output.note(&report::failure_blocks(&summary, &relative));
+            output.note(&report::failure_blocks(&summary, &relative, &repeated(&arguments.targets)));
             output.data(&closing(&summary, &refusals, arguments.dry_run));
             if !arguments.dry_run {
                 output.data(&accuracy(&summary, &build_root));
+            }
+            let failed = report::counts(&summary, &refusals).failed;
+            if failed > 0 {
+                let steps = if failed == 1 { "1 step" } else { &format!("{failed} steps") };
+                output.note(&format!("error: {steps} failed; the reasons are above\n"));
             }
         }
     }
@@ -99,10 +102,10 @@ fn run_error(error: &ExecError) -> Failure {
     Failure::Failed(Diagnostic::error("build/run", error.to_string()).maybe_hint(error.hint()))
 }
 
-/// Cards that the targets mean and that cannot be read.
-fn broken_cards(zoo: &Zoo, targets: &[String], everything: bool) -> Vec<Refusal> {
-    let meant = zoo.catalog.broken.iter().filter(|broken| everything || means(zoo, targets, broken));
-    meant
+/// What cannot be built because its card cannot be read.
+fn broken_cards(zoo: &Zoo, targets: &[String]) -> Vec<Refusal> {
+    zoo.broken(targets)
+        .into_iter()
         .map(|broken| Refusal {
             network: broken.name.clone().unwrap_or_else(|| broken.file.clone()),
             model: None,
@@ -111,21 +114,6 @@ fn broken_cards(zoo: &Zoo, targets: &[String], everything: bool) -> Vec<Refusal>
             unsupported: false,
         })
         .collect()
-}
-
-/// Whether one of the targets names this card.
-fn means(zoo: &Zoo, targets: &[String], broken: &BrokenCard) -> bool {
-    targets.iter().any(|target| broken.is_meant_by(&zoo.relative_target(target), zoo.root()))
-}
-
-/// Problems of the cards that are to be built; of all cards when everything is.
-fn relevant(zoo: &Zoo, networks: &[Network<'_>], targets: &[String], everything: bool) -> Vec<Diagnostic> {
-    let concerns = |problem: &&Diagnostic| {
-        let Some(file) = problem.file_name() else { return true };
-        networks.iter().any(|network| network.card.source.name() == file)
-            || zoo.catalog.broken.iter().any(|broken| broken.file == file && means(zoo, targets, broken))
-    };
-    zoo.catalog.problems.iter().filter(|problem| everything || concerns(problem)).cloned().collect()
 }
 
 fn tell(problems: &[Diagnostic], format: Format, output: Output) {
@@ -146,10 +134,17 @@ fn tell(problems: &[Diagnostic], format: Format, output: Output) {
 fn reporter(arguments: &BuildArgs, labels: Vec<StepLabel>, output: Output) -> Box<dyn Report> {
     let dumb = output.is_dumb_terminal();
     match arguments.format {
-        Format::Json => Box::new(report::JsonLines::new(std::io::stdout(), labels)),
+        Format::Json => Box::new(report::JsonLines::new(output, labels)),
         Format::Human if std::io::stderr().is_terminal() && !dumb && !arguments.dry_run => Box::new(Live::new(labels)),
         Format::Human => Box::new(Plain::new(std::io::stderr(), labels)),
     }
+}
+
+/// This command without its targets.
+fn repeated(targets: &[String]) -> String {
+    let words = std::env::args().skip(1).filter(|word| !targets.contains(word));
+    let quoted = words.map(|word| if word.contains([' ', '\'', '"', '$', '*']) { format!("{word:?}") } else { word });
+    std::iter::once("axzoo".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
 fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool) -> String {
@@ -161,7 +156,11 @@ fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool) -> String {
         let _ = writeln!(text, "up to date: {} steps, {wall}", counts.up_to_date);
     } else {
         let _ = writeln!(text, "{}", report::network_table(summary, refusals));
-        let what = if dry_run { "plan" } else { "done" };
+        let what = match (dry_run, summary.interrupted) {
+            (true, _) => "plan",
+            (false, true) => "interrupted",
+            (false, false) => "done",
+        };
         let _ = writeln!(text, "{what}: {} in {wall}", counts.text());
     }
     String::from_utf8_lossy(&text).into_owned()

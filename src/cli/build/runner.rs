@@ -1,5 +1,7 @@
 //! Who does which step: the toolchain compiles, `pack` packs.
 
+use std::path::Path;
+
 use crate::exec::Job;
 use crate::exec::Runner;
 use crate::exec::StepFailure;
@@ -7,6 +9,7 @@ use crate::pack;
 use crate::pack::PackError;
 use crate::plan::Settings;
 use crate::plan::StepKind;
+use crate::plan::StepSettings;
 use crate::plan::StepWork;
 use crate::toolchains;
 use crate::toolchains::Toolchain;
@@ -18,6 +21,8 @@ pub(super) struct StepRunner<'a> {
     pub(super) toolchain: &'a dyn Toolchain,
     /// Threads that one step may use.
     pub(super) threads: usize,
+    /// The zoo's root: messages name files relative to it.
+    pub(super) root: &'a Path,
 }
 
 /// What enters the key of a kind of step.
@@ -43,7 +48,13 @@ impl Runner<StepWork> for StepRunner<'_> {
         };
         job.log.line(&format!("{} of {} with {}", job.step.kind, job.step.subject(), job.step.tool));
         let result = match settings {
-            Settings::Fetch(_) => toolchains::fetch(&work).map_err(|error| work_failure(&error)),
+            Settings::Fetch(_) => toolchains::fetch(&work).map_err(|error| {
+                let mut failure = work_failure(&error);
+                if let (WorkError::Checksum { .. }, Some((file, line))) = (&error, job.step.settings.origin("md5")) {
+                    failure.message = format!("{}, at {file}:{line}", failure.message);
+                }
+                failure
+            }),
             Settings::Pack(settings) => {
                 pack::pack_model(settings, job.inputs, job.output).map_err(|error| pack_failure(&error))
             }
@@ -54,6 +65,9 @@ impl Runner<StepWork> for StepRunner<'_> {
                 self.toolchain.run(&work).map_err(|error| work_failure(&error))
             }
         };
+        // Users know files by their names in the zoo.
+        let root = format!("{}/", self.root.display());
+        let result = result.map_err(|failure| StepFailure { message: failure.message.replace(&root, ""), ..failure });
         if let Err(failure) = &result {
             job.log.line(&failure.message);
         }

@@ -11,6 +11,8 @@ pub(super) enum Takes {
     Switch,
     /// A whole number from 0.
     Number,
+    /// A whole number from 1.
+    Count,
     /// One of these words.
     Word(&'static [&'static str]),
 }
@@ -53,7 +55,7 @@ pub(super) const KEYS: [Key; 15] = [
     key("toolchain.sdk", "sdk", Takes::Text),
     key("device.board", "board", Takes::Word(&["pcie", "m2", "europa"])),
     key("device.cores", "device-cores", Takes::Number),
-    key("calibration.images", "num-cal-images", Takes::Number),
+    key("calibration.images", "num-cal-images", Takes::Count),
     key("calibration.allow_random", "allow-random", Takes::Switch),
     key("jobs.parallel", "jobs", Takes::Number),
 ];

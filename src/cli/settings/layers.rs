@@ -120,6 +120,7 @@ fn wrong(key: Key, found: &str) -> Diagnostic {
         Takes::Text => "a text".to_owned(),
         Takes::Switch => "`true` or `false`".to_owned(),
         Takes::Number => "a whole number from 0".to_owned(),
+        Takes::Count => "a whole number from 1".to_owned(),
         Takes::Word(words) => format!("one of `{}`", words.join("`, `")),
     };
     let problem = Diagnostic::error("settings/value", format!("`{}` takes {expected}, found {found}", key.path));
@@ -139,9 +140,12 @@ fn from_toml(key: Key, value: &DeValue<'_>) -> Result<Value, Diagnostic> {
         }
         (Takes::Text | Takes::Word(_), DeValue::String(text)) => from_text(key, text),
         (Takes::Switch, DeValue::Boolean(switch)) => Ok(Value::from(*switch)),
-        (Takes::Number, DeValue::Integer(number)) => u32::from_str_radix(number.as_str(), number.radix())
-            .map(Value::from)
-            .map_err(|_| wrong(key, &format!("`{}`", number.as_str()))),
+        (Takes::Number | Takes::Count, DeValue::Integer(number)) => {
+            match u32::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) if number > 0 || key.takes == Takes::Number => Ok(Value::from(number)),
+                _ => Err(wrong(key, &format!("`{}`", number.as_str()))),
+            }
+        }
         _ => Err(wrong(key, &format!("a value of type {}", found()))),
     }
 }
@@ -155,7 +159,10 @@ pub(super) fn from_text(key: Key, text: &str) -> Result<Value, Diagnostic> {
             Ok(Value::from(parts.map(|part| Value::from(part.to_owned())).collect::<Vec<_>>()))
         }
         Takes::Word(words) if words.contains(&text) => Ok(Value::from(text.to_owned())),
-        Takes::Number => text.parse::<u32>().map(Value::from).map_err(|_| wrong(key, &format!("`{text}`"))),
+        Takes::Number | Takes::Count => match text.parse::<u32>() {
+            Ok(number) if number > 0 || key.takes == Takes::Number => Ok(Value::from(number)),
+            _ => Err(wrong(key, &format!("`{text}`"))),
+        },
         Takes::Switch => match text {
             "1" | "true" | "yes" | "on" => Ok(Value::from(true)),
             "0" | "false" | "no" | "off" | "" => Ok(Value::from(false)),

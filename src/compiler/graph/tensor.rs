@@ -11,6 +11,10 @@ pub enum Data {
     I64(Arc<[i64]>),
 }
 
+/// Elements that one tensor may have: 2²⁸, a gibibyte of 32-bit floats. More than any real activation, and little enough
+/// that a small file cannot ask for all memory. Import and the check of a quantized graph refuse what is larger.
+pub const ELEMENT_LIMIT: usize = 1 << 28;
+
 /// The element type of a [`Tensor`] or of a value between nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DataType {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compiler::graph::DataType;
+use crate::compiler::graph::ELEMENT_LIMIT;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::Node;
 use crate::compiler::graph::Tensor;
@@ -14,9 +15,6 @@ use crate::compiler::onnx::Refusal;
 use crate::compiler::onnx::fold;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::Slice;
-
-/// Elements that one tensor may have: more than any real activation, little enough that no sum of sizes overflows.
-const ELEMENT_LIMIT: usize = 1 << 31;
 
 /// Bytes that all folded constants of a file may take.
 const FOLDED_LIMIT: usize = 1 << 30;

@@ -185,19 +185,19 @@ table! {
         run_graph_cleaner: bool = true;
 
         /// Cut off what comes before and what comes after the core in passes of their own.
-        [Clean, Ignored "one pass finds both cuts"]
+        [Clean, Ignored "the whole graph runs as one program"]
         graph_cleaner_split_pre_post_processing: bool = true;
 
         /// By which size the node to split at is found.
-        [Clean, Ignored "cuts are found by operator, not by size"]
+        [Clean, Ignored "the whole graph runs as one program"]
         graph_cleaner_condition: Option<GraphCleanerCondition> = None;
 
         /// Which nodes the condition looks at.
-        [Clean, Ignored "cuts are found by operator, not by size"]
+        [Clean, Ignored "the whole graph runs as one program"]
         graph_cleaner_node: Option<GraphCleanerNode> = None;
 
         /// The size from which on the condition holds.
-        [Clean, Ignored "cuts are found by operator, not by size"]
+        [Clean, Ignored "the whole graph runs as one program"]
         graph_cleaner_threshold: i64 = 0;
 
         /// The file to write the cleaned core to, as ONNX, for debugging.
@@ -259,7 +259,7 @@ table! {
     }
     Tiling {
         /// How often the memory planner may try.
-        [Lower, Ignored "there is one way to plan the memory"]
+        [Lower, Ignored "buffers are not placed yet"]
         max_memplan_attempts: i64 = 5, kind at_least(1);
 
         /// How often an operator may be tiled anew until it fits the memory.
@@ -284,15 +284,15 @@ table! {
     }
     Memory {
         /// Let buffers move up from DDR to L2 and to L1.
-        [Lower, Ignored "buffers stay where they are placed"]
+        [Lower, Ignored "buffers are not placed yet"]
         enable_buffer_promotion: bool = true;
 
         /// Promote to L1 and to L2 in two passes, with the depth-first schedule between them.
-        [Lower, Ignored "buffers stay where they are placed"]
+        [Lower, Ignored "buffers are not placed yet"]
         split_buffer_promotion: bool = false;
 
         /// Where inputs and outputs live at first.
-        [Lower, Ignored "buffers are placed by size and lifetime"]
+        [Lower, Ignored "buffers are not placed yet"]
         io_memory_pool: MemoryPool = MemoryPool::Ddr, old "io_pool";
 
         /// Where constants live at first.
@@ -300,7 +300,7 @@ table! {
         constant_memory_pool: MemoryPool = MemoryPool::Ddr, old "constant_pool";
 
         /// Where work space lives at first.
-        [Lower, Ignored "buffers are placed by size and lifetime"]
+        [Lower, Ignored "buffers are not placed yet"]
         workspace_memory_pool: MemoryPool = MemoryPool::Ddr, old "workspace_pool";
 
         /// The most L1 that the compiler may use, in bytes.
@@ -336,7 +336,7 @@ table! {
         dma_dual_channel: bool = true;
 
         /// Page L2 and DDR, against fragmentation.
-        [Lower, Ignored "buffers are placed without pages"]
+        [Lower, Ignored "buffers are not placed yet"]
         page_memory: bool = true;
 
         /// Keep the ELF file in DDR rather than in L2.

@@ -10,8 +10,8 @@ use crate::base::fs;
 use crate::compiler::calibrate::FloatEngine;
 use crate::compiler::clean::clean;
 use crate::compiler::graph::Graph;
-use crate::compiler::onnx::FolderData;
 use crate::compiler::onnx::ImportOptions;
+use crate::compiler::onnx::NoExternalData;
 use crate::compiler::onnx::import;
 use crate::compiler::onnx::proto::AttributeProto;
 use crate::compiler::onnx::proto::TensorProto;
@@ -273,7 +273,7 @@ fn shared_models_compute_the_same_after_cleaning() {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".onnx")) else { continue };
         let open = OPEN.iter().find(|(model, _)| *model == name).map(|(_, shape)| shape.to_vec());
         let options = ImportOptions { input_shapes: open.into_iter().collect() };
-        let imported = import(&fs::read(&path).expect("read"), &FolderData(folder.clone()), &options);
+        let imported = import(&fs::read(&path).expect("read"), &NoExternalData, &options);
         let refused = REFUSED.iter().find(|(model, _)| *model == name);
         match (imported, refused) {
             (Ok(graph), None) => {
@@ -303,7 +303,7 @@ fn shipped_outputs_are_reproduced() {
     };
     for (name, set) in [("mnist_8", 0), ("mnist_8", 1), ("mnist_8", 2), ("super_resolution_10", 0)] {
         let bytes = fs::read(&folder.join(format!("{name}.onnx"))).expect("read");
-        let graph = import(&bytes, &FolderData(folder.clone()), &ImportOptions::default()).expect("imported");
+        let graph = import(&bytes, &NoExternalData, &ImportOptions::default()).expect("imported");
         let (graph, _) = clean(graph).expect("cleaned");
         let data = folder.join(format!("ref/{name}/test_data_set_{set}"));
         let outputs = run(&graph, &[tensor(data.join("input_0.pb"))]);

@@ -6,4 +6,4 @@ mod tensor;
 mod text;
 
 pub use graph::{Graph, Inconsistent, Node, NodeId, Value, ValueId};
-pub use tensor::{Data, DataType, Tensor, element_count};
+pub use tensor::{Data, DataType, ELEMENT_LIMIT, Tensor, broadcast_strides, element_count, strides};

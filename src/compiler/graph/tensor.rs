@@ -11,6 +11,10 @@ pub enum Data {
     I64(Arc<[i64]>),
 }
 
+/// Elements that one tensor may have: 2²⁸, a gibibyte of 32-bit floats. More than any real activation, and little enough
+/// that a small file cannot ask for all memory. Import and the check of a quantized graph refuse what is larger.
+pub const ELEMENT_LIMIT: usize = 1 << 28;
+
 /// The element type of a [`Tensor`] or of a value between nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DataType {
@@ -31,6 +35,31 @@ pub struct Tensor {
 #[must_use]
 pub fn element_count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1_usize, |product, &dimension| product.checked_mul(dimension))
+}
+
+/// The distance between neighbours along each axis of a row-major tensor. One that does not fit `usize`, which only a
+/// tensor without elements can have, is the largest that does.
+#[must_use]
+pub fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1_usize; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
+    }
+    strides
+}
+
+/// The distance between neighbours along each axis of `target` in a tensor of `shape` that broadcasts to it; 0 where it
+/// repeats.
+#[must_use]
+pub fn broadcast_strides(shape: &[usize], target: &[usize]) -> Vec<usize> {
+    let own = strides(shape);
+    let missing = target.len().saturating_sub(shape.len());
+    (0..target.len())
+        .map(|axis| match axis.checked_sub(missing) {
+            Some(at) if shape[at] != 1 => own[at],
+            _ => 0,
+        })
+        .collect()
 }
 
 impl Tensor {
@@ -105,6 +134,27 @@ impl Tensor {
         match &self.data {
             Data::I64(values) => Some(values),
             Data::F32(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strides_are_row_major_and_zero_where_a_tensor_repeats() {
+        struct Case<'a>(&'a [usize], &'a [usize], &'a [usize], &'a [usize]);
+        let cases = [
+            Case(&[], &[], &[2, 3], &[0, 0]),
+            Case(&[3], &[1], &[2, 3], &[0, 1]),
+            Case(&[2, 3, 4], &[12, 4, 1], &[2, 3, 4], &[12, 4, 1]),
+            Case(&[2, 1, 4], &[4, 4, 1], &[5, 2, 3, 4], &[0, 4, 0, 1]),
+            Case(&[0, 1 << 40, 1 << 40], &[usize::MAX, 1 << 40, 1], &[], &[]),
+        ];
+        for Case(shape, expected, target, broadcast) in cases {
+            assert_eq!(strides(shape), expected, "{shape:?}");
+            assert_eq!(broadcast_strides(shape, target), broadcast, "{shape:?} as {target:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compiler::graph::DataType;
+use crate::compiler::graph::ELEMENT_LIMIT;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::Node;
 use crate::compiler::graph::Tensor;
@@ -14,9 +15,6 @@ use crate::compiler::onnx::Refusal;
 use crate::compiler::onnx::fold;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::Slice;
-
-/// Elements that one tensor may have: more than any real activation, little enough that no sum of sizes overflows.
-const ELEMENT_LIMIT: usize = 1 << 31;
 
 /// Bytes that all folded constants of a file may take.
 const FOLDED_LIMIT: usize = 1 << 30;
@@ -150,14 +148,14 @@ impl Builder {
         let count = check_size(shape)?;
         let Some(data_type) = self.constant(id).map(Tensor::data_type) else { return Ok(None) };
         self.reserve(count, data_type)?;
-        let strides = fold::broadcast_strides(self.shape(id), shape);
-        let tensor = self.constant(id).and_then(|tensor| fold::strided(tensor, shape, 0, &strides));
+        let tensor = self.constant(id).and_then(|tensor| fold::repeated(tensor, shape));
         let tensor = tensor.ok_or_else(|| Refusal::new("its input cannot be repeated"))?;
         let name = self.unused_name(&format!("{}/expanded", self.label));
         Ok(Some(self.graph.add_constant(name, tensor)))
     }
 
-    /// Entries `places` along `axis` of a constant, under `shape`; `None` when the value is not a constant.
+    /// Entries `places` along `axis` of a constant, under `shape`, negative places counting from the back; `None` when the
+    /// value is not a constant.
     pub(crate) fn gathered(
         &mut self,
         id: ValueId,
@@ -168,26 +166,10 @@ impl Builder {
         let count = check_size(shape)?;
         let Some(tensor) = self.constant(id).cloned() else { return Ok(None) };
         self.reserve(count, tensor.data_type())?;
-        let mut one = tensor.shape().to_vec();
-        let size = std::mem::replace(&mut one[axis], 1);
-        let strides = fold::strides(tensor.shape());
-        let parts: Option<Vec<Tensor>> = places
-            .iter()
-            .map(|&place| {
-                let place = usize::try_from(place).ok().filter(|&place| place < size)?;
-                fold::strided(&tensor, &one, strides[axis] * place as isize, &strides)
-            })
-            .collect();
-        let joined = parts.and_then(|parts| {
-            let mut whole = one.clone();
-            whole[axis] = parts.len();
-            if parts.is_empty() {
-                return empty(&tensor, shape);
-            }
-            let parts: Vec<&Tensor> = parts.iter().collect();
-            fold::evaluate(&Operator::Concat { axis }, &parts, &whole)?.reshaped(shape.to_vec())
-        });
-        self.constant_of(joined, "gathered").map(Some)
+        let gathered = fold::gathered(&tensor, axis, places, shape);
+        let gathered = gathered.ok_or_else(|| Refusal::new("its `gathered` cannot be computed"))?;
+        let name = self.unused_name(&format!("{}/gathered", self.label));
+        Ok(Some(self.graph.add_constant(name, gathered)))
     }
 
     /// The part of a constant that has no elements, as exporters write for "no such dimensions"; `None` otherwise.
@@ -209,5 +191,23 @@ fn empty(like: &Tensor, shape: &[usize]) -> Option<Tensor> {
     match like.data_type() {
         DataType::F32 => Tensor::from_f32(shape.to_vec(), Vec::<f32>::new()),
         DataType::I64 => Tensor::from_i64(shape.to_vec(), Vec::<i64>::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gathered_constant_takes_its_own_bytes_off_the_budget() {
+        let mut builder = Builder::new("gather".to_owned(), BTreeSet::new());
+        let tensor = Tensor::from_i64(vec![2, 3], vec![0, 1, 2, 3, 4, 5]);
+        let id = builder.graph.add_constant("x", tensor.expect("six values"));
+        let gathered = builder.gathered(id, 1, &[2, -3, 2, 2], &[2, 4]).expect("gathered").expect("a constant");
+        assert_eq!(builder.integers(gathered, "gathered"), Ok(&[2, 0, 2, 2, 5, 3, 5, 5][..]));
+        assert_eq!(builder.folded, 8 * 8);
+        builder.folded = FOLDED_LIMIT - 63;
+        let message = builder.gathered(id, 1, &[0; 4], &[2, 4]).expect_err("64 bytes").message;
+        assert!(message.contains("needs more than 1073741824 bytes"), "{message}");
     }
 }

@@ -24,7 +24,7 @@ fn run_time(what: &str) -> Refusal {
 pub(crate) fn constant(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let tensor = if let Some(proto) = node.tensor("value")? {
         Some(tensors::read(proto, &NoExternalData)?)
-    } else if let Some(value) = node.float("value_float")? {
+    } else if let Some(value) = node.any_float("value_float")? {
         Tensor::from_f32(vec![], vec![value])
     } else if let Some(value) = node.integer("value_int")? {
         Tensor::from_i64(vec![], vec![value])
@@ -213,9 +213,8 @@ fn broadcast(inputs: &[ValueId], builder: &mut Builder) -> Result<(Vec<usize>, V
         let data_type = builder.constant(id).ok_or_else(|| run_time("an input"))?.data_type();
         builder.reserve(count, data_type)?;
         let tensor = builder.constant(id).ok_or_else(|| run_time("an input"))?;
-        let strides = fold::broadcast_strides(tensor.shape(), &shape);
-        let read = fold::strided(tensor, &shape, 0, &strides);
-        tensors.push(read.ok_or_else(|| Refusal::new("an input cannot be broadcast"))?);
+        let repeated = fold::repeated(tensor, &shape);
+        tensors.push(repeated.ok_or_else(|| Refusal::new("an input cannot be broadcast"))?);
     }
     Ok((shape, tensors))
 }

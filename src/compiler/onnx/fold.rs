@@ -3,29 +3,49 @@
 
 use crate::compiler::graph::Data;
 use crate::compiler::graph::Tensor;
+use crate::compiler::graph::broadcast_strides;
 use crate::compiler::graph::element_count;
+use crate::compiler::graph::strides;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::Slice;
 
-/// Row-major strides of a shape.
-pub(super) fn strides(shape: &[usize]) -> Vec<isize> {
-    let mut strides = vec![1_isize; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis].saturating_mul(shape[axis] as isize);
-    }
-    strides
+/// Strides that can also lead backwards.
+fn signed(strides: &[usize]) -> Vec<isize> {
+    strides.iter().map(|&stride| isize::try_from(stride).unwrap_or(isize::MAX)).collect()
 }
 
-/// The strides with which a tensor of `shape` is read as one of `target`, repeated dimensions being read with 0.
-pub(super) fn broadcast_strides(shape: &[usize], target: &[usize]) -> Vec<isize> {
-    let own = strides(shape);
-    let missing = target.len() - shape.len().min(target.len());
-    (0..target.len())
-        .map(|axis| match axis.checked_sub(missing) {
-            Some(at) if shape[at] != 1 => own[at],
-            _ => 0,
-        })
-        .collect()
+/// A tensor repeated to the shape `target`, to which it broadcasts.
+pub(super) fn repeated(tensor: &Tensor, target: &[usize]) -> Option<Tensor> {
+    strided(tensor, target, 0, &signed(&broadcast_strides(tensor.shape(), target)))
+}
+
+/// Entries `places` along `axis`, under `shape`; negative places count from the back. `None` where a place is outside.
+pub(super) fn gathered(tensor: &Tensor, axis: usize, places: &[i64], shape: &[usize]) -> Option<Tensor> {
+    let own = tensor.shape();
+    let size = *own.get(axis)?;
+    let inner = element_count(own.get(axis + 1..)?)?;
+    match tensor.data() {
+        Data::F32(data) => Tensor::from_f32(shape.to_vec(), rows(data, size, inner, places)?),
+        Data::I64(data) => Tensor::from_i64(shape.to_vec(), rows(data, size, inner, places)?),
+    }
+}
+
+/// Of every block of `size` rows of `inner` elements the rows `places`, one after another.
+fn rows<T: Copy>(data: &[T], size: usize, inner: usize, places: &[i64]) -> Option<Vec<T>> {
+    let block = size.checked_mul(inner)?;
+    if block == 0 {
+        return Some(Vec::new());
+    }
+    let blocks = data.chunks_exact(block);
+    let mut values = Vec::with_capacity(blocks.len().checked_mul(places.len())?.checked_mul(inner)?);
+    for rows in blocks {
+        for &place in places {
+            let place = if place < 0 { place.checked_add(size as i64)? } else { place };
+            let start = usize::try_from(place).ok().filter(|&place| place < size)? * inner;
+            values.extend_from_slice(rows.get(start..start + inner)?);
+        }
+    }
+    Some(values)
 }
 
 /// The elements of a tensor read with `strides` from `start` on, in the order of `shape`. Places outside `data` (there
@@ -51,7 +71,7 @@ fn read_strided<T: Copy>(data: &[T], shape: &[usize], start: isize, strides: &[i
 }
 
 /// [`read_strided`] for either element type.
-pub(super) fn strided(tensor: &Tensor, shape: &[usize], start: isize, strides: &[isize]) -> Option<Tensor> {
+fn strided(tensor: &Tensor, shape: &[usize], start: isize, strides: &[isize]) -> Option<Tensor> {
     match tensor.data() {
         Data::F32(data) => Tensor::from_f32(shape.to_vec(), read_strided(data, shape, start, strides)),
         Data::I64(data) => Tensor::from_i64(shape.to_vec(), read_strided(data, shape, start, strides)),
@@ -64,7 +84,7 @@ pub(super) fn evaluate(operator: &Operator, inputs: &[&Tensor], shape: &[usize])
     match operator {
         Operator::Reshape => first.reshaped(shape.to_vec()),
         Operator::Transpose { permutation } => {
-            let own = strides(first.shape());
+            let own = signed(&strides(first.shape()));
             let strides: Option<Vec<isize>> = permutation.iter().map(|&axis| own.get(axis).copied()).collect();
             strided(first, shape, 0, &strides?)
         }
@@ -72,8 +92,7 @@ pub(super) fn evaluate(operator: &Operator, inputs: &[&Tensor], shape: &[usize])
         Operator::Concat { axis } => joined(inputs, *axis, shape),
         Operator::Arithmetic(operation) => {
             let second = *inputs.get(1)?;
-            let read = |tensor: &Tensor| strided(tensor, shape, 0, &broadcast_strides(tensor.shape(), shape));
-            let (a, b) = (read(first)?, read(second)?);
+            let (a, b) = (repeated(first, shape)?, repeated(second, shape)?);
             match (a.data(), b.data()) {
                 (Data::F32(a), Data::F32(b)) => {
                     let values: Vec<f32> = a.iter().zip(b.iter()).map(|(&a, &b)| operation.apply(a, b)).collect();
@@ -96,7 +115,7 @@ pub(super) fn evaluate(operator: &Operator, inputs: &[&Tensor], shape: &[usize])
 }
 
 fn part(tensor: &Tensor, slice: &Slice, shape: &[usize]) -> Option<Tensor> {
-    let mut strides = strides(tensor.shape());
+    let mut strides = signed(&strides(tensor.shape()));
     let mut start = 0_isize;
     let entries = slice.axes.iter().zip(&slice.starts).zip(&slice.steps);
     for ((&axis, &first), &step) in entries {
@@ -169,7 +188,7 @@ mod tests {
     #[test]
     fn one_value_is_read_for_a_whole_shape() {
         let row = counting(&[1, 3]);
-        let read = strided(&row, &[2, 2, 3], 0, &broadcast_strides(&[1, 3], &[2, 2, 3])).expect("read");
+        let read = repeated(&row, &[2, 2, 3]).expect("read");
         assert_eq!(read.as_i64(), Some(&[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2][..]));
     }
 }

@@ -27,7 +27,6 @@ pub use export::Writer;
 pub use export::export;
 pub use export::export_proto;
 pub use external::ExternalData;
-pub use external::FolderData;
 pub use external::NoExternalData;
 pub use import::ImportOptions;
 pub use import::import;

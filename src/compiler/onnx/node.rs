@@ -91,8 +91,18 @@ impl<'a> OnnxNode<'a> {
         Ok(self.attribute(name, attribute_type::INTS)?.map(|attribute| attribute.ints.clone()))
     }
 
-    /// A float attribute.
+    /// A float attribute that must be finite: infinities and what is not a number have no place in a written network.
     pub(crate) fn float(&mut self, name: &str) -> Result<Option<f32>, Refusal> {
+        match self.any_float(name)? {
+            Some(value) if !value.is_finite() => {
+                Err(Refusal::new(format!("its attribute `{name}` is {value}; expected a finite number")))
+            }
+            value => Ok(value),
+        }
+    }
+
+    /// A float attribute that may be infinite, such as a bound.
+    pub(crate) fn any_float(&mut self, name: &str) -> Result<Option<f32>, Refusal> {
         Ok(self.attribute(name, attribute_type::FLOAT)?.map(|attribute| attribute.f.unwrap_or(0.0)))
     }
 

@@ -192,6 +192,11 @@ fn hostile_constants_are_refused_before_they_are_allocated() {
         assert!(filled(shape).is_err(), "{shape:?}");
     }
     assert!(filled(&[4]).is_ok());
+    let activation =
+        |size| Sample::new(13).input("x", &[1, size]).node("Relu", &["x"], &["y"], &[]).output("y").import();
+    let message = activation((1 << 28) + 1).expect_err("more than a gibibyte of floats").to_string();
+    assert!(message.contains("at most 268435456 elements are supported"), "{message}");
+    assert!(activation(1 << 28).is_ok());
     // Every step is small; the sum is not.
     let mut sample = Sample::new(13).input("x", &[1]).integers("s", &[1], &[1 << 26]);
     for place in 0..8 {

@@ -1,8 +1,14 @@
 //! Windows that move over H and W: what convolution and pooling share (ONNX Conv, `MaxPool`, `AveragePool`: `strides`,
 //! `pads`, `dilations`, `auto_pad`).
 
+use crate::compiler::graph::ELEMENT_LIMIT;
+use crate::compiler::graph::element_count;
 use crate::compiler::onnx::OnnxNode;
 use crate::compiler::onnx::Refusal;
+
+/// Elements that the windows over one plane may read in all: those of an 11×11 kernel at every place of a picture of 8K
+/// (7680×4320 pixels), rounded to a power of two.
+const READ_LIMIT: usize = 1 << 32;
 
 /// How a window moves: strides and dilations of H and W, padding before H, before W, after H, after W.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +43,31 @@ pub(crate) fn positions(
         Some(rest) => Ok(rest / stride + 1),
         None => Err(format!("a kernel of {extent} elements does not fit the {padded} of its padded input")),
     }
+}
+
+/// Refuses windows over more than real networks have. Large pads and strides make much work of small tensors: the input
+/// `[N,C,H,W]` may have at most [`ELEMENT_LIMIT`] elements with its padding, and the windows over one plane may read at
+/// most [`READ_LIMIT`]. `output` and `kernel` are H and W.
+pub(crate) fn check_extent(
+    input: &[usize],
+    pads: [usize; 4],
+    output: [usize; 2],
+    kernel: [usize; 2],
+) -> Result<(), String> {
+    let [height, width] = spatial(input)?;
+    let padded = |size: usize, axis: usize| size.saturating_add(pads[axis]).saturating_add(pads[axis + 2]);
+    let shape = [&input[..2], &[padded(height, 0), padded(width, 1)]].concat();
+    if element_count(&shape).is_none_or(|count| count > ELEMENT_LIMIT) {
+        return Err(format!(
+            "its input with the padding {pads:?} has the shape {shape:?}; at most {ELEMENT_LIMIT} elements are supported"
+        ));
+    }
+    if element_count(&[output, kernel].concat()).is_none_or(|count| count > READ_LIMIT) {
+        return Err(format!(
+            "a kernel of {kernel:?} at {output:?} positions reads more than the {READ_LIMIT} elements that are supported"
+        ));
+    }
+    Ok(())
 }
 
 /// H and W of a `[N,C,H,W]` shape, or why not.

@@ -145,12 +145,19 @@ pub fn clamp_of(encoding: Encoding, low: f32, high: f32) -> [i8; 2] {
     [encoding.quantize(low), encoding.quantize(high)]
 }
 
+/// `s_x·s_w` in f32: the size of a step of a bias and of an accumulator of products.
+#[inline]
+#[must_use]
+pub fn bias_scale(input_scale: f32, weight_scale: f32) -> f32 {
+    input_scale * weight_scale
+}
+
 /// m = `f32(f32(s_x·s_w)/s_y)`: from accumulators of products to steps of the output. Also of Mul, with both operands'
 /// scales.
 #[inline]
 #[must_use]
 pub fn multiplier(input_scale: f32, weight_scale: f32, output_scale: f32) -> f32 {
-    (input_scale * weight_scale) / output_scale
+    bias_scale(input_scale, weight_scale) / output_scale
 }
 
 /// m of an average over `count` elements: `f32(s_x/f32(s_y·count))`.
@@ -223,7 +230,7 @@ pub fn quantize_channel(weights: &[f32], bias: f32, input_scale: f32) -> Result<
         // Weights so small that their scale is no f32: the smallest normal one, under which they are zeros.
         scale = f32::MIN_POSITIVE;
     }
-    let steps = |scale: f32| bias / (input_scale * scale);
+    let steps = |scale: f32| bias / bias_scale(input_scale, scale);
     while !fits_int32(steps(scale)) {
         scale *= 2.0;
         if !scale.is_finite() {
@@ -280,6 +287,16 @@ mod tests {
         assert_eq!(Encoding::of_range(f32::NAN, 1.0), None);
         assert_eq!(Encoding::of_range(f32::MIN, f32::MAX), None);
         assert_eq!(Encoding::of_range(0.0, f32::INFINITY), None);
+    }
+
+    #[test]
+    fn a_bias_is_in_steps_of_the_product_of_both_scales() {
+        let (input_scale, weight_scale) = (0.1_f32, 0.3_f32);
+        let step = bias_scale(input_scale, weight_scale);
+        let channel = quantize_channel(&[127.0 * weight_scale], 1000.0 * step, input_scale).expect("quantized");
+        assert_eq!((channel.bias, channel.scale), (1000, weight_scale));
+        // The multiplier rounds the product before it divides: at the edge of f32 a quotient of both scales would not be 0.
+        assert_eq!(multiplier(1e-30, 1e-30, 1e-30), 0.0);
     }
 
     #[test]

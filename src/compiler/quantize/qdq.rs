@@ -21,6 +21,7 @@ use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::Weights;
+use crate::compiler::quantize::contract::bias_scale;
 
 fn int8_tensor(name: &str, shape: &[usize], values: &[i8]) -> TensorProto {
     TensorProto {
@@ -151,7 +152,7 @@ impl Export<'_> {
         if weights.bias_name.is_some() {
             let real = self.writer.unused_name(&format!("{output}/bias"));
             let [int32, scales] = ["int32", "scales"].map(|part| self.writer.unused_name(&format!("{real}/{part}")));
-            let bias_scales: Vec<f32> = weights.scales.iter().map(|scale| input_scale * scale).collect();
+            let bias_scales: Vec<f32> = weights.scales.iter().map(|&scale| bias_scale(input_scale, scale)).collect();
             self.writer.constant(int32_tensor(&int32, &weights.bias));
             self.writer.constant(TensorProto::from_f32(&scales, &[bias_scales.len()], &bias_scales));
             let name = format!("{real}/dequantize");

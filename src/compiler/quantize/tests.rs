@@ -20,6 +20,7 @@ use crate::compiler::operators::PoolKind;
 use crate::compiler::quantize::QuantizeOptions;
 use crate::compiler::quantize::Quantized;
 use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::QuantizedOperator;
 use crate::compiler::quantize::quantize;
 
 /// The same numbers on every machine, between −1 and 1.
@@ -287,6 +288,58 @@ fn a_file_brings_the_graph_back_and_a_damaged_one_an_error() {
     for cut in (0..text.len() - 2).step_by(97) {
         if QuantizedGraph::from_json(&text.as_bytes()[..cut]).is_ok() {
             wrong.push(format!("{cut} bytes were accepted"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_graph_that_asks_for_too_much_memory_is_refused() {
+    struct Case(fn(&mut QuantizedGraph), &'static str);
+    let depthwise = || {
+        let mut sketch = Sketch::new(&[1, 2, 1, 1]);
+        let weights = sketch.constant("w", &[2, 1, 1, 1], vec![0.5, -0.5]);
+        let attributes = Convolution { strides: [1; 2], pads: [1; 4], dilations: [1; 2], group: 2 };
+        let output = sketch.node(Operator::Convolution(attributes), &[ValueId(0), weights], "y", &[1, 2, 3, 3]);
+        sketch.0.outputs.push(output);
+        quantized(&sketch.0, 1, 0).expect("quantized").graph
+    };
+    let cases = [
+        Case(|_| {}, ""),
+        Case(
+            |graph| {
+                let QuantizedOperator::Convolution { attributes, .. } = &mut graph.nodes[0].operator else { return };
+                (attributes.pads, attributes.strides) = ([60_000; 4], [60_000; 2]);
+            },
+            "its input with the padding [60000, 60000, 60000, 60000] has the shape [1, 2, 120001, 120001]",
+        ),
+        Case(
+            |graph| {
+                let pool = Pool {
+                    kind: PoolKind::Maximum,
+                    kernel: [1000; 2],
+                    strides: [1; 2],
+                    pads: [0; 4],
+                    dilations: [1; 2],
+                    count_include_pad: false,
+                };
+                let (input, output) = (graph.nodes[0].inputs[0], graph.nodes[0].output);
+                graph.values[input.index()].shape = vec![1, 1, 16_000, 16_000];
+                graph.values[output.index()].shape = vec![1, 1, 15_001, 15_001];
+                graph.values[output.index()].encoding = graph.values[input.index()].encoding;
+                graph.nodes[0].operator = QuantizedOperator::Pool(pool);
+            },
+            "a kernel of [1000, 1000] at [15001, 15001] positions reads more than",
+        ),
+        Case(|graph| graph.values[0].shape = vec![1 << 28, 2, 1, 1], "expected 1 to 268435456 elements"),
+    ];
+    let mut wrong = Vec::new();
+    for Case(damage, expected) in cases {
+        let mut graph = depthwise();
+        damage(&mut graph);
+        let message = graph.verify().err().map(|(_, message)| message).unwrap_or_default();
+        if !message.contains(expected) || message.is_empty() != expected.is_empty() {
+            wrong.push(format!("expected `{expected}`, found `{message}`"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

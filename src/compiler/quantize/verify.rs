@@ -1,11 +1,13 @@
 //! Checks a quantized graph before it is executed: one read from a file may say anything.
 
+use crate::compiler::graph::ELEMENT_LIMIT;
 use crate::compiler::graph::element_count;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::Slice;
 use crate::compiler::operators::arithmetic::integer::broadcast_shape;
+use crate::compiler::operators::window;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
@@ -13,9 +15,6 @@ use crate::compiler::quantize::QuantizedValue;
 use crate::compiler::quantize::Weights;
 use crate::compiler::quantize::contract::check_accumulator;
 use crate::compiler::quantize::contract::multiplier;
-
-/// Elements of one tensor that are believed: 2³⁰, a gigabyte. A file that says more is damaged.
-const ELEMENT_LIMIT: usize = 1 << 30;
 
 /// Windows, strides, pads and dilations beyond this are refused, so that arithmetic on places cannot overflow.
 const GEOMETRY_LIMIT: usize = 1 << 20;
@@ -255,6 +254,9 @@ fn convolution_shape(attributes: &Convolution, shape: &[usize], weights: &[usize
         {
             let height = windows(h, kh, strides[0], dilations[0], pads[0].saturating_add(pads[2]));
             let width = windows(w, kw, strides[1], dilations[1], pads[1].saturating_add(pads[3]));
+            if let Some(output) = height.zip(width) {
+                window::check_extent(shape, *pads, output.into(), [kh, kw])?;
+            }
             height.zip(width).map(|(height, width)| vec![n, o, height, width])
         }
         _ => None,
@@ -274,6 +276,7 @@ fn pool_shape(pool: &Pool, shape: &[usize], output: &QuantizedValue) -> Result<V
         whole.is_some_and(|whole| found == whole || found == whole + 1) && begins
     };
     if axis(0, h, out_h) && axis(1, w, out_w) && pool.kernel[0] * pool.kernel[1] < GEOMETRY_LIMIT {
+        window::check_extent(shape, pool.pads, [out_h, out_w], pool.kernel)?;
         Ok(vec![n, c, out_h, out_w])
     } else {
         Err(wrong())

@@ -1,5 +1,6 @@
 //! Integer Add, Sub and Mul with ONNX broadcasting, and the float island Div.
 
+use crate::compiler::graph::broadcast_strides;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::contract::Saturation;
 use crate::compiler::quantize::contract::Terms;
@@ -126,19 +127,6 @@ impl IntegerArithmetic {
             }
         }
     }
-}
-
-/// The distance between neighbours along each axis of `shape` in an operand that broadcasts to it; 0 where it repeats.
-fn broadcast_strides(operand: &[usize], shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![0; shape.len()];
-    let mut distance = 1;
-    for (back, &size) in operand.iter().rev().enumerate() {
-        if size != 1 {
-            strides[shape.len() - 1 - back] = distance;
-        }
-        distance *= size;
-    }
-    strides
 }
 
 /// The shape that two operands broadcast to (ONNX multidirectional broadcasting); `None` where they do not.

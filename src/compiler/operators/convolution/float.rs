@@ -37,6 +37,7 @@ impl Convolution {
         let [top, left, bottom, right] = self.pads;
         let rows = window::positions(height, kernel_height, self.strides[0], self.dilations[0], [top, bottom])?;
         let columns = window::positions(width, kernel_width, self.strides[1], self.dilations[1], [left, right])?;
+        window::check_extent(input, self.pads, [rows, columns], [kernel_height, kernel_width])?;
         Ok(vec![batch, outputs, rows, columns])
     }
 

@@ -102,6 +102,13 @@ mod tests {
                 "dilations=[9223372036854775807,1]",
                 Err("does not fit the 5 of its padded input"),
             ),
+            Case(
+                "Conv-11",
+                "x[1,2,1,1] w[2,1,1,1]",
+                "group=2 pads=[60000,60000,60000,60000] strides=[60000,60000]",
+                Err("node `make_y`: `Conv`: its input with the padding [60000, 60000, 60000, 60000] has the shape \
+                     [1, 2, 120001, 120001]; at most 268435456 elements are supported"),
+            ),
             Case("Conv-11", "x[1,2,5,6] w[4,2,3,3]", "group=-1", Err("`group` is -1")),
             Case("Conv-11", "x[1,2,5,6] w[4,2,3,3] w[3]", "", Err("its bias has the shape [3]; expected [4]")),
             Case("Conv-11", "x[1,2,6] w[4,2,3]", "", Err("only [N, C, H, W] (two spatial axes) is supported")),

@@ -72,6 +72,9 @@ pub(crate) fn hard_sigmoid(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Im
 pub(crate) fn parametric_relu(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let (x, slope) = (node.input(0)?, node.input(1)?);
     let slopes = builder.floats(slope, "slope")?;
+    if let Some(found) = slopes.iter().find(|slope| !slope.is_finite()) {
+        return Err(Refusal::new(format!("its `slope` has the value {found}; expected finite numbers")));
+    }
     if let Some(&alpha) = slopes.first()
         && slopes.iter().all(|&other| other.to_bits() == alpha.to_bits())
     {
@@ -93,16 +96,23 @@ pub(crate) fn parametric_relu(node: &mut OnnxNode<'_>, builder: &mut Builder) ->
 /// Clip: bounds are attributes before opset 11 and constant inputs since.
 pub(crate) fn clip(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let (low, high) = if node.opset() < 11 {
-        (node.float("min")?, node.float("max")?)
+        (node.any_float("min")?, node.any_float("max")?)
     } else {
         (bound(node.optional(1), "min", builder)?, bound(node.optional(2), "max", builder)?)
     };
-    let low = low.filter(|&low| low > f32::MIN).unwrap_or(f32::NEG_INFINITY);
-    let high = high.filter(|&high| high < f32::MAX).unwrap_or(f32::INFINITY);
-    if low.is_nan() || high.is_nan() || low > high {
-        return Err(Refusal::new(format!("its bounds are {low} and {high}; expected the first not above the second")));
+    let low = low.filter(|&low| low > f32::MIN || low.is_nan()).unwrap_or(f32::NEG_INFINITY);
+    let high = high.filter(|&high| high < f32::MAX || high.is_nan()).unwrap_or(f32::INFINITY);
+    clipped(low, high, node.input(0)?, builder)
+}
+
+/// `x` limited to bounds; −∞ below and ∞ above are none. Bounds that leave no finite number are refused.
+fn clipped(low: f32, high: f32, x: ValueId, builder: &mut Builder) -> Imported {
+    let is_empty = low > high || low == f32::INFINITY || high == f32::NEG_INFINITY;
+    if low.is_nan() || high.is_nan() || is_empty {
+        return Err(Refusal::new(format!(
+            "its bounds are {low} and {high}; expected a finite number that lies from the first to the second"
+        )));
     }
-    let x = node.input(0)?;
     if low == f32::NEG_INFINITY && high == f32::INFINITY {
         return Ok(vec![x]);
     }
@@ -120,13 +130,13 @@ fn bound(id: Option<ValueId>, name: &str, builder: &Builder) -> Result<Option<f3
 /// Max with a constant scalar: a lower bound.
 pub(crate) fn maximum(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let (x, low) = with_scalar(node, builder)?;
-    unary(Function::Clip { low, high: f32::INFINITY }, x, builder)
+    clipped(low, f32::INFINITY, x, builder)
 }
 
 /// Min with a constant scalar: an upper bound.
 pub(crate) fn minimum(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let (x, high) = with_scalar(node, builder)?;
-    unary(Function::Clip { low: f32::NEG_INFINITY, high }, x, builder)
+    clipped(f32::NEG_INFINITY, high, x, builder)
 }
 
 /// The computed and the constant one of two inputs, the constant being one value that does not widen the shape.
@@ -148,7 +158,9 @@ fn with_scalar(node: &OnnxNode<'_>, builder: &Builder) -> Result<(ValueId, f32),
 
 #[cfg(test)]
 mod tests {
+    use crate::compiler::onnx::proto::AttributeProto;
     use crate::compiler::onnx::sample::Case;
+    use crate::compiler::onnx::sample::Sample;
     use crate::compiler::onnx::sample::check;
 
     #[test]
@@ -164,6 +176,7 @@ mod tests {
             Case("PRelu-13", "x[1,3,2,2] f[0.25]", "", Ok("leaky-relu alpha=0.25")),
             Case("PRelu-13", "x[1,3,2,2] w[3,1,1]", "", Ok("= add (%1, %3)")),
             Case("Max-13", "f-1.0 x[1,3,2,2]", "", Ok("clip low=-1.0 high=inf (%0)")),
+            Case("Clip-11", "x[1,3,2,2] f-inf f6.0", "", Ok("clip low=-inf high=6.0")),
             Case("Min-13", "x[1,3,2,2] f1.0", "", Ok("clip low=-inf high=1.0 (%0)")),
         ]);
     }
@@ -174,10 +187,33 @@ mod tests {
             Case("Clip-11", "x[1,3,2,2] x[1,3,2,2]", "", Err("its `min` is computed at run time")),
             Case("Clip-11", "x[1,3,2,2]", "min=0.0", Err("its attribute `min` has no known meaning at opset 11")),
             Case("Clip-11", "x[1,3,2,2] f2.0 f1.0", "", Err("its bounds are 2 and 1")),
+            Case("Clip-11", "x[1,3,2,2] fNaN f1.0", "", Err("its bounds are NaN and 1")),
+            Case("Clip-11", "x[1,3,2,2] finf", "", Err("its bounds are inf and inf")),
+            Case("Clip-11", "x[1,3,2,2] - f-inf", "", Err("its bounds are -inf and -inf")),
+            Case("Max-13", "x[1,3,2,2] finf", "", Err("node `make_y`: `Max`: its bounds are inf and inf")),
+            Case("Max-13", "x[1,3,2,2] fNaN", "", Err("its bounds are NaN and inf")),
+            Case("Min-13", "x[1,3,2,2] f-inf", "", Err("its bounds are -inf and -inf")),
+            Case("PRelu-13", "x[1,3,2,2] f[inf]", "", Err("`PRelu`: its `slope` has the value inf")),
             Case("Clip-11", "x[1,3,2,2] f[1.0,2.0]", "", Err("`min` has 2 values")),
             Case("PRelu-13", "x[1,3,2,2] x[1,3,2,2]", "", Err("its `slope` is computed at run time")),
             Case("Max-13", "x[1,3,2,2] x[1,3,2,2]", "", Err("expected two inputs, one of them a constant")),
             Case("LeakyRelu-13", "x[1,3,2,2]", "alpha=1", Err("its attribute `alpha` has another type")),
         ]);
+    }
+
+    #[test]
+    fn attributes_that_are_no_finite_number_are_refused() {
+        struct Given(&'static str, &'static str, f32, &'static str);
+        let cases = [
+            Given("LeakyRelu", "alpha", f32::INFINITY, "`LeakyRelu`: its attribute `alpha` is inf; expected a finite"),
+            Given("HardSigmoid", "alpha", f32::NAN, "`HardSigmoid`: its attribute `alpha` is NaN; expected a finite"),
+            Given("HardSigmoid", "beta", f32::NEG_INFINITY, "its attribute `beta` is -inf; expected a finite number"),
+        ];
+        for Given(operator, name, value, expected) in cases {
+            let attributes = [AttributeProto::float(name, value)];
+            let sample = Sample::new(13).input("x", &[1, 3]).node(operator, &["x"], &["y"], &attributes).output("y");
+            let message = sample.import().expect_err("refused").to_string();
+            assert!(message.contains(expected), "{operator} {name}={value}: {message}");
+        }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn pad(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     }
     let rank = builder.shape(x).len();
     let (pads, value, places) = if node.opset() < 11 {
-        (node.integers("pads")?, node.float("value")?.unwrap_or(0.0), None)
+        (node.integers("pads")?, node.any_float("value")?.unwrap_or(0.0), None)
     } else {
         let pads = node.optional(1).map(|id| builder.integers(id, "pads").map(<[i64]>::to_vec)).transpose()?;
         let value = match node.optional(2) {

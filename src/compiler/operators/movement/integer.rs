@@ -1,17 +1,8 @@
 //! Operators that only copy int8 values: Transpose, Slice, Pad, Concat. (Reshape copies all of them in order.)
 
+use crate::compiler::graph::strides;
 use crate::compiler::operators::Slice;
 use crate::compiler::operators::function::integer::look_up;
-
-/// The distance between neighbours along each axis of a row-major tensor.
-#[must_use]
-pub fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis];
-    }
-    strides
-}
 
 /// Copies into a row-major tensor of `shape` the elements that lie `steps` apart (a step may be negative) from `start` on.
 fn gather(input: &[i8], start: isize, steps: &[isize], output: &mut [i8], shape: &[usize]) {

@@ -1,5 +1,6 @@
 //! Parts of a tensor: reading ONNX Slice, Split and Gather of places that are known.
 
+use crate::compiler::graph::Tensor;
 use crate::compiler::graph::ValueId;
 use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::ExportedNode;
@@ -177,24 +178,22 @@ pub(crate) fn gather(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported
     let (x, indices) = (node.input(0)?, node.input(1)?);
     let input = builder.shape(x).to_vec();
     let at = axis(node.integer("axis")?.unwrap_or(0), input.len())?;
-    let places = builder.integers(indices, "indices")?.to_vec();
+    builder.integers(indices, "indices")?;
+    // The indices may be many: their elements are shared, not copied.
+    let held = builder.constant(indices).cloned();
+    let places = held.as_ref().and_then(Tensor::as_i64).unwrap_or_default();
     let index_shape = builder.shape(indices).to_vec();
     let size = input[at] as i64;
-    let mut resolved = Vec::with_capacity(places.len());
-    for &place in &places {
-        let real = if place < 0 { place.saturating_add(size) } else { place };
-        if !(0..size).contains(&real) {
-            return Err(Refusal::new(format!("the index {place} is outside an axis of {size}")));
-        }
-        resolved.push(real);
+    if let Some(place) = places.iter().find(|place| !(-size..size).contains(place)) {
+        return Err(Refusal::new(format!("the index {place} is outside an axis of {size}")));
     }
     let mut shape = input[..at].to_vec();
     shape.extend(&index_shape);
     shape.extend(&input[at + 1..]);
-    if let Some(id) = builder.gathered(x, at, &resolved, &shape)? {
+    if let Some(id) = builder.gathered(x, at, places, &shape)? {
         return Ok(vec![id]);
     }
-    let Some(slice) = evenly_spaced(at, &resolved) else {
+    let Some(slice) = evenly_spaced(at, size, places) else {
         return Err(Refusal::new("its indices are not evenly spaced; only what a slice can take is supported"));
     };
     let sliced = slice.output_shape(&input)?;
@@ -209,10 +208,12 @@ pub(crate) fn gather(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported
     Ok(vec![builder.push(Operator::Reshape, vec![part], shape)?])
 }
 
-fn evenly_spaced(axis: usize, places: &[i64]) -> Option<Slice> {
-    let (&first, &last) = (places.first()?, places.last()?);
-    let step = places.get(1).map_or(1, |second| second - first);
-    let even = step != 0 && places.windows(2).all(|pair| pair[1] - pair[0] == step);
+/// The slice that takes `places` of an axis of `size`, where there is one; negative places count from the back.
+fn evenly_spaced(axis: usize, size: i64, places: &[i64]) -> Option<Slice> {
+    let real = |place: i64| if place < 0 { place + size } else { place };
+    let (first, last) = (real(*places.first()?), real(*places.last()?));
+    let step = places.get(1).map_or(1, |&second| real(second) - first);
+    let even = step != 0 && places.windows(2).all(|pair| real(pair[1]) - real(pair[0]) == step);
     even.then(|| Slice { axes: vec![axis], starts: vec![first], ends: vec![last + step.signum()], steps: vec![step] })
 }
 
@@ -247,11 +248,13 @@ mod tests {
 
     #[test]
     fn indices_that_a_slice_can_take_are_found() {
-        assert_eq!(evenly_spaced(1, &[2, 3, 4]), Some(Slice::range(1, 2, 5)));
-        assert_eq!(evenly_spaced(1, &[7]), Some(Slice::range(1, 7, 8)));
-        assert_eq!(evenly_spaced(0, &[4, 2, 0]).map(|slice| (slice.ends, slice.steps)), Some((vec![-1], vec![-2])));
-        assert_eq!(evenly_spaced(0, &[1, 1]), None);
-        assert_eq!(evenly_spaced(0, &[0, 1, 3]), None);
-        assert_eq!(evenly_spaced(0, &[]), None);
+        assert_eq!(evenly_spaced(1, 9, &[2, 3, 4]), Some(Slice::range(1, 2, 5)));
+        assert_eq!(evenly_spaced(1, 9, &[7]), Some(Slice::range(1, 7, 8)));
+        assert_eq!(evenly_spaced(0, 9, &[4, 2, 0]).map(|slice| (slice.ends, slice.steps)), Some((vec![-1], vec![-2])));
+        assert_eq!(evenly_spaced(0, 9, &[-2, -1]), Some(Slice::range(0, 7, 9)));
+        assert_eq!(evenly_spaced(0, 9, &[-1, 0]), evenly_spaced(0, 9, &[8, 0]));
+        assert_eq!(evenly_spaced(0, 9, &[1, 1]), None);
+        assert_eq!(evenly_spaced(0, 9, &[0, 1, 3]), None);
+        assert_eq!(evenly_spaced(0, 9, &[]), None);
     }
 }

@@ -46,6 +46,7 @@ impl Pool {
             let positions = window::positions(size, self.kernel[axis], self.strides[axis], self.dilations[axis], pads)?;
             shape[axis + 2] = positions;
         }
+        window::check_extent(input, self.pads, [shape[2], shape[3]], self.kernel)?;
         Ok(shape)
     }
 

@@ -197,6 +197,12 @@ mod tests {
                 "kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1] ceil_mode=1 count_include_pad=1",
                 Err("has no agreed divisor"),
             ),
+            Case(
+                "MaxPool-10",
+                "x[1,1,16000,16000]",
+                "kernel_shape=[1000,1000]",
+                Err("`MaxPool`: a kernel of [1000, 1000] at [15001, 15001] positions reads more than the 4294967296"),
+            ),
             Case("ReduceMean-13", "x[1,2,7,8]", "axes=[1]", Err("it reduces the axes [1] of [1, 2, 7, 8]")),
             Case("ReduceMean-13", "x[1,2,7,8]", "", Err("it reduces the axes [0, 1, 2, 3]")),
         ]);

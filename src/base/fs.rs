@@ -403,18 +403,8 @@ pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> (Vec<PathBuf
     (found, errors)
 }
 
-/// Waits for an exclusive advisory lock on `path` (created when absent); the lock ends when the file is dropped.
-pub fn lock(path: &Path) -> Result<fs::File> {
-    if let Some(folder) = path.parent() {
-        create_folders(folder)?;
-    }
-    let open = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
-    let file = at(Action::Lock, path, open)?;
-    at(Action::Lock, path, file.lock())?;
-    Ok(file)
-}
-
-/// Like [`lock`], but `None` at once when somebody else holds it.
+/// Takes an exclusive advisory lock on `path` (created when absent); `None` at once when somebody else holds it. The lock
+/// ends when the file is dropped.
 pub fn try_lock(path: &Path) -> Result<Option<fs::File>> {
     if let Some(folder) = path.parent() {
         create_folders(folder)?;

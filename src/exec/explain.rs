@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ExecError;
 use super::Outcome;
-use super::judge::{Hit, Judged, Verdict, judge, outputs_in, place, wanted};
+use super::judge::{Hit, Judged, Scrutiny, Verdict, judge, outputs_in, place, wanted};
 use crate::base::Digest;
 use crate::base::fs;
 use crate::plan::Graph;
@@ -37,7 +37,7 @@ pub fn explain<S: StepSettings>(
     targets: &[StepId],
 ) -> Result<Vec<Explanation>, ExecError> {
     graph.check()?;
-    let judged = judge(graph, store, &wanted(graph, targets), false)?;
+    let judged = judge(graph, store, &wanted(graph, targets), false, Scrutiny::Length)?;
     let mut explanations = Vec::new();
     for (id, forecast) in graph.ids().zip(forecast(graph, &judged.verdicts)) {
         let Some((verdict, key)) = forecast else { continue };

@@ -45,21 +45,6 @@ pub struct Job<'a, S> {
     pub progress: &'a (dyn Fn(&str, u64, u64) + Sync),
 }
 
-impl<S> Job<'_, S> {
-    /// The file in a role.
-    #[must_use]
-    pub fn input(&self, role: &str) -> Option<&Path> {
-        self.inputs.iter().find(|(name, _)| name == role).map(|(_, path)| path.as_path())
-    }
-
-    /// The files in the roles below `prefix/`, with the rest of their role.
-    pub fn inputs_below(&self, prefix: &str) -> impl Iterator<Item = (&str, &Path)> {
-        self.inputs
-            .iter()
-            .filter_map(move |(role, path)| Some((role.strip_prefix(prefix)?.strip_prefix('/')?, path.as_path())))
-    }
-}
-
 impl<S> fmt::Debug for Job<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job").field("step", &self.step.subject()).field("kind", &self.step.kind).finish_non_exhaustive()

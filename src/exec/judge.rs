@@ -156,8 +156,16 @@ pub(super) fn record_of<'a, S: StepSettings>(
     Ok(KeyRecord { schema: SCHEMA, step: step.kind, tool: step.tool.clone(), settings: step.settings.record(), inputs })
 }
 
-/// Readable files for a step's inputs, and the source files among them as they were seen.
-pub(super) type Files = (Vec<(String, PathBuf)>, Vec<(PathBuf, Seen)>);
+/// What a step reads.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// A readable file for each role.
+    pub(super) inputs: Vec<(String, PathBuf)>,
+    /// The source files among them, as they were seen.
+    pub(super) sources: Vec<(PathBuf, Seen)>,
+    /// The artifacts among them: role and contents.
+    pub(super) artifacts: Vec<(String, Digest)>,
+}
 
 /// Readable files for a step whose inputs are all known.
 pub(super) fn files_of<'a, S>(
@@ -167,16 +175,18 @@ pub(super) fn files_of<'a, S>(
     outputs: impl Fn(StepId) -> Option<&'a [Output]>,
     blobs: &Blobs,
 ) -> Result<Files, Obstacle> {
-    let mut files = Vec::new();
-    let mut seen_files = Vec::new();
+    let mut files = Files::default();
     each_input(graph, id, sources, outputs, |role, digest, source| match source {
         Some((path, seen)) => {
-            files.push((role, path.clone()));
-            seen_files.push((path.clone(), seen));
+            files.inputs.push((role, path.clone()));
+            files.sources.push((path.clone(), seen));
         }
-        None => files.push((role, blobs.path(&digest))),
+        None => {
+            files.inputs.push((role.clone(), blobs.path(&digest)));
+            files.artifacts.push((role, digest));
+        }
     })?;
-    Ok((files, seen_files))
+    Ok(files)
 }
 
 /// Where an output goes, relative to the build root.
@@ -184,12 +194,23 @@ pub(super) fn place(install: &str, output: &str) -> String {
     if install.is_empty() { output.to_owned() } else { format!("{install}/{output}") }
 }
 
-/// Judges every wanted step. Reads source files and installed files only where the stat index is not certain.
+/// How artifacts that are about to be read are looked at before anything starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scrutiny {
+    /// By their length: quick, and changes nothing.
+    Length,
+    /// By their contents; damaged ones are removed, so that they are made again.
+    Contents,
+}
+
+/// Judges every wanted step. Reads source files and installed files only where the stat index is not certain, and
+/// artifacts only where a step is going to read them.
 pub(super) fn judge<'g, S: StepSettings>(
     graph: &'g Graph<S>,
     store: &mut Store,
     wanted: &[bool],
     force: bool,
+    scrutiny: Scrutiny,
 ) -> Result<Judged<'g>, StoreError> {
     let sources = look_at_sources(graph, store, wanted);
     let mut verdicts = vec![Verdict::Unwanted; wanted.len()];
@@ -230,7 +251,7 @@ pub(super) fn judge<'g, S: StepSettings>(
         }
     }
     look_at_installed(graph, store, &mut verdicts);
-    find_lost(graph, store.blobs(), &mut verdicts);
+    find_lost(graph, store.blobs(), scrutiny, &mut verdicts)?;
     Ok(Judged { sources, verdicts })
 }
 
@@ -304,14 +325,29 @@ pub(super) fn wrong_files(store: &mut Store, install: &str, outputs: &[Output]) 
 
 /// Finds results whose artifacts are needed and gone: these steps have to run again, and what comes after them has to be
 /// judged again once they did.
-fn find_lost<S>(graph: &Graph<S>, blobs: &Blobs, verdicts: &mut [Verdict]) {
+fn find_lost<S>(
+    graph: &Graph<S>,
+    blobs: &Blobs,
+    scrutiny: Scrutiny,
+    verdicts: &mut [Verdict],
+) -> Result<(), StoreError> {
     let needs_work = |verdict: &Verdict| match verdict {
         Verdict::Hit(hit) => !hit.wrong.is_empty(),
         verdict => verdict.is_pending(),
     };
     let mut todo: Vec<StepId> = graph.ids().filter(|id| needs_work(&verdicts[id.index()])).collect();
     if todo.is_empty() {
-        return;
+        return Ok(());
+    }
+    // Hits whose artifacts were read. Most of them are known from the start and read together.
+    let mut read_already: HashSet<StepId> = HashSet::new();
+    if scrutiny == Scrutiny::Contents {
+        let pending = todo.iter().filter(|id| verdicts[id.index()].is_pending());
+        let mut inputs: Vec<StepId> = pending.flat_map(|&id| graph.inputs_of(id)).collect();
+        inputs.retain(|&input| read_already.insert(input));
+        let outputs: Vec<&Output> =
+            inputs.into_iter().filter_map(|input| outputs_in(verdicts, input)).flatten().collect();
+        blobs.remove_unsound(&outputs)?;
     }
     let mut dependents: Vec<Vec<StepId>> = vec![Vec::new(); verdicts.len()];
     for id in graph.ids() {
@@ -321,9 +357,14 @@ fn find_lost<S>(graph: &Graph<S>, blobs: &Blobs, verdicts: &mut [Verdict]) {
     }
     while let Some(id) = todo.pop() {
         // A pending step reads what the steps before it wrote; a hit with wrong files is read itself.
-        let read = if verdicts[id.index()].is_pending() { graph.inputs_of(id) } else { vec![id] };
+        let is_pending = verdicts[id.index()].is_pending();
+        let read = if is_pending { graph.inputs_of(id) } else { vec![id] };
         for id in read {
             let Verdict::Hit(hit) = &verdicts[id.index()] else { continue };
+            // Copying to the build root looks at the contents itself.
+            if scrutiny == Scrutiny::Contents && is_pending && read_already.insert(id) {
+                blobs.remove_unsound(&hit.slot.outputs.iter().collect::<Vec<_>>())?;
+            }
             if hit.slot.outputs.iter().all(|output| blobs.holds(output)) {
                 continue;
             }
@@ -339,4 +380,5 @@ fn find_lost<S>(graph: &Graph<S>, blobs: &Blobs, verdicts: &mut [Verdict]) {
             }
         }
     }
+    Ok(())
 }

@@ -14,7 +14,9 @@ use super::ExecError;
 use super::events::{Event, Options, Outcome, StepSummary, StopCause, Summary};
 use super::explain::{forecast, outcome_of, skipped_after};
 use super::job::{Runner, StepFailure};
-use super::judge::{Hit, Judged, Obstacle, Verdict, files_of, judge, outputs_in, record_of, wanted, wrong_files};
+use super::judge::{
+    Hit, Judged, Obstacle, Scrutiny, Verdict, files_of, judge, outputs_in, record_of, wanted, wrong_files,
+};
 use super::networks::{Networks, remove};
 use super::states::{Limits, Need, States};
 use super::workers::{InstallTask, Message, Shop, StepTask, Task};
@@ -58,7 +60,8 @@ where
         store.lock(&options.purpose, cancel, |holder| events(&Event::Waiting { holder: &holder.to_string() }))?;
     }
     let wanted = wanted(graph, &options.targets);
-    let judged = judge(graph, store, &wanted, options.force)?;
+    let scrutiny = if options.dry_run { Scrutiny::Length } else { Scrutiny::Contents };
+    let judged = judge(graph, store, &wanted, options.force, scrutiny)?;
     let steps = wanted.iter().filter(|&&wanted| wanted).count();
     let pending = judged.verdicts.iter().filter(|verdict| verdict.is_pending()).count();
     events(&Event::Planned { steps, pending });
@@ -222,13 +225,13 @@ impl<'r, S: StepSettings> Run<'r, S> {
             let known = |step| outputs_in(&self.judged.verdicts, step);
             let step = self.graph.step(id);
             match files_of(self.graph, id, &self.judged.sources, known, self.store.blobs()) {
-                Ok((inputs, sources)) => {
+                Ok(files) => {
                     let expected = self.store.slot(&SlotName::of(step)).map(|slot| u64::from(slot.duration_ms));
                     let expected = expected.filter(|&ms| ms > 0).map(Duration::from_millis);
                     (self.events)(&Event::Started { step: id, expected });
                     let folder = self.store.temporary().join(id.index().to_string());
                     let log = self.store.log_path(&step.network, step.model.as_deref(), step.kind.word());
-                    return Some(Task::Step(StepTask { id, inputs, sources, folder, log }));
+                    return Some(Task::Step(StepTask { id, files, folder, log }));
                 }
                 Err(obstacle) => self.fail(id, &failure_of(obstacle), Duration::ZERO),
             }
@@ -280,6 +283,13 @@ impl<'r, S: StepSettings> Run<'r, S> {
                 }
             },
         };
+        if !is_made_now {
+            // A step after this one may be about to read them, and then it is too late to make them again.
+            if let Err(error) = self.store.blobs().remove_unsound(&slot.outputs.iter().collect::<Vec<_>>()) {
+                self.broken = Some(error);
+                return None;
+            }
+        }
         if !slot.outputs.iter().all(|output| self.store.blobs().holds(output)) {
             return None;
         }

@@ -15,6 +15,7 @@ use super::job::Job;
 use super::job::Log;
 use super::job::Runner;
 use super::job::StepFailure;
+use super::judge::Files;
 use super::networks::Wanted;
 use crate::base::CancelToken;
 use crate::base::fs;
@@ -40,9 +41,8 @@ pub(super) enum Task {
 #[derive(Debug)]
 pub(super) struct StepTask {
     pub(super) id: StepId,
-    pub(super) inputs: Vec<(String, PathBuf)>,
-    /// The source files among the inputs, as they were when the key was made.
-    pub(super) sources: Vec<(PathBuf, Seen)>,
+    /// What it reads; source files as they were when the key was made.
+    pub(super) files: Files,
     pub(super) folder: PathBuf,
     pub(super) log: PathBuf,
 }
@@ -130,6 +130,9 @@ where
     }
 
     fn work_on(&self, task: &StepTask, log: &Log, messages: &Sender<Message>) -> Result<(), StepFailure> {
+        for (role, digest) in &task.files.artifacts {
+            self.blobs.verify(digest, role)?;
+        }
         let started = Instant::now();
         let told = AtomicU64::new(0);
         let progress = |phase: &str, done: u64, of: u64| {
@@ -143,7 +146,7 @@ where
         let job = Job {
             id: task.id,
             step: self.graph.step(task.id),
-            inputs: &task.inputs,
+            inputs: &task.files.inputs,
             output: &task.folder,
             log,
             cancel: &self.cancel,
@@ -153,7 +156,7 @@ where
             Ok(result) => result?,
             Err(panic) => return Err(StepFailure::bug(&words_of(panic.as_ref()))),
         }
-        for (path, seen) in &task.sources {
+        for (path, seen) in &task.files.sources {
             if !is_unchanged(path, seen) {
                 let message = format!("`{}` was changed during the build", path.display());
                 return Err(StepFailure::new(message).hint("run the same command again"));

@@ -39,8 +39,31 @@ impl Blobs {
         self.holds(output) && fs::digest(&self.path(&output.digest)).is_ok_and(|found| found == output.digest)
     }
 
-    /// Moves every file below `folder` in, and says what there was, by name. The folder must lie on the same file
-    /// system.
+    /// Removes those of the artifacts that are there with other contents than their names say: whoever needs one finds
+    /// it absent, and it is made again. Reads them all.
+    pub fn remove_unsound(&self, outputs: &[&Output]) -> Result<(), StoreError> {
+        outputs.par_iter().try_for_each(|output| {
+            if !self.is_sound(output) {
+                fs::remove_file(&self.path(&output.digest))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads an artifact to see that its contents are what its name says; one that turns out to be damaged is removed.
+    /// `name` is for the message.
+    pub fn verify(&self, digest: &Digest, name: &str) -> Result<(), StoreError> {
+        let found = fs::digest(&self.path(digest))?;
+        if found == *digest { Ok(()) } else { self.remove_damaged(digest, name, found) }
+    }
+
+    fn remove_damaged(&self, digest: &Digest, name: &str, found: Digest) -> Result<(), StoreError> {
+        fs::remove_file(&self.path(digest))?;
+        Err(StoreError::Damaged { name: name.to_owned(), expected: *digest, found })
+    }
+
+    /// Moves every file below `folder` in, except what is there already, and says what there was, by name. The folder
+    /// must lie on the same file system.
     pub fn take_in(&self, folder: &Path) -> Result<Vec<Output>, StoreError> {
         let names = fs::files_below(folder)?;
         names.into_par_iter().map(|name| self.take_in_file(folder, name)).collect()
@@ -53,29 +76,55 @@ impl Blobs {
         }
         let digest = fs::digest(&path)?;
         let length = fs::stat(&path).map_or(0, |stat| stat.size);
+        let output = Output { name, digest, length };
+        if self.is_sound(&output) {
+            // The one that is there may be on the disk for good, and older results rely on it; the new one is not yet.
+            return Ok(output);
+        }
         let blob = self.path(&digest);
         fs::make_read_only(&path)?;
         if let Some(shelf) = blob.parent() {
             fs::create_folders(shelf)?;
         }
-        // Also where the artifact is there already: should that one be damaged, this one is not.
         fs::rename(&path, &blob)?;
-        Ok(Output { name, digest, length })
+        Ok(output)
     }
 
     /// Copies an artifact to `target`, which then is the user's own file, and says what is there now. An artifact that
     /// turns out to be damaged is removed, and `target` stays as it was.
     pub fn copy_out(&self, digest: &Digest, name: &str, target: &Path) -> Result<Seen, StoreError> {
-        let blob = self.path(digest);
-        let found = fs::digest(&blob)?;
-        if found == *digest {
-            fs::copy_atomic(&blob, target)?;
-            let seen = StatIndex::default().look(target)?;
-            if seen.digest == *digest {
-                return Ok(seen);
-            }
+        self.verify(digest, name)?;
+        fs::copy_atomic(&self.path(digest), target)?;
+        let seen = StatIndex::default().look(target)?;
+        if seen.digest != *digest {
+            self.remove_damaged(digest, name, seen.digest)?;
         }
-        fs::remove_file(&blob)?;
-        Err(StoreError::Damaged { name: name.to_owned(), expected: *digest, found })
+        Ok(seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_artifact_that_is_there_stays_unless_it_is_damaged() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        let take_in = || {
+            let made = folder.path().join("made");
+            fs::write_atomic(&made.join("main.txt"), b"constants").expect("written");
+            let outputs = blobs.take_in(&made).expect("taken in");
+            fs::remove_folder(&made).expect("removed");
+            outputs
+        };
+        let outputs = take_in();
+        let blob = blobs.path(&outputs[0].digest);
+        let first = fs::stat(&blob);
+        assert_eq!(take_in(), outputs);
+        assert_eq!(fs::stat(&blob), first, "an artifact that may be on the disk for good was replaced");
+        fs::write_atomic(&blob, b"constanXs").expect("damaged");
+        assert_eq!(take_in(), outputs);
+        assert_eq!(fs::read(&blob).expect("read"), b"constants");
     }
 }

@@ -18,11 +18,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-use rayon::prelude::*;
-
 use super::journal::Journal;
 use super::state::State;
-use super::{Blobs, Entry, Holder, KeyRecord, Slot, SlotName, StatIndex, StoreError};
+use super::{Blobs, Entry, Holder, KeyRecord, Output, Slot, SlotName, StatIndex, StoreError};
 use crate::base::CancelToken;
 use crate::base::Digest;
 use crate::base::fs;
@@ -149,15 +147,14 @@ impl Store {
         }
         if self.journal.is_loaded() && self.journal.is_open_ended() {
             // The last run did not end well. Its blobs may not have reached the disk before a power cut.
+            // They have to go: a result from before may name the same blobs, and only their length is asked for then.
             let suspects = self.journal.suspects();
-            let blobs = &self.blobs;
-            let lost: Vec<Digest> = suspects
-                .into_par_iter()
-                .filter(|(_, entry)| !entry.outputs.iter().all(|output| blobs.is_sound(output)))
-                .map(|(key, _)| key)
-                .collect();
-            for key in lost {
-                self.journal.forget(key)?;
+            let outputs: Vec<&Output> = suspects.iter().flat_map(|(_, entry)| &entry.outputs).collect();
+            self.blobs.remove_unsound(&outputs)?;
+            for (key, entry) in suspects {
+                if !entry.outputs.iter().all(|output| self.blobs.holds(output)) {
+                    self.journal.forget(key)?;
+                }
             }
             self.settle_journal()?;
         }
@@ -189,7 +186,8 @@ impl Store {
         self.state.slot(name)
     }
 
-    /// Whether the journal says that the result of `key` no longer counts.
+    /// Whether the journal says that the result of `key` no longer counts. Sure for every key that has a slot, also while
+    /// the journal is not loaded: [`Store::save`] sees to it that it is loaded when a slot's result was taken back.
     #[must_use]
     pub fn is_forgotten(&self, key: &Digest) -> bool {
         self.journal.is_forgotten(key)
@@ -275,7 +273,13 @@ impl Store {
         if intents && fs::exists(&self.build_root) {
             fs::sync_file_system(&self.build_root)?;
         }
-        self.state.set_journal_length(self.journal.length());
+        let is_forgotten = |key: &Digest| self.journal.is_forgotten(key);
+        if self.journal.is_loaded() && self.state.has_slot(is_forgotten) {
+            // The step failed when it was to run again. The next run has to read the journal to know that.
+            self.state.unset_journal_length();
+        } else {
+            self.state.set_journal_length(self.journal.length());
+        }
         if self.state.is_changed() {
             let path = self.state_path();
             fs::write_atomic(&path, &self.state.encode())?;

@@ -139,6 +139,21 @@ impl State {
         self.set(JOURNAL.to_vec(), length.to_le_bytes().to_vec());
     }
 
+    /// Removes the journal's length, so that the next run reads the journal.
+    pub(super) fn unset_journal_length(&mut self) {
+        self.set(JOURNAL.to_vec(), Vec::new());
+    }
+
+    /// Whether some step's last result has a key of this kind.
+    pub(super) fn has_slot(&self, is_of_kind: impl Fn(&Digest) -> bool) -> bool {
+        let older = self.table.iter().filter(|(name, _)| !self.newer.contains_key(*name));
+        let newer = self.newer.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        older
+            .chain(newer)
+            .filter(|(name, _)| name.starts_with(b"s:"))
+            .any(|(_, value)| Reader(value).digest().is_some_and(|key| is_of_kind(&key)))
+    }
+
     fn get(&self, name: &[u8]) -> Option<&[u8]> {
         match self.newer.get(name) {
             Some(value) => Some(value.as_slice()),

@@ -1,10 +1,13 @@
 //! What happens when a step fails: the others go on, and what was good stays.
 
+use std::collections::BTreeMap;
+
 use super::zoo::{STEPS, Zoo};
 use crate::base::CancelToken;
 use crate::base::fs;
 use crate::exec::Outcome;
 use crate::exec::StepFailure;
+use crate::plan::StepKind;
 
 fn failure(outcome: &Outcome) -> &StepFailure {
     match outcome {
@@ -141,6 +144,98 @@ fn a_damaged_artifact_is_never_installed_and_is_made_again() {
     assert!(!fs::exists(&installed));
     assert_eq!(zoo.build_well().ran, ["one/a pack"]);
     assert_eq!(zoo.tree(), tree);
+}
+
+/// What a zoo with nothing built makes of the same cards.
+fn rightly_built(zoo: Zoo) -> BTreeMap<String, Vec<u8>> {
+    let fresh = zoo.with_nothing_built();
+    fresh.build_well();
+    fresh.tree()
+}
+
+#[test]
+fn a_damaged_artifact_is_never_read_and_is_made_again() {
+    let mut zoo = Zoo::new();
+    zoo.build_well();
+    zoo.damage(&zoo.output("one", "a", StepKind::Quantize));
+    zoo.set("one/a lower", "cores", "4");
+    assert_eq!(zoo.build_well().ran, ["one bundle", "one/a lower", "one/a pack", "one/a quantize"]);
+    assert_eq!(zoo.tree(), rightly_built(zoo));
+}
+
+#[test]
+fn damaged_artifacts_one_behind_the_other_are_made_again() {
+    let mut zoo = Zoo::new();
+    zoo.build_well();
+    zoo.damage(&zoo.output("one", "a", StepKind::Clean));
+    zoo.damage(&zoo.output("one", "a", StepKind::Quantize));
+    zoo.set("one/a lower", "cores", "4");
+    assert_eq!(zoo.build_well().ran, ["one bundle", "one/a clean", "one/a lower", "one/a pack", "one/a quantize"]);
+    assert_eq!(zoo.tree(), rightly_built(zoo));
+}
+
+#[test]
+fn a_damaged_artifact_behind_a_step_that_runs_to_the_same_end_is_made_again() {
+    let mut zoo = Zoo::new();
+    zoo.set("one/a clean", "constant", "yes");
+    zoo.build_well();
+    zoo.damage(&zoo.output("one", "a", StepKind::Quantize));
+    zoo.set("one/a clean", "threads", "4");
+    zoo.set("one/a lower", "cores", "4");
+    let done = zoo.build_well();
+    assert_eq!(done.ran, ["one bundle", "one/a clean", "one/a lower", "one/a pack", "one/a quantize"]);
+    assert_eq!(zoo.tree(), rightly_built(zoo));
+}
+
+#[test]
+fn an_artifact_damaged_during_the_run_fails_its_reader_and_the_next_run_heals() {
+    let mut zoo = Zoo::new();
+    zoo.options.parallel = 1;
+    for model in ["b", "c"] {
+        zoo.write(&format!("{model}.onnx"), "the same weights");
+    }
+    zoo.build_well();
+    let shared = zoo.output("two", "b", StepKind::Clean);
+    assert_eq!(zoo.output("two", "c", StepKind::Clean), shared);
+    // Without known durations the first of the two goes first. It does not read what it damages.
+    fs::remove_folder(&zoo.cache.join("builds")).expect("removed");
+    zoo.set("two/b quantize", "constant", "yes");
+    zoo.set("two/b quantize", ".touches", &zoo.store().blobs().path(&shared.digest).display().to_string());
+    zoo.set("two/c quantize", "bits", "4");
+    let done = zoo.build();
+    let failed = failure(done.outcome("two/c quantize"));
+    assert!(failed.message.contains("`model` is damaged"), "{}", failed.message);
+    assert!(failed.hint.as_deref().is_some_and(|hint| hint.contains("run the same command again")), "{failed:?}");
+    zoo.unset("two/b quantize", ".touches");
+    let done = zoo.build_well();
+    assert!(done.ran.contains(&"two/c quantize".to_owned()), "{:?}", done.ran);
+    assert_eq!(zoo.tree(), rightly_built(zoo));
+}
+
+#[test]
+fn a_dry_run_leaves_a_damaged_artifact_alone() {
+    let mut zoo = Zoo::new();
+    zoo.build_well();
+    let output = zoo.output("one", "a", StepKind::Quantize);
+    zoo.damage(&output);
+    zoo.set("one/a lower", "cores", "4");
+    zoo.options.dry_run = true;
+    zoo.build();
+    assert!(zoo.store().blobs().holds(&output));
+}
+
+#[test]
+fn a_step_that_failed_when_it_was_forced_is_not_up_to_date() {
+    let mut zoo = Zoo::new();
+    zoo.build_well();
+    zoo.options.force = true;
+    zoo.set("one/a lower", ".fail", "too large");
+    assert!(!zoo.build().summary.is_good());
+    zoo.options.force = false;
+    assert_eq!(failure(zoo.build().outcome("one/a lower")).message, "too large");
+    zoo.unset("one/a lower", ".fail");
+    assert_eq!(zoo.build_well().ran, ["one/a lower"]);
+    assert_eq!(zoo.build_well().counts(), format!("up_to_date {STEPS}"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::base::fs;
 use crate::exec::Event;
 use crate::exec::run;
 use crate::exec::watch_signals;
+use crate::plan::StepKind;
 
 /// In the working folder of a child process: the zoo that it is to build.
 const MARK: &str = "build-this-zoo";
@@ -119,6 +120,29 @@ fn artifacts_that_did_not_reach_the_disk_before_a_power_cut_are_made_again() {
     let done = zoo.build_well();
     assert_eq!(done.ran, ["one/a pack"]);
     assert_eq!(zoo.tree(), expected);
+}
+
+#[test]
+fn an_artifact_that_a_power_cut_took_is_gone_for_older_results_too() {
+    let mut zoo = Zoo::new();
+    zoo.set("one/a quantize", "constant", "yes");
+    zoo.build_well();
+    zoo.set("one/a quantize", "bits", "4");
+    zoo.build_well();
+    // As after a power cut in the second run: its clean mark is missing, and the artifact of both results is damaged.
+    let text = zoo.read("cache/journal-1");
+    let (before, _) = text.trim_end().rsplit_once('\n').expect("many lines");
+    fs::write(&zoo.cache.join("journal-1"), format!("{before}\n").as_bytes()).expect("written");
+    let output = zoo.output("one", "a", StepKind::Quantize);
+    zoo.damage(&output);
+    let mut store = zoo.store();
+    store.lock("axzoo build all", &CancelToken::new(), |_| ()).expect("locked");
+    assert!(!store.blobs().holds(&output), "a damaged artifact stayed for the older result");
+    drop(store);
+    zoo.unset("one/a quantize", "bits");
+    zoo.set("one/a lower", "cores", "4");
+    let done = zoo.build_well();
+    assert!(done.ran.contains(&"one/a quantize".to_owned()), "{:?}", done.ran);
 }
 
 #[test]

@@ -28,6 +28,8 @@ use crate::plan::Step;
 use crate::plan::StepId;
 use crate::plan::StepKind;
 use crate::plan::StepSettings;
+use crate::store::Output;
+use crate::store::SlotName;
 use crate::store::Store;
 
 /// Settings of a scripted step. Those that begin with a dot steer the script and are no part of the record.
@@ -70,7 +72,7 @@ impl Runner<Script> for Actor {
             panic!("{message}");
         }
         if let Some(path) = script.get(".touches") {
-            fs::write(Path::new(path), b"written by somebody else")?;
+            fs::write_atomic(Path::new(path), b"written by somebody else")?;
         }
         if script.contains_key(".link") {
             std::os::unix::fs::symlink("/etc/hostname", job.output.join("link")).expect("a link");
@@ -310,6 +312,21 @@ impl Zoo {
         }
         let files = fs::files_below(&self.build).expect("listed");
         files.into_iter().map(|file| (file.clone(), fs::read(&self.build.join(file)).expect("read"))).collect()
+    }
+
+    /// The main output of a step of a model as this build root last had it.
+    pub(super) fn output(&self, network: &str, model: &str, kind: StepKind) -> Output {
+        let slot = self.store().slot(&SlotName::new(network, Some(model), kind)).expect("it ran");
+        slot.outputs.into_iter().find(|output| output.name == "main.txt").expect("a main output")
+    }
+
+    /// Flips a bit of an artifact.
+    pub(super) fn damage(&self, output: &Output) {
+        let blob = self.store().blobs().path(&output.digest);
+        let mut bytes = fs::read(&blob).expect("read");
+        bytes[0] ^= 1;
+        // Not in place: it is read-only.
+        fs::write_atomic(&blob, &bytes).expect("written");
     }
 
     /// The folder of this build root's state in the cache.

@@ -295,8 +295,6 @@ mod tests {
         let step = bias_scale(input_scale, weight_scale);
         let channel = quantize_channel(&[127.0 * weight_scale], 1000.0 * step, input_scale).expect("quantized");
         assert_eq!((channel.bias, channel.scale), (1000, weight_scale));
-        // The multiplier rounds the product before it divides: at the edge of f32 a quotient of both scales would not be 0.
-        assert_eq!(multiplier(1e-30, 1e-30, 1e-30), 0.0);
     }
 
     #[test]

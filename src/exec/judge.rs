@@ -176,12 +176,11 @@ pub(super) fn files_of<'a, S>(
     blobs: &Blobs,
 ) -> Result<Files, Obstacle> {
     let mut files = Files::default();
-    each_input(graph, id, sources, outputs, |role, digest, source| match source {
-        Some((path, seen)) => {
+    each_input(graph, id, sources, outputs, |role, digest, source| {
+        if let Some((path, seen)) = source {
             files.inputs.push((role, path.clone()));
             files.sources.push((path.clone(), seen));
-        }
-        None => {
+        } else {
             files.inputs.push((role.clone(), blobs.path(&digest)));
             files.artifacts.push((role, digest));
         }

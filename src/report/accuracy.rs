@@ -67,8 +67,8 @@ pub fn accuracy_table(rows: &[Accuracy]) -> String {
     let head = [
         ("int8 against float", Align::Left),
         ("images", Align::Right),
-        ("float", Align::Right),
-        ("int8", Align::Right),
+        ("float top-1", Align::Right),
+        ("int8 top-1", Align::Right),
         ("same", Align::Right),
         ("SQNR", Align::Right),
     ];

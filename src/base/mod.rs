@@ -4,11 +4,13 @@ mod cancel;
 mod digest;
 pub mod fs;
 mod names;
+mod random;
 mod share;
 mod suggest;
 
 pub use cancel::{CancelToken, Cancelled};
 pub use digest::{Digest, DigestError};
 pub use names::{NAME_LIMIT, NameError, check_name};
+pub use random::SplitMix;
 pub use share::Share;
 pub use suggest::{did_you_mean, near_miss, nearest};

@@ -10,9 +10,7 @@ use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::base::fs;
-use crate::diag::Diagnostic;
 use crate::diag::printable;
-use crate::exec;
 use crate::exec::Outcome;
 use crate::report::Align;
 use crate::report::bytes;
@@ -25,12 +23,8 @@ pub(super) fn list(arguments: &ListArgs, output: Output, directory: Option<&Path
     let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
     let networks = zoo.networks(&[], &arguments.config)?;
     let planned = zoo.plan(&networks, &arguments.store, false);
-    let failed =
-        |message: String, hint: Option<&str>| Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint));
-    let mut store = zoo.store().map_err(|error| failed(error.to_string(), error.hint()))?;
     let graph = &planned.plan.graph;
-    let explanations =
-        exec::explain(graph, &mut store, &[]).map_err(|error| failed(error.to_string(), error.hint()))?;
+    let explanations = zoo.explain(graph)?;
     let build_root = zoo.root().join(&zoo.resolved.settings.zoo.build);
 
     let mut rows = Vec::new();

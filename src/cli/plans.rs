@@ -2,14 +2,19 @@
 
 use super::args::StoreFlags;
 use super::build::identity;
+use super::failure::Failure;
 use super::zoo::{Network, Zoo};
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
+use crate::exec;
+use crate::exec::Explanation;
+use crate::plan::Graph;
 use crate::plan::ModelRequest;
 use crate::plan::NetworkRequest;
 use crate::plan::Plan;
 use crate::plan::PlanOptions;
 use crate::plan::StepKind;
+use crate::plan::StepWork;
 use crate::plan::plan;
 use crate::report::Refusal;
 use crate::store::Store;
@@ -84,6 +89,15 @@ impl Zoo {
             });
         }
         Planned { plan, refusals, problems }
+    }
+
+    /// What a build would do with each step, and why.
+    pub(super) fn explain(&self, graph: &Graph<StepWork>) -> Result<Vec<Explanation>, Failure> {
+        let failed = |message: String, hint: Option<&str>| {
+            Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint))
+        };
+        let mut store = self.store().map_err(|error| failed(error.to_string(), error.hint()))?;
+        exec::explain(graph, &mut store, &[]).map_err(|error| failed(error.to_string(), error.hint()))
     }
 
     /// Opens the store that the settings name.

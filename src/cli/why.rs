@@ -12,7 +12,6 @@ use super::zoo::Zoo;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::diag::printable;
-use crate::exec;
 use crate::exec::Explanation;
 use crate::exec::Outcome;
 use crate::plan::Graph;
@@ -37,12 +36,8 @@ pub(super) fn why(arguments: &WhyArgs, output: Output, directory: Option<&Path>)
             network.problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect();
         output.diagnostics(&errors);
     }
-    let failed =
-        |message: String, hint: Option<&str>| Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint));
-    let mut store = zoo.store().map_err(|error| failed(error.to_string(), error.hint()))?;
     let graph = &planned.plan.graph;
-    let explanations =
-        exec::explain(graph, &mut store, &[]).map_err(|error| failed(error.to_string(), error.hint()))?;
+    let explanations = zoo.explain(graph)?;
     match arguments.format {
         Format::Human => output.data(&text(graph, &explanations)),
         Format::Json => output.data(&lines(graph, &explanations)),

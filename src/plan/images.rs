@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::SplitMix;
 use crate::base::fs;
 use crate::base::fs::FsError;
 
@@ -105,17 +106,12 @@ fn spread<T: Clone>(items: &[T]) -> Vec<T> {
     (0..EVALUATION_LIMIT).filter_map(|index| items.get(place(index)).cloned()).collect()
 }
 
-/// Fisher and Yates, with `SplitMix64`: the same order for the same seed on every machine.
+/// Fisher and Yates: the same order for the same seed on every machine.
 fn shuffle<T>(items: &mut [T], seed: u64) {
-    let mut state = seed;
+    let mut numbers = SplitMix::new(seed);
     for last in (1..items.len()).rev() {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
         // The bias of the remainder is below 2⁻⁴⁰ for any number of images that fits a disk.
-        items.swap(last, (z % (last as u64 + 1)) as usize);
+        items.swap(last, (numbers.draw() % (last as u64 + 1)) as usize);
     }
 }
 

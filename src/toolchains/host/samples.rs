@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::base::SplitMix;
 use crate::base::fs;
 use crate::compiler::calibrate::Samples;
 use crate::imaging::Preprocess;
@@ -46,21 +47,12 @@ impl Samples for Random {
     }
 
     fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
-        let mut state = self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let tensor = (0..self.elements).map(|_| (split_mix(&mut state) >> 40) as f32 / 16_777_216.0).collect();
+        let mut numbers = SplitMix::new(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let tensor = (0..self.elements).map(|_| (numbers.draw() >> 40) as f32 / 16_777_216.0).collect();
         Ok(vec![tensor])
     }
 
     fn label(&self, _index: usize) -> Option<usize> {
         None
     }
-}
-
-/// The next number of the `SplitMix64` generator (Steele, Lea and Flood, 2014).
-fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -114,7 +114,7 @@ const QUANTIZE: &[(&str, &str)] = &[
     ("quantized_model.txt", "b6ed84af03d2"),
     ("quantized_model_manifest.json", "03375f27e370"),
     ("report.json", "55dd718a809a"),
-    ("report.txt", "b66b2c738fd9"),
+    ("report.txt", "1f674978a794"),
 ];
 const LOWER: &[(&str, &str)] = &[
     ("manifest.json", "1278778fb9e9"),

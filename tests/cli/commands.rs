@@ -132,8 +132,9 @@ fn data_that_cannot_be_written_is_a_failure_and_a_closed_pipe_is_not() {
     let space = Space::only("digits");
     let full = std::fs::File::options().write(true).open("/dev/full");
     if let Ok(full) = full {
-        let status = space.command("list").stdout(full).status().expect("the program runs");
-        assert_eq!(status.code(), Some(1));
+        let run = space.command("list").stdout(full).output().expect("the program runs");
+        assert_eq!(run.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&run.stderr).contains("standard output could not be written"));
     }
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

@@ -1,12 +1,12 @@
 //! Where a name in `compiler_config_file` is looked for (SPEC 4). The file system is asked, no interpreter is started.
 
-use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::base::did_you_mean;
 use crate::base::fs;
 use crate::base::nearest;
+use crate::base::shown;
 
 /// Where the configs of the compiler lie inside a Python package folder.
 const MODELS: &str = "axelera/compiler/config/models";
@@ -50,19 +50,7 @@ impl SearchPath {
     /// The path as users see it: relative to the root where it lies below it, `..` resolved by text.
     #[must_use]
     pub fn display(&self, path: &Path) -> String {
-        let mut parts: Vec<Component<'_>> = Vec::new();
-        for component in path.components() {
-            match component {
-                Component::CurDir => {}
-                Component::ParentDir if matches!(parts.last(), Some(Component::Normal(_))) => {
-                    parts.pop();
-                }
-                other => parts.push(other),
-            }
-        }
-        let clean: PathBuf = parts.into_iter().collect();
-        let relative = clean.strip_prefix(&self.root).unwrap_or(&clean);
-        if relative.as_os_str().is_empty() { ".".to_owned() } else { relative.to_string_lossy().into_owned() }
+        shown(path, &self.root)
     }
 
     /// The file that a card in `card_folder` means by `name`. Whatever stands there wins, a folder too, so that the reader

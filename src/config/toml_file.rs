@@ -40,11 +40,11 @@ pub(super) fn read(path: &Path, name: &str) -> TomlFile {
             let message = format!("expected a TOML file, found `{name}`, which is no regular file");
             return failed(Diagnostic::error("config/not-a-file", message).in_file(name));
         }
-        Err(error) => return failed(unreadable(&error, name)),
+        Err(error) => return failed(unreadable(error, name)),
     }
     let bytes = match fs::read_limited(path, LARGEST) {
         Ok(bytes) => bytes,
-        Err(error) => return failed(unreadable(&error, name)),
+        Err(error) => return failed(unreadable(error, name)),
     };
     match String::from_utf8(bytes) {
         // A byte order mark is no part of the document, and no column either.
@@ -60,7 +60,8 @@ pub(super) fn read(path: &Path, name: &str) -> TomlFile {
     }
 }
 
-fn unreadable(error: &fs::FsError, name: &str) -> Diagnostic {
+fn unreadable(error: fs::FsError, name: &str) -> Diagnostic {
+    let error = error.shown_as(name);
     Diagnostic::error("config/unreadable", error.to_string()).in_file(name).maybe_hint(error.hint())
 }
 

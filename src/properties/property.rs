@@ -23,6 +23,8 @@ pub struct Property {
     pub doc: &'static str,
     /// The step whose result it can change.
     pub influences: Influence,
+    /// Why it is this step, where the property's group does not tell.
+    pub reason: Option<&'static str>,
     /// What the embedded compiler does with it.
     pub host: HostSupport,
     /// Why the embedded compiler treats it so, or what remains to be known about it.
@@ -146,6 +148,19 @@ pub enum Group {
 }
 
 impl Group {
+    /// The step that the group's properties influence unless they say why it is another.
+    #[must_use]
+    pub const fn usual_influence(self) -> Influence {
+        match self {
+            Self::Quantization => Influence::Quantize,
+            Self::Cleaner => Influence::Clean,
+            Self::Graph | Self::Cores | Self::Tiling | Self::Memory | Self::Matrix | Self::Hardware | Self::Layout => {
+                Influence::Lower
+            }
+            Self::Output | Self::Debugging | Self::Paths => Influence::Nothing,
+        }
+    }
+
     /// The section's title.
     #[must_use]
     pub const fn title(self) -> &'static str {
@@ -335,6 +350,14 @@ mod tests {
     fn every_ignored_or_emulated_property_says_why() {
         for row in all() {
             assert!(row.host == HostSupport::Honoured || row.why.is_some(), "{} does not say why", row.name);
+        }
+    }
+
+    #[test]
+    fn an_unusual_influence_says_why() {
+        for row in all() {
+            let usual = row.influences == row.group.usual_influence();
+            assert!(usual || row.reason.is_some(), "{} does not say why it influences this step", row.name);
         }
     }
 

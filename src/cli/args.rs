@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::settings::Flags;
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 usage; 70 a bug in axzoo; 130 interrupted.";
+const EXIT_CODES: &str = "Paths in flags and variables are relative to the working folder (with -C to that folder), paths in axzoo.toml to the\n\
+                          zoo's root.\n\nExit codes: 0 done; 1 something failed; 2 usage; 70 a bug in axzoo; 130 interrupted.";
 
 /// make for NPU model zoos: quantizes, compiles and packs exactly what changed.
 #[derive(Debug, Parser)]

@@ -252,7 +252,12 @@ impl Zoo {
             })
             .collect();
         let (budget, more) = budget(&card.name.value, &cores, self.device);
-        problems.extend(more);
+        // Sums over a configuration that could not be read say nothing.
+        let readable =
+            |problem: &Diagnostic| problem.severity != Severity::Error || !problem.code.starts_with("config/");
+        if problems.iter().all(readable) {
+            problems.extend(more);
+        }
         let models = models.into_iter().map(|(model, config, _)| ResolvedModel { model, config }).collect();
         let problems = self.graded(problems);
         Network { card, only, models, budget, problems }

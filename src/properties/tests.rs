@@ -85,7 +85,7 @@ fn read(text: &str) -> Reference {
                 let levels = levels.split(" · ").map(ToOwned::to_owned).collect();
                 reference.words.insert(section.clone(), levels);
             }
-            [title] => (*title).clone_into(&mut section),
+            [title] if !title.ends_with('.') => (*title).clone_into(&mut section),
             _ => {}
         }
     }

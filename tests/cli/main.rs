@@ -6,6 +6,7 @@
 
 mod commands;
 mod errors;
+mod layers;
 mod rebuild;
 mod shared;
 mod space;

@@ -103,21 +103,28 @@ impl Zoo {
             return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]));
         }
         let device = Device { board, cores };
+        let said = |name: &str| variables.get(name).filter(|text| !text.is_empty());
         let search = SearchPath {
             root: root.clone(),
             config_folders: settings.zoo.configs.iter().map(|folder| root.join(folder)).collect(),
             sdk_roots: [
                 settings.toolchain.sdk.as_ref().map(|folder| root.join(folder)),
-                variables.get("VIRTUAL_ENV").map(|folder| typed_from.join(folder)),
-                variables.get("AXELERA_FRAMEWORK").map(|folder| typed_from.join(folder)),
+                said("VIRTUAL_ENV").map(|folder| typed_from.join(folder)),
+                said("AXELERA_FRAMEWORK").map(|folder| typed_from.join(folder)),
             ]
             .into_iter()
             .flatten()
             .collect(),
         };
         let mut resolver = Resolver::new(search, device);
-        resolver.max_compiler_cores =
-            variables.get("AXELERA_MAX_COMPILER_CORES").and_then(|text| text.parse().ok()).filter(|cores| *cores > 0);
+        resolver.max_compiler_cores = match said("AXELERA_MAX_COMPILER_CORES").map(|text| (text, text.parse())) {
+            None => None,
+            Some((_, Ok(cores))) if cores > 0 => Some(cores),
+            Some((text, _)) => {
+                let message = format!("`AXELERA_MAX_COMPILER_CORES` takes a whole number from 1, found `{text}`");
+                return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]));
+            }
+        };
         resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
         let mut catalog = read_catalog(&CatalogOptions {
             root: root.clone(),

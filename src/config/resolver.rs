@@ -180,6 +180,9 @@ impl Resolver {
             Err(not_found) => {
                 let word = if name.contains('/') { "at" } else { "in" };
                 let mut hint = format!("looked {word} {}", not_found.places.join(", "));
+                if !name.contains('/') && self.search.sdk_roots.is_empty() {
+                    hint += "; no SDK is known, `--sdk` names one";
+                }
                 if let Some(near) = not_found.near {
                     hint = format!("{near}\n{hint}");
                 }

@@ -64,7 +64,8 @@ pub(super) fn read(path: &Path, name: &str) -> TomlFile {
 
 fn unreadable(error: fs::FsError, name: &str) -> Diagnostic {
     let error = error.shown_as(name);
-    Diagnostic::error("config/unreadable", error.to_string()).in_file(name).maybe_hint(error.hint())
+    let hint = error.hint().unwrap_or("name another file, or make this one readable");
+    Diagnostic::error("config/unreadable", error.to_string()).in_file(name).hint(hint)
 }
 
 /// Parses a text. After a syntax error there are no entries: half a file must not count as a whole one.

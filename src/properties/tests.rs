@@ -72,7 +72,7 @@ fn read(text: &str) -> Reference {
     for line in text.lines() {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         match cells.as_slice() {
-            ["", "Property", ..] | ["", "Value", ..] | ["---", ..] => {}
+            ["", "Property" | "Value", ..] | ["---", ..] => {}
             ["", first, ..] if first.is_empty() || *first == "---" => {}
             [name, kind, default, doc, ""] => {
                 let [name, kind, default, doc] = [name, kind, default, doc].map(|cell| (*cell).to_owned());

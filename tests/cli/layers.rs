@@ -207,6 +207,18 @@ fn a_path_that_is_typed_is_meant_from_where_the_user_stands() {
 }
 
 #[test]
+fn the_sdks_variable_for_cores_is_heeded_or_refused() {
+    let space = Space::empty();
+    space.write("model_cards/net.yaml", card("net", "      aipu_cores: 3\n"));
+    let cores =
+        |text: &str| run(space.command("config show net --format json").env("AXELERA_MAX_COMPILER_CORES", text));
+    assert_eq!(shown(cores(""), "aipu_cores_used").0, 1);
+    assert_eq!(shown(cores("2"), "aipu_cores_used").0, 2);
+    assert_eq!(shown(cores("2"), "resources_used").0, 0.5);
+    cores("two").expect_code(2).says("`AXELERA_MAX_COMPILER_CORES` takes a whole number from 1, found `two`");
+}
+
+#[test]
 fn results_and_store_go_where_the_user_stands() {
     let space = Space::only("digits");
     space.write("sub/empty", "");

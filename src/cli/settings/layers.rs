@@ -158,6 +158,7 @@ pub(super) fn from_text(key: Key, text: &str, standing: &Path) -> Result<Value, 
     let path = |text: &str| Value::from(standing.join(text).to_string_lossy().into_owned());
     let parts = || text.split(':').filter(|part| !part.is_empty());
     match key.takes {
+        Takes::Path if text.is_empty() => Err(wrong(key, "an empty text")),
         Takes::Path => Ok(path(text)),
         Takes::Paths => Ok(Value::from(parts().map(path).collect::<Vec<_>>())),
         Takes::Texts => Ok(Value::from(parts().map(|part| Value::from(part.to_owned())).collect::<Vec<_>>())),
@@ -183,6 +184,10 @@ pub(super) fn from_variables(variables: &BTreeMap<String, String>, standing: &Pa
         let names = key.sdk_variable.map(ToOwned::to_owned).into_iter().chain([key.variable()]);
         for name in names {
             let Some(text) = variables.get(&name) else { continue };
+            // `AXZOO_SDK= axzoo …` is how a shell takes a path away.
+            if text.is_empty() && matches!(key.takes, Takes::Path | Takes::Paths) {
+                continue;
+            }
             match from_text(key, text, standing) {
                 Ok(value) => settings.push(Setting { path: key.path, value, place: name }),
                 Err(problem) => problems.push(problem.in_file(format!("the variable {name}"))),

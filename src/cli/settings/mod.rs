@@ -209,10 +209,12 @@ mod tests {
             ("AXELERA_BUILD_ROOT".to_owned(), "from-sdk".to_owned()),
             ("AXELERA_DATA_ROOT".to_owned(), "from-sdk".to_owned()),
             ("AXZOO_CACHE".to_owned(), "from-variable".to_owned()),
+            ("AXZOO_SDK".to_owned(), String::new()),
         ]);
         let flags = vec![("cache", "from-flag".to_owned())];
         let root = folder.path();
-        let zoo = resolve(root, root, &flags, &variables).expect("resolved").settings.zoo;
+        let Settings { zoo, toolchain, .. } = resolve(root, root, &flags, &variables).expect("resolved").settings;
+        assert_eq!(toolchain.sdk, None);
         assert_eq!(zoo.cache, "from-flag");
         assert_eq!(zoo.build, "from-variable");
         assert_eq!(zoo.data, "from-sdk");
@@ -229,6 +231,7 @@ mod tests {
         let cases = [
             Case { text: "[zoo]\nbulid = 'x'\n", line: 2, says: "zoo.bulid" },
             Case { text: "[zo]\nbuild = 'x'\n", line: 1, says: "unknown setting `zo`" },
+            Case { text: "[zoo]\ncache = ''\n", line: 2, says: "takes a path, found an empty text" },
             Case { text: "[zoo]\nstrict = 'yes'\n", line: 2, says: "takes `true` or `false`" },
             Case { text: "[jobs]\nparallel = -1\n", line: 2, says: "whole number" },
             Case { text: "[jobs]\nmemory = '80%'\n", line: 2, says: "not supported" },
@@ -249,15 +252,15 @@ mod tests {
 
     #[test]
     fn paths_are_meant_from_where_they_are_written() {
+        struct Case {
+            standing: PathBuf,
+            expected: [String; 5],
+        }
         let folder = zoo("[zoo]\nbuild = \"in-file\"\n");
         let root = folder.path();
         let outside = root.with_file_name("elsewhere");
         let variables = BTreeMap::from([("AXZOO_CONFIGS".to_owned(), "a:/b".to_owned())]);
         let flags = vec![("cache", "store".to_owned()), ("cards", "..".to_owned()), ("exclude", "x/**".to_owned())];
-        struct Case {
-            standing: PathBuf,
-            expected: [String; 5],
-        }
         let of = |path: &Path| path.display().to_string();
         let cases = [
             Case {

@@ -1,6 +1,7 @@
 //! Random layers over random properties against a naive model, and the effective values as a TOML file and back.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use proptest::prelude::*;
 
@@ -127,15 +128,17 @@ impl Said {
         let is_toml = indent.is_empty();
         let (mut indent, sign) = (indent.to_owned(), if is_toml { " = " } else { ": " });
         if self.in_section {
-            *text += &if is_toml { "[backend_config]\n".to_owned() } else { format!("{indent}backend_config:\n") };
-            if !is_toml {
+            if is_toml {
+                *text += "[backend_config]\n";
+            } else {
+                let _ = writeln!(text, "{indent}backend_config:");
                 indent += "  ";
             }
         }
         for (&index, pick) in picks {
             let (name, key, value, meant) = pick.said(index, !is_toml);
             let line = text.lines().count() + 1;
-            *text += &format!("{indent}{key}{sign}{value}\n");
+            let _ = writeln!(text, "{indent}{key}{sign}{value}");
             model.get_mut(name).expect("a property").push((meant, format!("{origin}:{line}")));
         }
     }

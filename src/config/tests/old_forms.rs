@@ -62,6 +62,9 @@ fn every_old_name_is_tried() {
     }
 }
 
+/// Card, TOML, `--set`, the layer, and the note.
+type Place<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
 #[test]
 fn old_names_are_read_as_todays_wherever_they_stand() {
     let mut failures = Vec::new();
@@ -72,8 +75,7 @@ fn old_names_are_read_as_todays_wherever_they_stand() {
         let nested = format!("compilation_config:\n  backend_config:\n    {name}: {written}\n");
         let file = "compiler_config_file: a.toml\n";
         let dotted = format!("backend_config.{name}");
-        // Card, TOML, `--set`, the layer, and the note.
-        let places: [(&str, &str, &[(&str, &str)], &str, &str); 6] = [
+        let places: [Place<'_>; 6] = [
             (&inline, "", &[], "inline", "config/old-name 2:3"),
             (&nested, "", &[], "inline", "config/old-section 2:3"),
             (file, &toml, &[], "toml", "config/old-name 1:1"),

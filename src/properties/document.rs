@@ -16,7 +16,8 @@ pub fn document() -> String {
          *Step* is the first step whose result the property can change; a change runs that step again and what follows it.\n\
          Where that is not obvious, the table says why. The graph cleaner's step, `clean`, comes before `quantize`. `none`\n\
          changes no result: the package's copy of the settings is all that differs. *Host* says what the embedded compiler\n\
-         does with the property; toolchains of vendors get all of them.\n",
+         does with the property; toolchains of vendors get all of them, and one that does several steps at once counts the\n\
+         properties of all of these.\n",
     );
     let mut group = None;
     for property in all() {

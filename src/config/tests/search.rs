@@ -66,6 +66,15 @@ fn a_missing_file_names_every_place_and_the_nearest_names() {
         )
     );
     assert_eq!(resolution.files, Vec::<std::path::PathBuf>::new());
+
+    let mut zoo = Zoo::new(Device::default(), &[("cards/x.yaml", "")]);
+    zoo.resolver.search.sdk_roots.clear();
+    let hint = |card: &str| zoo.resolve(card, &[]).diagnostics[0].hint.clone().unwrap_or_default();
+    assert_eq!(
+        hint("compiler_config_file: yolo11n.toml\n"),
+        "looked in cards, configs; no SDK is known, `--sdk` names one"
+    );
+    assert_eq!(hint("compiler_config_file: ./yolo11n.toml\n"), "looked at cards/yolo11n.toml");
 }
 
 #[test]

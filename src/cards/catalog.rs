@@ -33,6 +33,9 @@ pub struct CatalogOptions {
     pub variables: Variables,
     /// Card keys that the near-miss rule lets through.
     pub allow_keys: Vec<String>,
+    /// Only cards whose network may have one of these names are read; `None` for all. Cards that share such a name are among
+    /// them, so that a name given twice is noticed.
+    pub names: Option<Vec<String>>,
 }
 
 /// A card that cannot be built; its problems say why.
@@ -66,7 +69,7 @@ pub fn read_catalog(options: &CatalogOptions) -> Catalog {
     let templates = Arc::new(Templates::new(&options.root));
     let variables = Arc::new(options.variables.clone());
     let read: Vec<Outcome> =
-        files.par_iter().map(|(file, path)| read_card(file, path, options, &variables, &templates)).collect();
+        files.par_iter().map(|(file, path)| read_one(file, path, options, &variables, &templates)).collect();
     let mut catalog = Catalog { problems, ..Catalog::default() };
     for outcome in read {
         catalog.problems.extend(outcome.problems);
@@ -136,7 +139,25 @@ struct Outcome {
     problems: Vec<Diagnostic>,
 }
 
-fn read_card(
+/// Reads one card, wherever it lies.
+#[must_use]
+pub fn read_card(path: &Path, options: &CatalogOptions) -> (Option<Card>, Vec<Diagnostic>) {
+    let templates = Arc::new(Templates::new(&options.root));
+    let variables = Arc::new(options.variables.clone());
+    let options = CatalogOptions { names: None, ..options.clone() };
+    let outcome = read_one(&relative(path, &options.root), path, &options, &variables, &templates);
+    (outcome.card, outcome.problems)
+}
+
+/// Whether a card of this text may describe a network of this name: what stands as `name` in YAML stands in the text as it
+/// is, unless it has an escape, or is folded from several lines or has a doubled quote, which a name with a blank or a
+/// quote may have.
+fn may_be_named(text: &str, name: &str) -> bool {
+    let plain = !name.contains(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '\\'));
+    !plain || text.contains(name) || text.contains('\\')
+}
+
+fn read_one(
     file: &str,
     path: &Path,
     options: &CatalogOptions,
@@ -152,6 +173,11 @@ fn read_card(
         Ok(source) => source,
         Err(problem) => return broken(None, vec![*problem]),
     };
+    if let Some(names) = &options.names
+        && !names.iter().any(|name| may_be_named(source.text(), name))
+    {
+        return Outcome::default();
+    }
     let node = match yaml::parse(&source) {
         Ok(node) => node,
         Err(error) => {

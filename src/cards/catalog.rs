@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::card::Card;
 use super::card::Reading;
-use super::file::read_source;
+use super::file::read_text;
 use super::paths::Variables;
 use super::raw::looks_like_a_card;
 use super::template::Templates;
@@ -169,15 +169,16 @@ fn read_one(
         broken: Some(BrokenCard { file: file.to_owned(), name }),
         problems,
     };
-    let source = match read_source(path, file.to_owned()) {
-        Ok(source) => source,
+    let text = match read_text(path, file) {
+        Ok(text) => text,
         Err(problem) => return broken(None, vec![*problem]),
     };
     if let Some(names) = &options.names
-        && !names.iter().any(|name| may_be_named(source.text(), name))
+        && !names.iter().any(|name| may_be_named(&text, name))
     {
         return Outcome::default();
     }
+    let source = Source::new(file, text);
     let node = match yaml::parse(&source) {
         Ok(node) => node,
         Err(error) => {
@@ -251,4 +252,46 @@ fn refuse_duplicate_names(catalog: &mut Catalog) {
         keep
     });
     catalog.broken.sort_by(|left, right| left.file.cmp(&right.file));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{GOOD, Zoo};
+    use super::*;
+
+    /// Whatever way YAML has of writing a name, the card is among those that may bear it.
+    #[test]
+    fn a_card_is_found_by_its_name_however_it_is_written() {
+        let ways = [
+            "name: net",
+            "name: 'net'",
+            "\"name\": \"net\"",
+            r#"name: "\x6e\u0065t""#,
+            "name: \"n\\\n  et\"",
+            "name: !!str net",
+            "name: &anchor net",
+            "name: |-\n  net",
+            "name: >-\n  net",
+            "name:\n  net",
+            "? name\n: net",
+        ];
+        for way in ways {
+            let other = GOOD.replace("name: net\n", "name: another\n");
+            let zoo =
+                Zoo::new(&[("model_cards/a.yaml", &GOOD.replace("name: net", way)), ("model_cards/b.yaml", &other)]);
+            let named = |name: &str| {
+                let options = CatalogOptions { names: Some(vec![name.to_owned()]), ..zoo.options.clone() };
+                let catalog = read_catalog(&options);
+                catalog.cards.iter().map(|card| card.name.value.clone()).collect::<Vec<_>>()
+            };
+            assert!(named("net").contains(&"net".to_owned()), "{way}");
+            assert!(named("another").contains(&"another".to_owned()), "{way}");
+            assert!(!named("nobody").contains(&"another".to_owned()), "{way}");
+        }
+        for (written, name) in [("name: two\n  words", "two words"), ("name: 'it''s'", "it's")] {
+            let zoo = Zoo::new(&[("model_cards/a.yaml", &GOOD.replace("name: net", written))]);
+            let options = CatalogOptions { names: Some(vec![name.to_owned()]), ..zoo.options.clone() };
+            assert_eq!(read_catalog(&options).cards.len(), 1, "{written}");
+        }
+    }
 }

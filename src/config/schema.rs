@@ -62,11 +62,12 @@ fn renamed(property: &Property, old: &str) -> Json {
     deprecated(Json::Object(schema), &format!("Another name of `{}`.", property.name))
 }
 
-/// Draft-07 has no `deprecated`, but readers that know it show it; editors of the VS Code family show the message.
+/// Draft-07 has no `deprecated`, but readers that know it show it; `doNotSuggest` keeps an editor's completion to today's names.
+/// There is no `deprecationMessage`: yaml-language-server shows it as an error, and the name is none.
 fn deprecated(mut schema: Json, message: &str) -> Json {
     if let Some(object) = schema.as_object_mut() {
         object.insert("deprecated".to_owned(), json!(true));
-        object.insert("deprecationMessage".to_owned(), json!(message));
+        object.insert("doNotSuggest".to_owned(), json!(true));
         object.insert("description".to_owned(), json!(message));
     }
     schema

@@ -11,7 +11,7 @@ use crate::properties::Value;
 
 use super::effective::Config;
 use super::origin::Traced;
-use super::show::traced_to_json;
+use super::show::{WIDTH, shown_value, traced_to_json};
 
 /// One property, or one kept key, whose effective values differ. `None` only for a kept key that one side has not.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,14 +46,18 @@ pub fn render_diff(differences: &[Difference]) -> String {
     for Difference { name, left, right } in differences {
         let _ = writeln!(text, "  {}", printable(name));
         let sides = [('-', left), ('+', right)].map(|(sign, side)| match side {
-            Some(traced) => {
-                (sign, printable(&traced.value.to_string()), format!("  {}", printable(&traced.origin.to_string())))
-            }
+            Some(traced) => (sign, shown_value(&traced.value), printable(&traced.origin.to_string())),
             None => (sign, "nothing".to_owned(), String::new()),
         });
-        let width = sides.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0).min(40);
+        let width = sides.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0);
+        let beside = sides.iter().all(|(_, _, origin)| width + 8 + origin.chars().count() <= WIDTH);
         for (sign, value, origin) in sides {
-            let _ = writeln!(text, "{}", format!("    {sign} {value:width$}{origin}").trim_end());
+            let line = if beside || origin.is_empty() {
+                format!("    {sign} {value:width$}  {origin}")
+            } else {
+                format!("    {sign} {value}\n        {origin}")
+            };
+            let _ = writeln!(text, "{}", line.trim_end());
         }
     }
     if differences.is_empty() {

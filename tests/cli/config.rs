@@ -28,6 +28,9 @@ fn show_says_all_of_a_network_one_object_a_line() {
     let one = space.axzoo("config show digit-cascade/digit-reader").expect_code(0);
     assert!(one.stdout.starts_with("digit-cascade/digit-reader\n"), "{}", one.stdout);
     assert!(!one.stdout.contains("digit-finder"), "{}", one.stdout);
+    let minmax = space.axzoo("config show digits-minmax").expect_code(0).stdout;
+    assert!(minmax.lines().all(|line| line.chars().count() <= 80), "{minmax}");
+    assert!(minmax.contains("  quantization_scheme  per_tensor_min_max\n"), "{minmax}");
     let all = space.axzoo("config show digits --all").expect_code(0).stdout;
     assert!(all.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count() == 93, "{all}");
     let europa = space.axzoo("config show digits --board europa --set resources_used=0.125 --aipu-cores 2");

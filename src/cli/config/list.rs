@@ -33,7 +33,8 @@ pub(crate) fn list(arguments: &ConfigListArgs, output: Output, directory: Option
         }
         Format::Human if listed.is_empty() => {
             let places: Vec<String> = places.iter().map(|place| printable(place)).collect();
-            output.note(&format!("there are no configs; looked in {}\n", places.join(", ")));
+            let hint = "`--configs DIR` names another folder, `--sdk DIR` an installed SDK";
+            output.note(&format!("there are no configs; looked in {}\nhint: {hint}\n", places.join(", ")));
         }
         Format::Human => {
             let head =

@@ -184,8 +184,8 @@ fn a_build_has_what_it_was_packed_with() {
     assert_eq!(
         names,
         [
-            "softmax_neutral_value",
             "tiling_depth",
+            "softmax_neutral_value",
             "backend_config.nested.a.b",
             "backend_config.subdevices",
             "new_thing"

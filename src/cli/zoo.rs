@@ -84,11 +84,14 @@ impl Zoo {
         targets: &[String],
     ) -> Result<Self, Failure> {
         let mut zoo = Self::without_cards(flags, more, directory)?;
-        let names: Vec<String> =
-            targets.iter().map(|target| target.split('/').next().unwrap_or(target).to_owned()).collect();
-        zoo.read_cards(Some(names));
-        let relative: Vec<String> = targets.iter().map(|target| zoo.relative_target(target)).collect();
-        if !targets.is_empty() && (relative != targets || select(&zoo.catalog, targets, zoo.root()).is_err()) {
+        if targets.is_empty() {
+            return Ok(zoo);
+        }
+        let names: Option<Vec<String>> = targets.iter().map(|target| network_named(target)).collect();
+        let some = names.is_some();
+        zoo.read_cards(names);
+        // A name that no card bears: the nearest ones are to be found among all.
+        if some && select(&zoo.catalog, targets, zoo.root()).is_err() {
             zoo.read_cards(None);
         }
         Ok(zoo)
@@ -392,6 +395,13 @@ fn grade(mut problems: Vec<Diagnostic>, strict: bool) -> Vec<Diagnostic> {
 
 fn deep_models(card: &Card) -> usize {
     card.models.iter().filter(|model| model.kind == ModelKind::DeepLearning).count()
+}
+
+/// The network that a target names by its plain name, or by one of its models; `None` for `all`, globs and paths.
+fn network_named(target: &str) -> Option<String> {
+    let is_path = Path::new(target).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let plain = target != "all" && !is_path && !target.contains(['*', '?', '[', '{']);
+    plain.then(|| target.split('/').next().unwrap_or(target).to_owned())
 }
 
 fn parse_set(set: &[String]) -> Result<Vec<(String, String)>, Failure> {

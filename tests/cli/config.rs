@@ -58,7 +58,7 @@ fn a_broken_model_does_not_hide_the_other_one_of_its_network() {
     let space = Space::sample();
     let card = space.path("model_cards/digit-cascade.yaml");
     let text = std::fs::read_to_string(&card).expect("readable");
-    let name = text.lines().filter_map(|line| line.trim().strip_prefix("compiler_config_file: ")).next().expect("one");
+    let name = text.lines().find_map(|line| line.trim().strip_prefix("compiler_config_file: ")).expect("one");
     space.edit(&card, name, "gone.toml");
     space.axzoo("config show digit-cascade/digit-finder").expect_code(1).says("there is no config file `gone.toml`");
     space.axzoo("config show digit-cascade/digit-reader").expect_code(0);
@@ -83,6 +83,14 @@ fn show_finds_a_name_however_it_is_written_and_notices_that_it_is_given_twice() 
     space.axzoo("config show digits").expect_code(1).says("two cards are named `digits`");
     space.axzoo("config show digits-minmax").expect_code(0);
     space.axzoo("config show digits-minmux").expect_code(2).says("did you mean `digits-minmax`");
+    // A card that has the pattern, or the word, in its text is not all that they mean.
+    space.edit(
+        &space.path("model_cards/digit-cascade.yaml"),
+        "description: ",
+        "description: not digits-* and not all, ",
+    );
+    let all = space.axzoo("config show all --format json").expect_code(1).stdout;
+    assert_eq!(all.lines().count(), 3, "{all}");
     space.axzoo("config show digits-*").expect_code(0).says("digits-minmax/digits-minmax");
 }
 

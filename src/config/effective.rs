@@ -43,6 +43,18 @@ impl Config {
         }
     }
 
+    /// Stores a value with its origin in place of the present one, which leaves no trace.
+    pub(super) fn put(&mut self, name: &str, traced: Traced<Value>) {
+        if let Some(present) = self.entries.get_mut(name) {
+            *present = traced;
+        }
+    }
+
+    /// Forgets kept keys that are null.
+    pub(super) fn drop_null_extra(&mut self) {
+        self.extra.retain(|_, traced| traced.value != Value::Null);
+    }
+
     /// Puts a layer over what is there.
     pub(super) fn overlay_layer(&mut self, layer: Layer, kind: LayerKind) {
         let origin = |place| Origin { layer: kind, place: Some(place) };

@@ -25,7 +25,7 @@ pub(super) fn read_text(path: &Path, name: &str) -> Result<String, Box<Diagnosti
         Box::new(Diagnostic::error("card/unreadable", message).in_file(name).maybe_hint(hint))
     };
     let bytes = fs::read_limited(path, TEXT_LIMIT as u64).map_err(|error| {
-        let error = error.shown_as(name.as_str());
+        let error = error.shown_as(name);
         let message = match error.source.kind() {
             std::io::ErrorKind::FileTooLarge => {
                 format!("the file is larger than {TEXT_LIMIT} bytes, the most that is read")

@@ -122,7 +122,9 @@ impl Config {
     pub fn ignored_by_host(&self) -> impl Iterator<Item = (&'static properties::Property, &Traced<Value>)> {
         let ignored = properties::all().iter().filter(|row| row.host == HostSupport::Ignored);
         let pair = |row: &'static properties::Property| Some((row, self.entries.get(row.name)?));
-        ignored.filter_map(pair).filter(|(row, traced)| traced.value != row.default)
+        // What follows from a card's core settings, nobody asked for by name.
+        let asked = |traced: &Traced<Value>| traced.origin.layer != LayerKind::Cores;
+        ignored.filter_map(pair).filter(move |(row, traced)| traced.value != row.default && asked(traced))
     }
 
     /// The values that differ from the defaults as a TOML file: values only, no origins, so that a comment or a moved value

@@ -90,6 +90,10 @@ fn real_models_are_built_from_photographs() {
         fs::copy(shared.join("models").join(&file), space.path("weights").join(&file)).expect("copied");
         space.write(&format!("model_cards/{name}.yaml"), card(entry, name, classes));
     }
+    // What builds is not refused beforehand.
+    let checked: Value = serde_json::from_str(&space.axzoo("check --format json").expect_code(0).stdout).expect("JSON");
+    assert_eq!(checked["summary"]["errors"], 0, "{checked:#}");
+    assert!(checked.to_string().contains("onnx/host-after"), "the weights were not looked into: {checked:#}");
     space.axzoo("build all").expect_code(0);
     for (name, _) in MODELS {
         let report: Value =

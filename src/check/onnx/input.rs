@@ -33,9 +33,9 @@ pub(super) fn check(
     }
     let channels = model.layout.to_nchw(given)[1];
     if channels != model.color.channels() {
-        let other = layouts_with(given, model.color.channels(), model.layout);
+        let other = usual_layout_with(given, model.color.channels(), model.layout);
         let color = format!("`{}` has {}", model.color, count(model.color.channels(), "channel"));
-        let message = format!("{given:?} in the layout {} has {channels} channels; {color}", model.layout);
+        let message = format!("{given:?} in the layout {} has {}; {color}", model.layout, count(channels, "channel"));
         let problem = match other {
             Some(other) => Diagnostic::error("onnx/layout", format!("{message}, as the shape has in {other}"))
                 .hint(format!("write `input_tensor_layout: {other}`")),
@@ -92,9 +92,9 @@ fn mismatch(input: &DeclaredInput, model: &Model, given: [usize; 4]) -> Diagnost
     Diagnostic::error("onnx/input-shape", message).hint(hint)
 }
 
-/// Another layout in which a shape has so many channels.
-fn layouts_with(shape: [usize; 4], channels: usize, but: Layout) -> Option<Layout> {
-    Layout::ALL.into_iter().find(|&layout| layout != but && layout.to_nchw(shape)[1] == channels)
+/// The other of the two usual layouts, where a shape has so many channels in it.
+fn usual_layout_with(shape: [usize; 4], channels: usize, but: Layout) -> Option<Layout> {
+    [Layout::Nchw, Layout::Nhwc].into_iter().find(|&layout| layout != but && layout.to_nchw(shape)[1] == channels)
 }
 
 /// "1 channel", "3 channels".

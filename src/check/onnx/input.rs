@@ -66,16 +66,12 @@ fn fits(declared: &[Option<usize>], given: &[usize]) -> bool {
 fn mismatch(input: &DeclaredInput, model: &Model, given: [usize; 4]) -> Diagnostic {
     let declared = input.shape.as_deref().unwrap_or_default();
     let (name, text) = (&input.name, shape_text(declared));
-    let nchw = model.layout.to_nchw(given);
-    let other =
-        Layout::ALL.into_iter().find(|&layout| layout != model.layout && fits(declared, &layout.from_nchw(nchw)));
-    if let Some(other) = other {
+    if let Some((layout, shape)) = reordered(declared, given, model.layout) {
         let message = format!(
-            "the input `{name}` is {text} in the model, which is {other}; the card says {given:?} in {}",
+            "the input `{name}` is {text} in the model; the card's {given:?} in {} has its axes in another order",
             model.layout
         );
-        let right = other.from_nchw(nchw);
-        let hint = format!("write `input_tensor_layout: {other}` and `input_tensor_shape: {right:?}`");
+        let hint = format!("write `input_tensor_layout: {layout}` and `input_tensor_shape: {shape:?}`");
         return Diagnostic::error("onnx/layout", message).hint(hint);
     }
     let message = format!("the input `{name}` is {text} in the model; `input_tensor_shape` is {given:?}");
@@ -90,6 +86,16 @@ fn mismatch(input: &DeclaredInput, model: &Model, given: [usize; 4]) -> Diagnost
         "only images of four axes can be given; export the model with such an input".to_owned()
     };
     Diagnostic::error("onnx/input-shape", message).hint(hint)
+}
+
+/// The layout and the shape that the model has, where the card's shape is the same image in another order of axes: it is
+/// written as the card's layout says and the model has another, or it is written as another says.
+fn reordered(declared: &[Option<usize>], given: [usize; 4], layout: Layout) -> Option<(Layout, [usize; 4])> {
+    let written = [layout, Layout::Nchw, Layout::Nhwc];
+    let mut pairs = written.into_iter().flat_map(|written| {
+        [layout, Layout::Nchw, Layout::Nhwc, Layout::Chwn].map(|meant| (meant, meant.from_nchw(written.to_nchw(given))))
+    });
+    pairs.find(|(_, shape)| fits(declared, shape))
 }
 
 /// The other of the two usual layouts, where a shape has so many channels in it.

@@ -104,10 +104,10 @@ fn host(survey: &Survey<'_>, placement: &Placement, problems: &mut Vec<Diagnosti
         let here = placement.nodes.iter().filter(|(_, place, _)| *place == wanted);
         let nodes = here.filter_map(|(node, ..)| survey.nodes.get(*node));
         let groups = grouped(nodes.map(|node| ((), node, "")));
-        let Some((_, first)) = groups.first() else { continue };
-        let total: usize = groups.iter().map(|(_, group)| group.nodes).sum();
+        let Some(((), first)) = groups.first() else { continue };
+        let total: usize = groups.iter().map(|((), group)| group.nodes).sum();
         let operators: Vec<String> =
-            groups.iter().map(|(_, group)| format!("{} `{}`", group.nodes, group.first.operator)).collect();
+            groups.iter().map(|((), group)| format!("{} `{}`", group.nodes, group.first.operator)).collect();
         let message = format!(
             "the host runs {} {word} the AIPU, from `{}` on: {}",
             count(total, "operator"),

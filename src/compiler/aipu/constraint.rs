@@ -162,7 +162,7 @@ pub(super) fn shape_text(shape: Option<&[usize]>) -> String {
 
 /// The integers of a constant.
 pub(super) fn integers(operand: &Operand) -> Option<&[i64]> {
-    operand.value.as_ref()?.as_i64().filter(|_| !operand.value.as_ref().is_some_and(|value| value.is_unread()))
+    operand.value.as_ref().filter(|value| !value.is_unread())?.as_i64()
 }
 
 /// The only element of a constant, as a float.

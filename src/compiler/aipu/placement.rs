@@ -132,7 +132,9 @@ fn postamble(survey: &Survey<'_>, work: &[u64], faults: &[Option<Fault>], has_la
         }
         if sum <= left && next == found.len() {
             left -= sum;
-            found.into_iter().for_each(|at| taken[at] = true);
+            for at in found {
+                taken[at] = true;
+            }
         } else {
             is_too_much[place] = true;
         }

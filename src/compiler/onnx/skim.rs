@@ -47,7 +47,7 @@ const fn field(message: Message, number: u64) -> Field {
     match (message, number) {
         (Message::Model, 7) => Field::Inside(Message::Graph),
         (Message::Graph, 1) => Field::Inside(Message::Node),
-        (Message::Graph, 5) | (Message::Attribute, 5) => Field::Inside(Message::Tensor),
+        (Message::Graph | Message::Attribute, 5) => Field::Inside(Message::Tensor),
         (Message::Graph, 11..=13) => Field::Inside(Message::Value),
         (Message::Node, 5) => Field::Inside(Message::Attribute),
         (Message::Tensor, 4 | 5 | 7 | 9 | 10 | 11) => Field::Values,

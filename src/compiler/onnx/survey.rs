@@ -180,7 +180,9 @@ impl<'a> Surveyor<'a> {
     fn operand(&self, name: &str) -> Operand {
         let Some(&id) = self.state.known.get(name) else {
             let producer = self.by_name.get(name).copied();
-            return Operand { shape: None, is_constant: false, value: None, producer, identity: None };
+            let writer = producer.and_then(|producer| self.nodes.get(producer));
+            let is_constant = writer.is_some_and(|writer| writer.role == Role::Folded);
+            return Operand { shape: None, is_constant, value: None, producer, identity: None };
         };
         let value = self.state.builder.graph.value(id);
         Operand {
@@ -218,6 +220,9 @@ impl<'a> Surveyor<'a> {
         if !is_imported {
             self.assume(proto, types);
         }
+        // What a shape leads to is arithmetic while reading, even where the shape itself is not known.
+        let is_arithmetic =
+            !is_known && (operator == "Shape" || inputs.iter().flatten().all(|operand| operand.is_constant));
         let mut is_new = false;
         let mut is_constant = true;
         for name in proto.output.iter().filter(|name| !name.is_empty()) {
@@ -225,7 +230,7 @@ impl<'a> Surveyor<'a> {
                 self.by_name.insert(name.clone(), here);
                 // Of an imported node it is an optional output without a meaning, such as the mask of Dropout.
                 is_new |= !is_imported;
-                is_constant &= is_imported;
+                is_constant &= is_imported || is_arithmetic;
                 continue;
             };
             if id.index() >= first_new {

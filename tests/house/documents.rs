@@ -38,6 +38,7 @@ fn files_that_the_documents_name_exist() {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "docs/operators.md",
+        "docs/aipu.md",
         "docs/editors.md",
         "docs/design/store.md",
     ] {

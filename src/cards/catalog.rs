@@ -79,6 +79,19 @@ pub fn read_catalog(options: &CatalogOptions) -> Catalog {
     catalog
 }
 
+/// Reads one card, wherever it lies; the folders of cards in `options` do not matter.
+#[must_use]
+pub fn read_card_file(path: &Path, options: &CatalogOptions) -> Catalog {
+    let templates = Arc::new(Templates::new(&options.root));
+    let variables = Arc::new(options.variables.clone());
+    let outcome = read_card(&relative(path, &options.root), path, options, &variables, &templates);
+    Catalog {
+        cards: outcome.card.into_iter().collect(),
+        broken: outcome.broken.into_iter().collect(),
+        problems: outcome.problems,
+    }
+}
+
 /// The cards' paths relative to the root, sorted, with the paths to open.
 fn find(options: &CatalogOptions, problems: &mut Vec<Diagnostic>) -> Vec<(String, PathBuf)> {
     let exclude = excluded(&options.exclude, problems);

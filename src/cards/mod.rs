@@ -17,6 +17,7 @@ mod paths;
 mod pipeline;
 mod preprocess;
 mod raw;
+mod request;
 mod settings;
 mod spanned;
 mod substitute;
@@ -28,7 +29,7 @@ pub(crate) mod tests;
 mod versions;
 
 pub use card::Card;
-pub use catalog::{BrokenCard, Catalog, CatalogOptions, read_catalog};
+pub use catalog::{BrokenCard, Catalog, CatalogOptions, read_card_file, read_catalog};
 pub use dataset::{Dataset, ImageFolder};
 pub use model::{Model, ModelKind, Ready};
 pub use paths::{PathValue, UndefinedVariable, Variables, expand};

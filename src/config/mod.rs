@@ -8,6 +8,7 @@ mod cores;
 mod diff;
 mod effective;
 mod inline;
+mod json_file;
 mod layer;
 mod old_names;
 mod origin;
@@ -15,6 +16,7 @@ mod raw;
 mod resolver;
 mod search;
 mod set;
+mod settings;
 mod show;
 mod toml_file;
 
@@ -25,6 +27,7 @@ pub use effective::Config;
 pub use origin::{LayerKind, Origin, Traced};
 pub use resolver::{BoardRequest, Request, Resolution, Resolver};
 pub use search::{ListedConfig, SearchPath};
+pub use settings::{KeptValue, Setting, SettingMeaning};
 pub use show::{render, to_json};
 
 #[cfg(test)]

@@ -80,6 +80,30 @@ impl<'a> Editor<'a> {
         self.is_alias()(node.span)
     }
 
+    /// The value of `key` where it is written: what an alias names, when one stands there. `None` without such a key.
+    ///
+    /// # Errors
+    /// A merge key brings the entry.
+    pub fn child<'n>(&'n self, mapping: &'n Node, key: &str) -> Result<Option<&'n Node>, EditError> {
+        match self.entry(mapping, key) {
+            Ok(entry) => Ok(entry.node.and_then(|node| self.original(node))),
+            Err(error) if error.kind == EditErrorKind::Missing => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The bytes that go with the entry of `key`: from the key to the end of its last comment or value.
+    ///
+    /// # Errors
+    /// As for [`Editor::remove`].
+    pub fn extent(&self, mapping: &Node, key: &str) -> Result<Span, EditError> {
+        let entry = self.entry(mapping, key)?;
+        if self.is_flow(mapping) {
+            return Ok(Span::new(entry.key.start, entry.end()));
+        }
+        self.block_region(mapping, &entry)
+    }
+
     /// Replaces the scalar under `key`.
     ///
     /// # Errors

@@ -33,13 +33,11 @@ pub(super) fn entries(source: &Source) -> Result<Vec<RawEntry>, Box<Diagnostic>>
         Err(error) if error.kind == YamlErrorKind::DuplicateKey => return Err(Box::new(error.diagnostic(source))),
         Err(_) => None,
     };
-    match raw(&json, tree.as_ref(), source) {
-        RawValue::Table(entries) => Ok(entries),
-        _ => {
-            let problem = Diagnostic::error("config/type", "expected a JSON object of settings");
-            Err(Box::new(problem.at(source, Span::new(0, 0))))
-        }
+    if let RawValue::Table(entries) = raw(&json, tree.as_ref(), source) {
+        return Ok(entries);
     }
+    let problem = Diagnostic::error("config/type", "expected a JSON object of settings");
+    Err(Box::new(problem.at(source, Span::new(0, 0))))
 }
 
 fn raw(json: &Json, node: Option<&Node>, source: &Source) -> RawValue {

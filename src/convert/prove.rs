@@ -33,19 +33,19 @@ pub(super) fn same_configurations(
         let after = resolver.with_overlay(board, Arc::clone(&overlay));
         for (old, new) in pairs {
             if old.models.len() != new.models.len() {
-                problems.push(differs(old, "", board, "the number of models".to_owned()));
+                problems.push(differs(old, "", board, "the number of models"));
             }
             for (model, again) in old.models.iter().zip(&new.models) {
                 let left = before.resolve(&old.request(model, board));
                 let right = after.resolve(&new.request(again, board));
                 let name = model.name.value.as_str();
                 for (key, left, right) in differences(&left.config, &right.config) {
-                    problems.push(differs(old, name, board, format!("`{key}`: {left} before, {right} after")));
+                    problems.push(differs(old, name, board, &format!("`{key}`: {left} before, {right} after")));
                 }
                 let (left, right) = (errors(&left.diagnostics), errors(&right.diagnostics));
                 if left != right {
                     let what = format!("its errors: {left:?} before, {right:?} after");
-                    problems.push(differs(old, name, board, what));
+                    problems.push(differs(old, name, board, &what));
                 }
             }
         }
@@ -53,7 +53,7 @@ pub(super) fn same_configurations(
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-fn differs(card: &Card, model: &str, board: Board, what: String) -> Diagnostic {
+fn differs(card: &Card, model: &str, board: Board, what: &str) -> Diagnostic {
     let message = format!("the conversion would change {what} (board {board}); nothing is written");
     let problem = Diagnostic::error("convert/not-equal", message).in_file(card.file.as_str());
     problem

@@ -67,15 +67,18 @@ fn write_line(text: &mut String, line: &Line) -> Result<(), RenderError> {
         KeptValue::Plain(Value::Null) => "null".to_owned(),
         value => kept(value).ok_or(RenderError::Null(name))?,
     };
-    let behind: String = line.comments.behind.iter().map(|comment| format!("  {comment}")).collect();
-    let _ = writeln!(text, "{out}{own} = {value}{behind}");
+    let _ = write!(text, "{out}{own} = {value}");
+    for comment in &line.comments.behind {
+        let _ = write!(text, "  {comment}");
+    }
+    text.push('\n');
     Ok(())
 }
 
 fn kept(value: &KeptValue) -> Option<String> {
     Some(match value {
         KeptValue::Plain(value) => plain(value)?,
-        KeptValue::List(items) => list(items.iter().map(kept).collect::<Option<Vec<_>>>()?),
+        KeptValue::List(items) => list(&items.iter().map(kept).collect::<Option<Vec<_>>>()?),
         KeptValue::Table(entries) => {
             // Null in a table is the same as not saying it.
             let said = entries.iter().filter(|(_, value)| *value != KeptValue::Plain(Value::Null));
@@ -86,7 +89,7 @@ fn kept(value: &KeptValue) -> Option<String> {
     })
 }
 
-fn list(items: Vec<String>) -> String {
+fn list(items: &[String]) -> String {
     format!("[{}]", items.join(", "))
 }
 
@@ -99,7 +102,7 @@ fn plain(value: &Value) -> Option<String> {
         // `1.0` stays a float, and `1e-5` and `inf` are what TOML writes.
         Value::Float(value) => format!("{value:?}"),
         Value::Text(text) => string(text),
-        Value::List(items) => list(items.iter().map(plain).collect::<Option<Vec<_>>>()?),
+        Value::List(items) => list(&items.iter().map(plain).collect::<Option<Vec<_>>>()?),
     })
 }
 

@@ -110,7 +110,7 @@ impl<'a> Selection<'a> {
                 (Some(inline), _, _) => blocks.push(self.block(Some(board), &own, base, Some(inline), Some(inline))?),
                 // The general block stood over the board's file.
                 (None, Some(_), Some(inline)) => {
-                    blocks.push(self.block(Some(board), &own, base, Some(inline), None)?)
+                    blocks.push(self.block(Some(board), &own, base, Some(inline), None)?);
                 }
                 _ => {}
             }
@@ -168,7 +168,8 @@ impl<'a> Selection<'a> {
             Some(inline) => {
                 let extent = self.editor.extent(container.node, INLINE).map_err(|error| self.refuse(&error))?;
                 let inside = extent.start <= inline.span.start && inline.span.end <= extent.end;
-                let regions = if inside { vec![extent] } else { vec![inline.span, extent] };
+                let regions =
+                    if inside { vec![extent] } else { vec![with_last_line(source.text(), inline.span), extent] };
                 let mut scalars = comments::scalars(inline);
                 scalars.push(Span::new(extent.start, extent.start + INLINE.len()));
                 scalars.sort_by_key(|span| span.start);
@@ -190,6 +191,13 @@ impl<'a> Selection<'a> {
             container: container.node.span,
         })
     }
+}
+
+/// A block that stands elsewhere, with the comment behind its last line; one in flow style ends with its brace.
+fn with_last_line(text: &str, span: Span) -> Span {
+    let rest = text.get(span.end..).unwrap_or_default();
+    let flow = text.get(span.start..).is_some_and(|text| text.starts_with('{'));
+    Span::new(span.start, if flow { span.end } else { span.end + rest.find('\n').unwrap_or(rest.len()) })
 }
 
 /// The edits that make a block's container name `file` and hold no block.

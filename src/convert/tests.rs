@@ -74,8 +74,7 @@ fn plan(root: &Path, share: bool) -> Conversion {
     let catalog = catalog(root);
     let resolver = resolver(root, Board::Pcie);
     let selected: Vec<Selected<'_>> = catalog.cards.iter().map(|card| Selected { card, model: None }).collect();
-    let options =
-        Options { in_place: true, share, keep_defaults: false, force: false, place: OutputPlace::Configs };
+    let options = Options { in_place: true, share, keep_defaults: false, force: false, place: OutputPlace::Configs };
     convert(Scope { catalog: &catalog, resolver: &resolver, allow_keys: &[] }, &selected, &options)
         .unwrap_or_else(|problems| panic!("{problems:#?}"))
 }

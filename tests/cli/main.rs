@@ -5,6 +5,7 @@
 #![expect(clippy::panic, reason = "a test that cannot go on fails")]
 
 mod commands;
+mod convert;
 mod errors;
 mod rebuild;
 mod shared;

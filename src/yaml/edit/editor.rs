@@ -1,5 +1,7 @@
 //! A text with its tree, and the edits that can be made of it.
 
+use std::fmt::Write;
+
 use super::apply::Edit;
 use super::apply::apply;
 use super::error::EditError;
@@ -369,7 +371,7 @@ pub fn scalar_text(text: &str) -> String {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             c if c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                quoted.push_str(&format!("\\U{:08X}", u32::from(c)));
+                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
             }
             c => quoted.push(c),
         }

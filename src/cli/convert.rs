@@ -208,6 +208,9 @@ fn report(conversion: &Conversion, asked: usize, is: &str) -> String {
     let files: BTreeSet<&str> = conversion.blocks.iter().map(|block| block.file.as_str()).collect();
     let cards = conversion.cards.len();
     let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    if conversion.blocks.is_empty() && !conversion.refused.is_empty() {
+        return "nothing was converted\n".to_owned();
+    }
     if conversion.blocks.is_empty() {
         let what = plural(asked, "card");
         let _ = writeln!(text, "nothing to convert: no inline configuration in {what}; nothing {is} changed");

@@ -18,6 +18,7 @@ pub mod check;
 pub mod cli;
 pub mod compiler;
 pub mod config;
+pub mod convert;
 pub mod diag;
 pub mod exec;
 pub mod imaging;

@@ -83,6 +83,20 @@ pub fn read_catalog(options: &CatalogOptions) -> Catalog {
     catalog
 }
 
+/// Reads one card, wherever it lies; the folders of cards in `options` do not matter.
+#[must_use]
+pub fn read_card_file(path: &Path, options: &CatalogOptions) -> Catalog {
+    let templates = Arc::new(Templates::new(&options.root));
+    let variables = Arc::new(options.variables.clone());
+    let options = CatalogOptions { names: None, ..options.clone() };
+    let outcome = read_one(&relative(path, &options.root), path, &options, &variables, &templates);
+    Catalog {
+        cards: outcome.card.into_iter().collect(),
+        broken: outcome.broken.into_iter().collect(),
+        problems: outcome.problems,
+    }
+}
+
 /// The cards' paths relative to the root, sorted, with the paths to open.
 fn find(options: &CatalogOptions, problems: &mut Vec<Diagnostic>) -> Vec<(String, PathBuf)> {
     let exclude = excluded(&options.exclude, problems);
@@ -157,16 +171,6 @@ struct Outcome {
     card: Option<Card>,
     broken: Option<BrokenCard>,
     problems: Vec<Diagnostic>,
-}
-
-/// Reads one card, wherever it lies.
-#[must_use]
-pub fn read_card(path: &Path, options: &CatalogOptions) -> (Option<Card>, Vec<Diagnostic>) {
-    let templates = Arc::new(Templates::new(&options.root));
-    let variables = Arc::new(options.variables.clone());
-    let options = CatalogOptions { names: None, ..options.clone() };
-    let outcome = read_one(&relative(path, &options.root), path, &options, &variables, &templates);
-    (outcome.card, outcome.problems)
 }
 
 /// Whether a card of this text may describe a network of this name: what stands as `name` in YAML stands in the text as it

@@ -18,6 +18,7 @@ mod paths;
 mod pipeline;
 mod preprocess;
 mod raw;
+mod request;
 mod schema;
 mod settings;
 mod spanned;
@@ -30,7 +31,7 @@ pub(crate) mod tests;
 mod versions;
 
 pub use card::Card;
-pub use catalog::{BrokenCard, Catalog, CatalogOptions, read_card, read_catalog};
+pub use catalog::{BrokenCard, Catalog, CatalogOptions, read_card_file, read_catalog};
 pub use dataset::{Dataset, ImageFolder};
 pub use model::{Model, ModelKind, Ready};
 pub use paths::{PathValue, UndefinedVariable, Variables, expand};

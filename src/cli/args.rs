@@ -35,6 +35,8 @@ pub(super) enum Command {
     Config(ConfigArgs),
     /// Show how networks share the device's cores and memory
     Cascade(CascadeArgs),
+    /// Turn inline configurations and JSON files into TOML files, changing no effective value
+    Convert(ConvertArgs),
 }
 
 /// Where the zoo is and what device it is for.
@@ -70,7 +72,7 @@ pub(super) struct ZooFlags {
 }
 
 /// Changes to configurations for this run only; cards are never edited for an experiment.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ConfigFlags {
     /// Set a compiler property for this run; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -252,6 +254,40 @@ pub(super) struct ConfigDiffArgs {
     pub(super) build_root: Option<String>,
     #[command(flatten)]
     pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that may be typed")]
+pub(super) struct ConvertArgs {
+    /// Networks, NETWORK/MODEL, paths of cards, globs, or `all`; or JSON files
+    #[arg(value_name = "TARGET", required_unless_present = "from_yaml")]
+    pub(super) targets: Vec<String>,
+    /// Convert this card, in a zoo or not
+    #[arg(long, value_name = "CARD", conflicts_with = "targets")]
+    pub(super) from_yaml: Option<PathBuf>,
+    /// Write the one TOML file here
+    #[arg(short, long, value_name = "FILE", conflicts_with = "output_dir")]
+    pub(super) output: Option<PathBuf>,
+    /// Write TOML files to this folder [default: the first `configs` folder, else beside the card]
+    #[arg(long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+    /// Edit the cards too: the block goes, `compiler_config_file` comes, every other byte stays
+    #[arg(long)]
+    pub(super) in_place: bool,
+    /// Show the difference, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// One TOML file for all models of the same settings
+    #[arg(long)]
+    pub(super) share: bool,
+    /// Replace other TOML files of these names
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Keep settings that are equal to their documented defaults
+    #[arg(long)]
+    pub(super) no_exclude_defaults: bool,
     #[command(flatten)]
     pub(super) zoo: ZooFlags,
 }

@@ -5,6 +5,7 @@ mod build;
 mod cascade;
 mod check;
 mod config;
+mod convert;
 mod failure;
 mod list;
 mod output;
@@ -56,6 +57,7 @@ fn run(command: &Command, output: Output, directory: Option<&Path>) -> Result<()
         Command::Why(arguments) => why::why(arguments, output, directory),
         Command::List(arguments) => list::list(arguments, output, directory),
         Command::Cascade(arguments) => cascade::cascade(arguments, output, directory),
+        Command::Convert(arguments) => convert::convert(arguments, output, directory),
         Command::Config(arguments) => match &arguments.command {
             ConfigCommand::Show(arguments) => config::show(arguments, output, directory),
             ConfigCommand::List(arguments) => config::list(arguments, output, directory),

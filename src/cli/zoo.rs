@@ -10,7 +10,6 @@ use super::failure::Failure;
 use super::settings::{Flags, Resolved, find_root, resolve};
 use crate::base::fs;
 use crate::base::shown;
-use crate::cards::BoardSettings;
 use crate::cards::BrokenCard;
 use crate::cards::Card;
 use crate::cards::Catalog;
@@ -19,17 +18,14 @@ use crate::cards::Model;
 use crate::cards::ModelKind;
 use crate::cards::Operator;
 use crate::cards::Selected;
-use crate::cards::Spanned;
-use crate::cards::read_card;
+use crate::cards::read_card_file;
 use crate::cards::read_catalog;
 use crate::cards::select;
 use crate::cascade::Budget;
 use crate::cascade::ModelCores;
 use crate::cascade::budget;
 use crate::config::Board;
-use crate::config::BoardRequest;
 use crate::config::Config;
-use crate::config::CoreSettings;
 use crate::config::Device;
 use crate::config::Request;
 use crate::config::Resolver;
@@ -45,7 +41,7 @@ pub(super) struct Zoo {
     pub(super) resolved: Resolved,
     pub(super) catalog: Catalog,
     pub(super) device: Device,
-    resolver: Resolver,
+    pub(super) resolver: Resolver,
     /// Where the user stands: paths of cards as targets are relative to it.
     standing: PathBuf,
     options: CatalogOptions,
@@ -225,8 +221,8 @@ impl Zoo {
             let message = format!("there is no card `{}`", self.shown(&path));
             return Err(Failure::Usage(vec![Diagnostic::error("target/unknown", message)]));
         }
-        let (card, problems) = read_card(&path, &self.options);
-        Ok((card, self.graded(problems)))
+        let mut catalog = read_card_file(&path, &self.options);
+        Ok((catalog.cards.pop(), self.graded(catalog.problems)))
     }
 
     /// What targets name; no targets mean all.
@@ -349,33 +345,7 @@ impl Zoo {
         set: &'a [(String, String)],
         aipu_cores_flag: Option<u32>,
     ) -> Request<'a> {
-        let extra = &model.extra;
-        let text = |text: &Spanned<String>| (text.value.clone(), Place::new(&card.source, text.span));
-        let count = |count: &Spanned<u32>| (count.value, Place::new(&card.source, count.span));
-        let board = extra.boards.get(self.device.board.word()).map(|board: &BoardSettings| BoardRequest {
-            cores: CoreSettings {
-                aipu_cores: board.aipu_cores.as_ref().map(count),
-                max_compiler_cores: board.max_compiler_cores.as_ref().map(count),
-                max_execution_cores: board.max_execution_cores.as_ref().map(count),
-            },
-            compiler_config_file: board.compiler_config_file.as_ref().map(text),
-            inline: board.compilation_config.as_ref().map(|node| (node, &card.source)),
-        });
-        Request {
-            network: &card.name.value,
-            model: &model.name.value,
-            card_folder: card.folder.clone(),
-            cores: CoreSettings {
-                aipu_cores: extra.aipu_cores.as_ref().map(count),
-                max_compiler_cores: extra.max_compiler_cores.as_ref().map(count),
-                max_execution_cores: extra.max_execution_cores.as_ref().map(count),
-            },
-            compiler_config_file: extra.compiler_config_file.as_ref().map(text),
-            inline: extra.compilation_config.as_ref().map(|node| (node, &card.source)),
-            board,
-            set,
-            aipu_cores_flag,
-        }
+        Request { set, aipu_cores_flag, ..card.request(model, self.device.board) }
     }
 }
 

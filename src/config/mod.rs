@@ -9,6 +9,7 @@ mod cores;
 mod diff;
 mod effective;
 mod inline;
+mod json_file;
 mod layer;
 mod old_names;
 mod origin;
@@ -17,6 +18,7 @@ mod resolver;
 mod schema;
 mod search;
 mod set;
+mod settings;
 mod show;
 mod toml_file;
 
@@ -28,6 +30,7 @@ pub use origin::{LayerKind, Origin, Traced};
 pub use resolver::{BoardRequest, Request, Resolution, Resolver};
 pub use schema::{CONFIG_DEFINITION, schema_definitions};
 pub use search::{ConfigSource, ListedConfig, SearchPath};
+pub use settings::{KeptValue, Setting, SettingMeaning};
 pub use show::{render, to_json};
 
 #[cfg(test)]

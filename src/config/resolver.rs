@@ -7,23 +7,30 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use crate::base::fs;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
+use crate::diag::Severity;
 use crate::diag::Source;
 use crate::properties::Value;
 use crate::yaml::Node;
 
+use super::board::Board;
 use super::board::Device;
 use super::cores::CoreSettings;
 use super::effective::Config;
 use super::inline;
+use super::json_file;
 use super::layer::Form;
 use super::layer::Layer;
 use super::layer::Reader;
 use super::origin::LayerKind;
 use super::origin::Origin;
+use super::search::NotFound;
 use super::search::SearchPath;
 use super::set;
+use super::settings::Setting;
+use super::settings::settings;
 use super::toml_file;
 use super::toml_file::TomlFile;
 
@@ -83,6 +90,8 @@ pub struct Resolver {
     pub max_compiler_cores: Option<u32>,
     /// Keys that the near-miss rule lets through (`[zoo] allow_keys`).
     pub allow_keys: Vec<String>,
+    /// Files that are not written yet, by their real place: they count as if they were.
+    pub overlay: Arc<BTreeMap<PathBuf, String>>,
     files: Mutex<BTreeMap<PathBuf, Arc<TomlFile>>>,
 }
 
@@ -168,7 +177,7 @@ impl Resolver {
             reader.problems.push(problem.at_place(Some(place)).hint("name a TOML file, or remove the key"));
             return Layer::default();
         }
-        let path = match self.search.find(name, card_folder) {
+        let path = match self.find(name, card_folder) {
             Ok(path) => path,
             Err(not_found) => {
                 let word = if name.contains('/') { "at" } else { "in" };
@@ -197,12 +206,84 @@ impl Resolver {
         layer
     }
 
+    fn find(&self, name: &str, card_folder: &Path) -> Result<PathBuf, NotFound> {
+        let is_there = |path: &Path| {
+            fs::exists(path) || (!self.overlay.is_empty() && self.overlay.contains_key(&fs::place_of(path)))
+        };
+        self.search.find(name, card_folder, &is_there)
+    }
+
+    /// The same search for the whole of another board, with files that are not written yet.
+    #[must_use]
+    pub fn with_overlay(&self, board: Board, overlay: Arc<BTreeMap<PathBuf, String>>) -> Self {
+        Self {
+            search: self.search.clone(),
+            device: Device::whole(board),
+            max_compiler_cores: self.max_compiler_cores,
+            allow_keys: self.allow_keys.clone(),
+            overlay,
+            files: Mutex::default(),
+        }
+    }
+
+    /// What a config file says, setting by setting, and where it lies.
+    ///
+    /// # Errors
+    /// The file is not found or cannot be read, or its settings have errors.
+    pub fn settings_of_file(
+        &self,
+        (name, place): &(String, Place),
+        card_folder: &Path,
+    ) -> Result<(PathBuf, Vec<Setting>), Vec<Diagnostic>> {
+        let board_cores = self.device.board.cores();
+        let mut reader = Reader { board_cores, allow_keys: &self.allow_keys, problems: Vec::new() };
+        let mut files = Vec::new();
+        self.file_layer(name, place, card_folder, &mut reader, &mut files);
+        let errors: Vec<Diagnostic> =
+            reader.problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+        match files.pop() {
+            Some(path) if errors.is_empty() => {
+                let entries = &self.file(&path).entries;
+                Ok((path, settings(entries, Form::Toml, board_cores, &self.allow_keys)?))
+            }
+            _ => Err(errors),
+        }
+    }
+
+    /// What the text of a `compilation_config` block says, setting by setting.
+    ///
+    /// # Errors
+    /// The block is no mapping, or its settings have errors.
+    pub fn settings_of_inline(&self, node: &Node, source: &Source) -> Result<Vec<Setting>, Vec<Diagnostic>> {
+        let mut reader =
+            Reader { board_cores: self.device.board.cores(), allow_keys: &self.allow_keys, problems: Vec::new() };
+        let Some(entries) = inline::entries(node, source) else {
+            inline_layer(node, source, &mut reader);
+            return Err(reader.problems);
+        };
+        settings(&entries, Form::Inline, reader.board_cores, &self.allow_keys)
+    }
+
+    /// What a JSON text says, setting by setting: flat, or in the sections of SDK 1.2.
+    ///
+    /// # Errors
+    /// The text is no JSON object, or its settings have errors.
+    pub fn settings_of_json(&self, source: &Source) -> Result<Vec<Setting>, Vec<Diagnostic>> {
+        let entries = json_file::entries(source).map_err(|problem| vec![*problem])?;
+        settings(&entries, Form::Inline, self.device.board.cores(), &self.allow_keys)
+    }
+
     fn file(&self, path: &Path) -> Arc<TomlFile> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = files.get(path) {
             return Arc::clone(file);
         }
-        let file = Arc::new(toml_file::read(path, &self.search.display(path)));
+        let name = self.search.display(path);
+        let unwritten = if self.overlay.is_empty() { None } else { self.overlay.get(&fs::place_of(path)) };
+        let file = Arc::new(match unwritten {
+            Some(text) => toml_file::parse(&Source::new(name, text.as_str())),
+            None => toml_file::read(path, &name),
+        });
         files.insert(path.to_owned(), Arc::clone(&file));
         file
     }

@@ -78,19 +78,25 @@ impl SearchPath {
 
     /// The file that a card in `card_folder` means by `name`. Whatever stands there wins, a folder too, so that the reader
     /// can say what is wrong with it.
-    pub(super) fn find(&self, name: &str, card_folder: &Path) -> Result<PathBuf, NotFound> {
+    /// `exists` is the file system, or what it will be.
+    pub(super) fn find(
+        &self,
+        name: &str,
+        card_folder: &Path,
+        exists: &dyn Fn(&Path) -> bool,
+    ) -> Result<PathBuf, NotFound> {
         let path = Path::new(name);
         let has_folder = path.components().count() > 1 || name.contains('/');
         if path.is_absolute() || has_folder {
             // `join` leaves an absolute path as it is.
             let path = card_folder.join(path);
-            return if fs::exists(&path) { Ok(path) } else { Err(self.not_there(&path)) };
+            return if exists(&path) { Ok(path) } else { Err(self.not_there(&path)) };
         }
         let mut looked = Vec::new();
         let own = std::iter::once(card_folder.to_owned()).chain(self.config_folders.iter().cloned());
         for folder in own {
             let path = folder.join(name);
-            if fs::exists(&path) {
+            if exists(&path) {
                 return Ok(path);
             }
             looked.push(folder);
@@ -98,7 +104,7 @@ impl SearchPath {
         for root in &self.sdk_roots {
             for folder in sdk_folders(root) {
                 let path = folder.join(name);
-                if fs::exists(&path) {
+                if exists(&path) {
                     return Ok(path);
                 }
                 looked.push(folder);

@@ -6,6 +6,7 @@
 
 mod commands;
 mod config;
+mod convert;
 mod errors;
 mod layers;
 mod rebuild;

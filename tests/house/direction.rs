@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms in order; a room may use only rooms before it.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "base",
     "diag",
     "yaml",
@@ -15,6 +15,7 @@ const ROOMS: [&str; 17] = [
     "cards",
     "cascade",
     "check",
+    "convert",
     "plan",
     "store",
     "toolchains",

@@ -21,6 +21,8 @@ pub(super) struct Demand {
     pub(super) cores_follow: bool,
     /// Whether `resources_used` follows from it too.
     pub(super) resources_follow: bool,
+    /// Whether nothing says either of the two.
+    pub(super) plain: bool,
 }
 
 /// What decides how many cores a model runs on (SPEC 5).
@@ -74,21 +76,42 @@ impl Demand {
                 };
                 shares_of(Self { cores, execution_cores, resources, ..self.clone() });
             }
+            options.extend(self.limited(device));
         }
         options.retain(|option| option.instances().is_some());
         options
     }
 
+    /// The forms of a model that fills the device by itself with an `aipu_cores` that keeps it from that.
+    fn limited(&self, device: Device) -> Vec<Self> {
+        let DecidedBy::Alone(most) = self.decided_by else { return Vec::new() };
+        let on = |cores: u32, execution_cores: u32, resources: Share| Self {
+            cores,
+            execution_cores,
+            resources,
+            decided_by: DecidedBy::AipuCores,
+            ..self.clone()
+        };
+        if self.plain {
+            // With `aipu_cores` the share of one core follows where nothing was said.
+            return (1..=most).map(|cores| on(1, cores, device.board.quantum())).collect();
+        }
+        let fewer = 1..self.instances().unwrap_or(1);
+        fewer.map(|instances| on(self.cores, instances * self.cores, self.resources)).collect()
+    }
+
     /// The change from this to `other` as settings to write.
     fn change_to(&self, other: &Self) -> String {
         let mut settings = Vec::new();
-        if self.wanted() && self.execution_cores != other.execution_cores {
+        let becomes_wanted = other.wanted() && !self.wanted();
+        if other.wanted() && (becomes_wanted || self.execution_cores != other.execution_cores) {
             settings.push(format!("`aipu_cores: {}`", other.execution_cores));
         }
         if self.cores != other.cores && !(self.wanted() && self.cores_follow) {
             settings.push(format!("`aipu_cores_used: {}`", other.cores));
         }
-        if self.resources != other.resources && !(self.wanted() && self.resources_follow) {
+        let follows = self.wanted() && self.resources_follow || becomes_wanted && self.plain;
+        if self.resources != other.resources && !follows {
             settings.push(format!("`resources_used: {}`", other.resources));
         }
         format!("{} for `{}`", settings.join(" and "), self.name)
@@ -222,6 +245,7 @@ mod tests {
                     decided_by: if wanted { DecidedBy::AipuCores } else { DecidedBy::OneInstance },
                     cores_follow,
                     resources_follow,
+                    plain: false,
                 }
             },
         )

@@ -2,6 +2,7 @@
 
 mod budget;
 mod fit;
+mod sdk;
 mod table;
 #[cfg(test)]
 mod tests;

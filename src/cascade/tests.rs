@@ -20,6 +20,7 @@ use crate::config::tests::is_card;
 use crate::config::tests::shared;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
+use crate::diag::Severity;
 use crate::diag::Source;
 use crate::diag::Span;
 use crate::yaml;
@@ -27,22 +28,24 @@ use crate::yaml;
 /// Counts a network: each model's name and the body of its `extra_kwargs`; a name that ends in `*` is classical.
 fn count(device: Device, models: &[(&str, &str)]) -> (Budget, Vec<Diagnostic>) {
     let resolver = Resolver::new(SearchPath::default(), device);
-    let resolved: Vec<(String, CoreSettings, Config)> = models
+    let resolved: Vec<(String, CoreSettings, u32, Config)> = models
         .iter()
         .map(|(name, text)| {
             let card = CardText::new(text);
             let request = card.request(&resolver, PathBuf::new());
             let settings = Resolver::core_settings(&request);
-            ((*name).to_owned(), settings, resolver.resolve(&request).config)
+            let deploy_cores = resolver.deploy_cores(&request).cores;
+            ((*name).to_owned(), settings, deploy_cores, resolver.resolve(&request).config)
         })
         .collect();
     let models: Vec<ModelCores<'_>> = resolved
         .iter()
-        .map(|(name, settings, config)| ModelCores {
+        .map(|(name, settings, deploy_cores, config)| ModelCores {
             name: name.trim_end_matches('*'),
             settings: settings.clone(),
             aipu_cores_flag: None,
             config,
+            deploy_cores: *deploy_cores,
             deep_learning: !name.ends_with('*'),
             place: Some(Place::new(&Source::new("card.yaml", name.clone()), Span::new(0, 1))),
         })
@@ -201,7 +204,7 @@ fn networks_are_counted_as_on_paper() {
         let (budget, problems) = count(Device::whole(case.board), case.models);
         let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
         let found = summary(&budget);
-        let has_error = problems.iter().any(|problem| problem.severity == crate::diag::Severity::Error);
+        let has_error = problems.iter().any(|problem| problem.severity == Severity::Error);
         if found != case.expected || codes != case.codes || budget.ok == has_error {
             failures.push(format!("{}: {found} {codes:?} ok {}", case.name, budget.ok));
         }
@@ -211,7 +214,8 @@ fn networks_are_counted_as_on_paper() {
 
 fn hint(models: &[(&str, &str)]) -> String {
     let (_, problems) = count(Device::default(), models);
-    let hints: Vec<String> = problems.into_iter().filter_map(|problem| problem.hint).collect();
+    let errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+    let hints: Vec<String> = errors.filter_map(|problem| problem.hint).collect();
     hints.join("\n")
 }
 
@@ -296,9 +300,9 @@ fn networks_together_are_counted_together() {
     let a = one("x", &[("a", "aipu_cores: 2")]);
     let b = one("y", &[("a", "aipu_cores: 2")]);
     let c = one("z", &[("c", "aipu_cores: 1")]);
-    let (both, problems) = Budget::combine(&[a.clone(), b.clone()]);
+    let (both, problems) = Budget::combine(&[a.clone(), b.clone()], Device::default());
     assert!(both.ok && problems.is_empty(), "{problems:?}");
-    let (three, problems) = Budget::combine(&[a, b, c]);
+    let (three, problems) = Budget::combine(&[a, b, c], Device::default());
     assert!(!three.ok);
     assert_eq!(
         problems[0].message,
@@ -357,15 +361,18 @@ fn real_cascades_use_exactly_the_device() {
             // The SDK's configs are not here; none of them is named by a cascade.
             request.compiler_config_file = None;
             let config = resolver.resolve(&request).config;
-            resolved.push((model.as_text().unwrap_or_default().to_owned(), Resolver::core_settings(&request), config));
+            let deploy_cores = resolver.deploy_cores(&request).cores;
+            let name = model.as_text().unwrap_or_default().to_owned();
+            resolved.push((name, Resolver::core_settings(&request), deploy_cores, config));
         }
         let models: Vec<ModelCores<'_>> = resolved
             .iter()
-            .map(|(name, settings, config)| ModelCores {
+            .map(|(name, settings, deploy_cores, config)| ModelCores {
                 name,
                 settings: settings.clone(),
                 aipu_cores_flag: None,
                 config,
+                deploy_cores: *deploy_cores,
                 deep_learning: true,
                 place: None,
             })
@@ -376,6 +383,13 @@ fn real_cascades_use_exactly_the_device() {
         if models.len() > 1 || models.iter().any(only_compiler) {
             assert!(budget.ok && problems.is_empty(), "{name}: {problems:#?}");
             assert_eq!((budget.total_cores, budget.total_resources), (4, Share::WHOLE), "{name}");
+            // As the SDK deploys them: the least of what is wanted (all cores, or `aipu_cores`) and what it may compile for.
+            for (model, counted) in models.iter().zip(&budget.models) {
+                let said = |setting: &Option<(u32, Place)>| setting.as_ref().map(|(cores, _)| *cores);
+                let wanted = said(&model.settings.aipu_cores).unwrap_or(4);
+                let deploy = wanted.min(said(&model.settings.max_compiler_cores).unwrap_or(1)).min(4);
+                assert_eq!((counted.cores, counted.execution_cores), (deploy, wanted), "{name}");
+            }
             if models.len() > 1 { cascades += 1 } else { only_compiler_cores += 1 }
         }
     }

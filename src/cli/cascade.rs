@@ -26,7 +26,7 @@ pub(super) fn cascade(arguments: &CascadeArgs, output: Output, directory: Option
     let mut problems = zoo.card_problems(&networks, &arguments.targets);
     problems.extend(networks.iter().flat_map(|network| network.problems.clone()));
     if arguments.targets.len() > 1 && networks.len() > 1 {
-        let (together, more) = Budget::combine(&budgets);
+        let (together, more) = Budget::combine(&budgets, zoo.device);
         budgets.push(together);
         problems.extend(more);
     }

@@ -113,8 +113,7 @@ impl Zoo {
             .collect(),
         };
         let mut resolver = Resolver::new(search, device);
-        resolver.max_compiler_cores =
-            variables.get("AXELERA_MAX_COMPILER_CORES").and_then(|text| text.parse().ok()).filter(|cores| *cores > 0);
+        resolver.max_compiler_cores = max_compiler_cores(&variables)?;
         resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
         let mut catalog = read_catalog(&CatalogOptions {
             root: root.clone(),
@@ -235,22 +234,24 @@ impl Zoo {
             if model.kind == ModelKind::DeepLearning {
                 problems.extend(host_notes(card, model, &resolution.config));
             }
-            models.push((model, resolution.config, Resolver::core_settings(&request)));
+            let deploy_cores = self.resolver.deploy_cores(&request).cores;
+            models.push((model, resolution.config, Resolver::core_settings(&request), deploy_cores));
         }
         let cores: Vec<ModelCores<'_>> = models
             .iter()
-            .map(|(model, config, settings)| ModelCores {
+            .map(|(model, config, settings, deploy_cores)| ModelCores {
                 name: &model.name.value,
                 settings: settings.clone(),
                 aipu_cores_flag,
                 config,
+                deploy_cores: *deploy_cores,
                 deep_learning: model.kind == ModelKind::DeepLearning,
                 place: Some(Place::new(&card.source, model.name.span)),
             })
             .collect();
         let (budget, more) = budget(&card.name.value, &cores, self.device);
         problems.extend(more);
-        let models = models.into_iter().map(|(model, config, _)| ResolvedModel { model, config }).collect();
+        let models = models.into_iter().map(|(model, config, ..)| ResolvedModel { model, config }).collect();
         let problems = self.graded(problems);
         Network { card, only, models, budget, problems }
     }
@@ -312,6 +313,20 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
         problems.push(about(problem.hint("choose `per_tensor_histogram` or `per_tensor_min_max`")));
     }
     problems
+}
+
+/// `$AXELERA_MAX_COMPILER_CORES`, which stands in for a `max_compiler_cores` that a card does not say.
+fn max_compiler_cores(variables: &BTreeMap<String, String>) -> Result<Option<u32>, Failure> {
+    let Some(text) = variables.get("AXELERA_MAX_COMPILER_CORES").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match text.trim().parse() {
+        Ok(cores) if cores > 0 => Ok(Some(cores)),
+        _ => {
+            let message = format!("`AXELERA_MAX_COMPILER_CORES` is `{text}`; expected a whole number above 0");
+            Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]))
+        }
+    }
 }
 
 fn grade(mut problems: Vec<Diagnostic>, strict: bool) -> Vec<Diagnostic> {

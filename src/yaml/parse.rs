@@ -19,6 +19,10 @@ use super::YamlError;
 use super::YamlErrorKind;
 use super::error::syntax_hint;
 use super::marks;
+use super::references::Alias;
+use super::references::Anchor;
+use super::references::Merge;
+use super::references::References;
 use crate::diag::Source;
 use crate::diag::Span;
 
@@ -37,6 +41,11 @@ pub const TEXT_LIMIT: usize = 4 * 1024 * 1024;
 /// The first problem: text that is not YAML, a key given twice (with both places), tags that would construct objects,
 /// several documents, or more than [`DEPTH_LIMIT`], [`NODE_LIMIT`] and [`TEXT_LIMIT`] allow.
 pub fn parse(source: &Source) -> Result<Node, YamlError> {
+    parse_with_references(source).map(|(node, _)| node)
+}
+
+/// [`parse`], and where the text's anchors, aliases and merge keys stand: what an edit of the text must know.
+pub(super) fn parse_with_references(source: &Source) -> Result<(Node, References), YamlError> {
     let text = source.text();
     // The mark of UTF-8 that some editors write stands before the document, and is no part of it.
     let skipped = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
@@ -53,6 +62,7 @@ pub fn parse(source: &Source) -> Result<Node, YamlError> {
         copied_bytes: 0,
         root: None,
         documents: 0,
+        references: References::default(),
     };
     for event in Parser::new_from_str(&hidden) {
         match event {
@@ -68,7 +78,8 @@ pub fn parse(source: &Source) -> Result<Node, YamlError> {
         }
     }
     let end = text.len();
-    Ok(composer.root.unwrap_or_else(|| Node { span: Span::new(end, end), kind: null() }))
+    let root = composer.root.unwrap_or_else(|| Node { span: Span::new(end, end), kind: null() });
+    Ok((root, composer.references))
 }
 
 fn lower_first(text: &str) -> String {
@@ -158,7 +169,7 @@ struct Frame {
 
 enum Items {
     Sequence(Vec<Node>),
-    Mapping { entries: Vec<(Node, Node)>, key: Option<Node>, merges: Vec<Node> },
+    Mapping { entries: Vec<(Node, Node)>, key: Option<Node>, merges: Vec<Node>, merge_keys: Vec<(Span, Span)> },
 }
 
 /// What an anchor names, and what a copy of it costs.
@@ -216,6 +227,7 @@ struct Composer<'a> {
     copied_bytes: usize,
     root: Option<Node>,
     documents: usize,
+    references: References,
 }
 
 impl Composer<'_> {
@@ -247,7 +259,11 @@ impl Composer<'_> {
             Event::MappingStart(anchor, tag) => {
                 Self::check_tag(tag.as_deref(), &["map"], span)?;
                 let span = if tag.is_some() || anchor != 0 { self.without_properties(span) } else { span };
-                self.open(span, anchor, Items::Mapping { entries: Vec::new(), key: None, merges: Vec::new() })
+                self.open(
+                    span,
+                    anchor,
+                    Items::Mapping { entries: Vec::new(), key: None, merges: Vec::new(), merge_keys: Vec::new() },
+                )
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Alias(id) => self.expand(id, span),
@@ -331,13 +347,29 @@ impl Composer<'_> {
     fn close(&mut self, span: Span) -> Result<(), YamlError> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
         // Only a flow collection has a closing character; a block one ends with its last child.
-        let closing = span.end > span.start && self.rest(span.start).starts_with([']', '}']);
-        let end = if closing { span.start + 1 } else { frame.end };
+        let end = if span.end > span.start { self.behind_bracket(span.start) } else { None }.unwrap_or(frame.end);
+        let whole = Span::new(frame.start.min(end), end);
         let kind = match frame.items {
             Items::Sequence(items) => Kind::Sequence(items),
-            Items::Mapping { entries, merges, .. } => Kind::Mapping(self.merged(entries, &merges)?),
+            Items::Mapping { entries, merges, merge_keys, .. } => {
+                let merge = |(key, value)| Merge { mapping: whole, key, value };
+                self.references.merges.extend(merge_keys.into_iter().map(merge));
+                Kind::Mapping(self.merged(entries, &merges)?)
+            }
         };
-        self.finish(Node { span: Span::new(frame.start.min(end), end), kind }, frame.anchor)
+        self.finish(Node { span: whole, kind }, frame.anchor)
+    }
+
+    /// Right behind the closing bracket at `at`; the scanner points at a comma that stands before it.
+    fn behind_bracket(&self, at: usize) -> Option<usize> {
+        let mut rest = self.rest(at);
+        if let Some(behind) = rest.strip_prefix(',') {
+            rest = behind.trim_start();
+            while rest.starts_with('#') {
+                rest = rest.split_once('\n').map_or("", |(_, next)| next).trim_start();
+            }
+        }
+        rest.starts_with([']', '}']).then_some(self.source.text().len() - rest.len() + 1)
     }
 
     /// Refuses duplicate keys, then puts what `<<` names before the mapping's own entries, which win, as `PyYAML` does.
@@ -400,6 +432,7 @@ impl Composer<'_> {
         let Some(anchored) = self.anchors.get(&id) else { return Ok(()) };
         let mut node = anchored.node.clone();
         place_at(&mut node, span);
+        self.references.aliases.push(Alias { anchor: id, span });
         self.nodes += size.nodes.saturating_sub(1);
         self.finish(node, 0)
     }
@@ -414,6 +447,7 @@ impl Composer<'_> {
         if anchor != 0 {
             let size = measure(&node);
             self.charge(size, node.span)?;
+            self.references.anchors.push(Anchor { id: anchor, span: node.span });
             self.anchors.insert(anchor, Anchored { node: node.clone(), size });
         }
         let Some(frame) = self.frames.last_mut() else {
@@ -423,9 +457,12 @@ impl Composer<'_> {
         frame.end = frame.end.max(node.span.end);
         match &mut frame.items {
             Items::Sequence(items) => items.push(node),
-            Items::Mapping { entries, key, merges } => match key.take() {
+            Items::Mapping { entries, key, merges, merge_keys } => match key.take() {
                 None => *key = Some(node),
-                Some(key) if is_merge(&key) => merges.extend(merge_sources(node)?),
+                Some(key) if is_merge(&key) => {
+                    merge_keys.push((key.span, node.span));
+                    merges.extend(merge_sources(node)?);
+                }
                 Some(key) => entries.push((key, node)),
             },
         }

@@ -74,7 +74,8 @@ fn marked<'a>(node: &Node, text: &'a str, found: &mut Vec<&'a str>) {
 
 #[test]
 fn spans_are_exact() {
-    let cases: [(&str, &[&str]); 11] = [
+    let cases: [(&str, &[&str]); 12] = [
+        ("a: {b: 1,  # c\n }\n", &["a: {b: 1,  # c\n }", "a", "{b: 1,  # c\n }", "b", "1"]),
         ("a: 'b'  # c\n", &["a: 'b'", "a", "'b'"]),
         ("ä: [ü, {{ö}}]\nk:   ${é} # x\n", &["ä: [ü, {{ö}}]\nk:   ${é}", "ä", "[ü, {{ö}}]", "ü", "{{ö}}", "k", "${é}"]),
         ("a:\n  b: 1\n  # trailing\n\nc: 2\n", &["a:\n  b: 1\n  # trailing\n\nc: 2", "a", "b: 1", "b", "1", "c", "2"]),

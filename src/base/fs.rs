@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Digest;
@@ -296,6 +296,57 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     result
 }
 
+/// Writes `bytes` as [`write_atomic`] does, and waits until they would survive a power cut. What `path` links to is
+/// replaced, not the link; a file that was there keeps its permissions.
+pub fn write_durable(path: &Path, bytes: &[u8]) -> Result<()> {
+    let path = &place_of(path);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_folders(folder)?;
+    let temporary = temporary_beside(path);
+    let written = fs::File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        if let Ok(meta) = fs::metadata(path) {
+            file.set_permissions(meta.permissions())?;
+        }
+        file.sync_all()
+    });
+    let result = at(Action::Write, path, written).and_then(|()| at(Action::Rename, path, fs::rename(&temporary, path)));
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+        return result;
+    }
+    at(Action::Write, path, fs::File::open(folder).and_then(|folder| folder.sync_all()))
+}
+
+/// The real place of a path that need not exist: links of the part that exists are followed, `.` and `..` of the rest are
+/// resolved by text.
+#[must_use]
+pub fn place_of(path: &Path) -> PathBuf {
+    let mut rest = Vec::new();
+    let mut existing = path.to_owned();
+    loop {
+        if let Ok(real) = fs::canonicalize(if existing.as_os_str().is_empty() { Path::new(".") } else { &existing }) {
+            let mut place = real;
+            for part in rest.into_iter().rev() {
+                match part {
+                    Component::ParentDir => {
+                        place.pop();
+                    }
+                    Component::CurDir => {}
+                    part => place.push(part.as_os_str()),
+                }
+            }
+            return place;
+        }
+        let components: Vec<Component<'_>> = path.components().collect();
+        let Some(last) = components.get(components.len().wrapping_sub(rest.len() + 1)).copied() else {
+            return path.to_owned();
+        };
+        rest.push(last);
+        existing = components.iter().take(components.len() - rest.len()).collect();
+    }
+}
+
 /// Writes `bytes` to `path` in place, for files inside a temporary folder that nobody looks at yet.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     at(Action::Write, path, fs::write(path, bytes))
@@ -481,6 +532,30 @@ mod tests {
         write_atomic(&folder.path().join("a/b.txt"), b"two").expect("written again");
         assert_eq!(files_below(folder.path()).expect("listed"), ["a/b.txt"]);
         assert_eq!(read(&folder.path().join("a/b.txt")).expect("read"), b"two");
+    }
+
+    #[test]
+    fn a_durable_write_keeps_link_and_permissions() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (file, link) = (folder.path().join("real.yaml"), folder.path().join("link.yaml"));
+        write(&file, b"one").expect("written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("set");
+        std::os::unix::fs::symlink("real.yaml", &link).expect("linked");
+        write_durable(&link, b"two").expect("written");
+        assert!(is_link(&link));
+        assert_eq!(read(&file).expect("read"), b"two");
+        assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o640);
+        assert_eq!(files_below(folder.path()).expect("listed"), ["link.yaml", "real.yaml"]);
+    }
+
+    #[test]
+    fn a_place_that_does_not_exist_has_a_path() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = canonical(folder.path()).expect("there");
+        create_folders(&root.join("a")).expect("created");
+        std::os::unix::fs::symlink("a", root.join("b")).expect("linked");
+        assert_eq!(place_of(&root.join("b/x/../y.toml")), root.join("a/y.toml"));
+        assert_eq!(place_of(&root.join("a/../b/z")), root.join("a/z"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::base::check_name;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Source;
+use crate::yaml;
 use crate::yaml::Node;
 
 /// One card: a network with its models, pipeline and datasets. Whatever can be known from the card alone has been
@@ -88,6 +89,26 @@ impl Card {
         let node = mapping.get(key)?;
         let place = Place::new(&self.source, node.span);
         Some(PathValue::new(node.as_text()?, place, &self.folder, &self.variables))
+    }
+
+    /// This card with another text, read as the file would be; `allow_keys` are the keys that the near-miss rule lets
+    /// through. The problems come in the order of the text; with an error among them there is no card.
+    #[must_use]
+    pub fn with_text(&self, text: &str, allow_keys: &[String]) -> (Option<Self>, Vec<Diagnostic>) {
+        let source = Source::new(self.file.as_str(), text);
+        let node = match yaml::parse(&source) {
+            Ok(node) => node,
+            Err(error) => return (None, vec![error.diagnostic(&source)]),
+        };
+        let reading = Reading {
+            file: &self.file,
+            folder: self.folder.clone(),
+            data_root: self.data_root.clone(),
+            variables: &self.variables,
+            templates: &self.templates,
+            allow_keys,
+        };
+        Self::read(&source, node, reading)
     }
 
     /// Validates a card's tree. The problems come in the order of the text; with an error among them there is no card.

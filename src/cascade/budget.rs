@@ -98,7 +98,7 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
             });
             continue;
         }
-        let demand = demand(model, alone, device);
+        let mut demand = demand(model, alone, device);
         if !alone && !has_core_settings(model) {
             problems.push(without_settings(model, device));
         } else {
@@ -111,6 +111,7 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
         } else if let Some(problem) = more_than_allowed(model, &demand) {
             problems.push(problem);
             instances = None;
+            demand.settled = false;
         }
         counted.push(ModelBudget {
             name: model.name.to_owned(),
@@ -161,9 +162,8 @@ impl Budget {
             models.extend(
                 budget.models.iter().map(|model| ModelBudget { name: qualified(&model.name), ..model.clone() }),
             );
-            demands.extend(
-                budget.demands.iter().map(|demand| Demand { name: qualified(&demand.name), ..demand.clone() }),
-            );
+            demands
+                .extend(budget.demands.iter().map(|demand| Demand { name: qualified(&demand.name), ..demand.clone() }));
         }
         let mut whole = Self::of(&names.join(" + "), models, device.cores, demands);
         // A network that is over budget by itself says so itself.
@@ -252,8 +252,9 @@ fn demand(model: &ModelCores<'_>, alone: bool, device: Device) -> Demand {
     let (execution_cores, decided_by) = match wanted {
         Some(wanted) => (wanted, DecidedBy::AipuCores),
         None if alone => {
+            let plain = !config.is_said("aipu_cores_used") && !config.is_said("resources_used");
             let most = most.min(device.cores);
-            (fit::execution_cores_alone(cores, resources, most), DecidedBy::Alone(most))
+            (fit::execution_cores_alone(cores, resources, most), DecidedBy::Alone { most, plain })
         }
         None => (cores, DecidedBy::OneInstance),
     };
@@ -265,7 +266,7 @@ fn demand(model: &ModelCores<'_>, alone: bool, device: Device) -> Demand {
         decided_by,
         cores_follow: from_cores_layer("aipu_cores_used"),
         resources_follow: from_cores_layer("resources_used"),
-        plain: !config.is_said("aipu_cores_used") && !config.is_said("resources_used"),
+        settled: alone || has_core_settings(model),
     }
 }
 

@@ -9,12 +9,7 @@ use super::fit::cores_in_words;
 
 /// Warns of a model whose files the SDK will look for in another folder than they are written to: it writes to the folder
 /// of the effective `aipu_cores_used` and reads from that of the deploy cores.
-pub(super) fn other_folder(
-    model: &ModelCores<'_>,
-    cores: u32,
-    alone: bool,
-    device: Device,
-) -> Option<Diagnostic> {
+pub(super) fn other_folder(model: &ModelCores<'_>, cores: u32, alone: bool, device: Device) -> Option<Diagnostic> {
     let deploy = model.deploy_cores;
     if cores == deploy {
         return None;

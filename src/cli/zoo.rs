@@ -41,7 +41,7 @@ pub(super) struct Zoo {
     pub(super) resolved: Resolved,
     pub(super) catalog: Catalog,
     pub(super) device: Device,
-    resolver: Resolver,
+    pub(super) resolver: Resolver,
     /// Where the user stands: paths of cards as targets are relative to it.
     standing: PathBuf,
 }
@@ -50,6 +50,8 @@ pub(super) struct Zoo {
 pub(super) struct ResolvedModel<'a> {
     pub(super) model: &'a Model,
     pub(super) config: Config,
+    /// The core settings of the card, the board's over the general ones.
+    pub(super) cores: CoreSettings,
 }
 
 /// One selected network.
@@ -218,7 +220,8 @@ impl Zoo {
         }
     }
 
-    fn resolve_network<'a>(
+    /// Resolves the configurations of a card's models and counts its budget; a card need not be of the catalog.
+    pub(super) fn resolve_network<'a>(
         &self,
         card: &'a Card,
         only: Option<&'a str>,
@@ -251,7 +254,8 @@ impl Zoo {
             .collect();
         let (budget, more) = budget(&card.name.value, &cores, self.device);
         problems.extend(more);
-        let models = models.into_iter().map(|(model, config, ..)| ResolvedModel { model, config }).collect();
+        let models =
+            models.into_iter().map(|(model, config, cores, _)| ResolvedModel { model, config, cores }).collect();
         let problems = self.graded(problems);
         Network { card, only, models, budget, problems }
     }

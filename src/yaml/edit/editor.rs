@@ -1,5 +1,7 @@
 //! A text with its tree, and the edits that can be made of it.
 
+use std::fmt::Write;
+
 use super::apply::Edit;
 use super::apply::apply;
 use super::error::EditError;
@@ -78,6 +80,30 @@ impl<'a> Editor<'a> {
     #[must_use]
     pub fn is_copy(&self, node: &Node) -> bool {
         self.is_alias()(node.span)
+    }
+
+    /// The value of `key` where it is written: what an alias names, when one stands there. `None` without such a key.
+    ///
+    /// # Errors
+    /// A merge key brings the entry.
+    pub fn child<'n>(&'n self, mapping: &'n Node, key: &str) -> Result<Option<&'n Node>, EditError> {
+        match self.entry(mapping, key) {
+            Ok(entry) => Ok(entry.node.and_then(|node| self.original(node))),
+            Err(error) if error.kind == EditErrorKind::Missing => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The bytes that go with the entry of `key`: from the key to the end of its last comment or value.
+    ///
+    /// # Errors
+    /// As for [`Editor::remove`].
+    pub fn extent(&self, mapping: &Node, key: &str) -> Result<Span, EditError> {
+        let entry = self.entry(mapping, key)?;
+        if self.is_flow(mapping) {
+            return Ok(Span::new(entry.key.start, entry.end()));
+        }
+        self.block_region(mapping, &entry)
     }
 
     /// Replaces the scalar under `key`.
@@ -345,7 +371,7 @@ pub fn scalar_text(text: &str) -> String {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             c if c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                quoted.push_str(&format!("\\U{:08X}", u32::from(c)));
+                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
             }
             c => quoted.push(c),
         }

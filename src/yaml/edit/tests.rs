@@ -1,5 +1,7 @@
 //! Every edit in every style, byte for byte, and random edits of random texts.
 
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -214,7 +216,7 @@ fn write(out: &mut String, tree: &Tree, indentation: usize, flow: bool, seed: u6
                 out.push_str(": ");
                 write(out, entry, indentation, true, seed, nl);
             }
-            out.push_str(if seed % 3 == 0 { ",}" } else { "}" });
+            out.push_str(if seed.is_multiple_of(3) { ",}" } else { "}" });
         }
         Tree::Mapping { entries, .. } => {
             for (place, (key, entry)) in KEYS.iter().zip(entries).enumerate() {
@@ -222,15 +224,15 @@ fn write(out: &mut String, tree: &Tree, indentation: usize, flow: bool, seed: u6
                 roll ^= roll >> 3;
                 out.push_str(nl);
                 if roll % 4 == 1 {
-                    out.push_str(&format!("{}# above {key}{nl}", " ".repeat(indentation)));
+                    let _ = write!(out, "{}# above {key}{nl}", " ".repeat(indentation));
                 }
-                out.push_str(&format!("{}{key}: ", " ".repeat(indentation)));
+                let _ = write!(out, "{}{key}: ", " ".repeat(indentation));
                 write(out, entry, indentation + 2, false, seed.wrapping_add(roll), nl);
                 if roll % 5 == 2 && matches!(entry, Tree::Scalar(_)) {
                     out.push_str(" # behind");
                 }
                 if roll % 6 == 3 {
-                    out.push_str(&format!("{nl}{nl}{}\t# below", " ".repeat(indentation + 1)));
+                    let _ = write!(out, "{nl}{nl}{}\t# below", " ".repeat(indentation + 1));
                 }
             }
         }

@@ -37,11 +37,13 @@ fn best(models: &[Candidate], device: Device) -> String {
     format!("{}, {} idle, slowest {}, memory {}", placements.join(" "), best.idle_cores, best.slowest, best.memory())
 }
 
-#[test]
-fn the_slowest_model_gets_what_helps_it() {
+type Case = (&'static str, Device, Vec<Candidate>, &'static str);
+
+/// Several models whose costs and limits decide.
+fn cases_of_distributions() -> Vec<Case> {
     let pcie = Device::default();
     let europa = Device::whole(Board::Europa);
-    let cases: Vec<(&str, Device, Vec<Candidate>, &str)> = vec![
+    vec![
         ("alike", pcie, vec![model(1), model(1)], "1x2 1x2, 0 idle, slowest 0, memory 1.0"),
         ("one is heavier", pcie, vec![model(30), model(10)], "1x3 1x1, 0 idle, slowest 0, memory 1.0"),
         (
@@ -82,6 +84,13 @@ fn the_slowest_model_gets_what_helps_it() {
             vec![model(1), model(1)],
             "1x1 1x1, 0 idle, slowest 0, memory 0.5",
         ),
+    ]
+}
+
+/// One model by itself, and models that are placed already.
+fn cases_of_forms() -> Vec<Case> {
+    let pcie = Device::default();
+    vec![
         ("alone: Batch-1", pcie, vec![model(1)], "1x4, 0 idle, slowest 0, memory 1.0"),
         (
             "alone: the form of the card",
@@ -140,9 +149,14 @@ fn the_slowest_model_gets_what_helps_it() {
             vec![model(0), model(u64::MAX)],
             "1x1 1x3, 0 idle, slowest 1, memory 1.0",
         ),
-    ];
-    let wrong: Vec<String> = cases
+    ]
+}
+
+#[test]
+fn the_slowest_model_gets_what_helps_it() {
+    let wrong: Vec<String> = cases_of_distributions()
         .iter()
+        .chain(&cases_of_forms())
         .map(|(name, device, models, expected)| (name, best(models, *device), expected))
         .filter(|(_, found, expected)| found != *expected)
         .map(|(name, found, expected)| format!("{name}: found {found}, expected {expected}"))

@@ -61,82 +61,81 @@ fn changed_lines(old: &str, new: &str) -> Vec<String> {
     lines
 }
 
+/// Others use it too.
+const SHARED: &str = "aipu_cores_used = 2 # of several models\nresources_used = 0.5\n";
+
+/// What is written, the two models' settings, and the lines that change. With `top_k: 3` and equal costs the second model
+/// is best on three cores.
+const WRITTEN: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "values in block style keep their comments",
+        "    extra_kwargs:\n      aipu_cores: 3 # three\n",
+        "    extra_kwargs:\n      aipu_cores: 1   # one\n",
+        &["- aipu_cores: 3 # three", "+ aipu_cores: 1 # three", "- aipu_cores: 1   # one", "+ aipu_cores: 3   # one"],
+    ),
+    (
+        "flow style",
+        "    extra_kwargs: {aipu_cores: 2, other: x}\n",
+        "    extra_kwargs: {other: y, aipu_cores: 2}\n",
+        &[
+            "- extra_kwargs: {aipu_cores: 2, other: x}",
+            "+ extra_kwargs: {aipu_cores: 1, other: x}",
+            "- extra_kwargs: {other: y, aipu_cores: 2}",
+            "+ extra_kwargs: {other: y, aipu_cores: 3}",
+        ],
+    ),
+    (
+        "nothing was said",
+        "",
+        "    extra_kwargs:\n      other: y\n",
+        &["+ extra_kwargs: {aipu_cores: 1}", "+ aipu_cores: 3"],
+    ),
+    (
+        "the form that the card asks for",
+        "    extra_kwargs: {aipu_cores: 1}\n",
+        "    extra_kwargs:\n      aipu_cores: 1\n      max_compiler_cores: 4\n",
+        &["- aipu_cores: 1", "+ aipu_cores: 3"],
+    ),
+    (
+        "inline values, today's and those of SDK 1.2",
+        "    extra_kwargs:\n      compilation_config:\n        aipu_cores_used: 2\n        resources_used: 0.5\n",
+        "    extra_kwargs:\n      compilation_config:\n        backend_config:\n          aipu_cores: 2\n          resources: 0.5\n",
+        &[
+            "- aipu_cores_used: 2",
+            "- resources_used: 0.5",
+            "+ aipu_cores_used: 1",
+            "+ resources_used: 0.25",
+            "+ aipu_cores: 1",
+            "- aipu_cores: 2",
+            "- resources: 0.5",
+            "+ aipu_cores: 1",
+            "+ resources: 0.25",
+            "+ aipu_cores: 3",
+        ],
+    ),
+    (
+        "a file that others use too is overruled",
+        "    extra_kwargs:\n      compiler_config_file: shared.toml\n",
+        "    extra_kwargs:\n      aipu_cores: 2\n      compiler_config_file: shared.toml\n",
+        &[
+            "+ aipu_cores: 1",
+            "+ compilation_config: {aipu_cores_used: 1, resources_used: 0.25}",
+            "- aipu_cores: 2",
+            "+ aipu_cores: 3",
+            "+ compilation_config: {aipu_cores_used: 1, resources_used: 0.25}",
+        ],
+    ),
+    (
+        "the board's block is what holds",
+        "    extra_kwargs:\n      aipu_cores: 1\n      pcie: {aipu_cores: 3}\n",
+        "    extra_kwargs:\n      aipu_cores: 1\n",
+        &["- pcie: {aipu_cores: 3}", "+ pcie: {aipu_cores: 1}", "- aipu_cores: 1", "+ aipu_cores: 3"],
+    ),
+];
+
 #[test]
 fn the_best_split_is_written_and_nothing_else() {
-    // With `top_k: 3` and equal costs the second model is best on three cores.
-    const SHARED: &str = "aipu_cores_used = 2 # of several models\nresources_used = 0.5\n";
-    let cases: &[(&str, &str, &str, &[&str])] = &[
-        (
-            "values in block style keep their comments",
-            "    extra_kwargs:\n      aipu_cores: 3 # three\n",
-            "    extra_kwargs:\n      aipu_cores: 1   # one\n",
-            &[
-                "- aipu_cores: 3 # three",
-                "+ aipu_cores: 1 # three",
-                "- aipu_cores: 1   # one",
-                "+ aipu_cores: 3   # one",
-            ],
-        ),
-        (
-            "flow style",
-            "    extra_kwargs: {aipu_cores: 2, other: x}\n",
-            "    extra_kwargs: {other: y, aipu_cores: 2}\n",
-            &[
-                "- extra_kwargs: {aipu_cores: 2, other: x}",
-                "+ extra_kwargs: {aipu_cores: 1, other: x}",
-                "- extra_kwargs: {other: y, aipu_cores: 2}",
-                "+ extra_kwargs: {other: y, aipu_cores: 3}",
-            ],
-        ),
-        (
-            "nothing was said",
-            "",
-            "    extra_kwargs:\n      other: y\n",
-            &["+ extra_kwargs: {aipu_cores: 1}", "+ aipu_cores: 3"],
-        ),
-        (
-            "the form that the card asks for",
-            "    extra_kwargs: {aipu_cores: 1}\n",
-            "    extra_kwargs:\n      aipu_cores: 1\n      max_compiler_cores: 4\n",
-            &["- aipu_cores: 1", "+ aipu_cores: 3"],
-        ),
-        (
-            "inline values, today's and those of SDK 1.2",
-            "    extra_kwargs:\n      compilation_config:\n        aipu_cores_used: 2\n        resources_used: 0.5\n",
-            "    extra_kwargs:\n      compilation_config:\n        backend_config:\n          aipu_cores: 2\n          resources: 0.5\n",
-            &[
-                "- aipu_cores_used: 2",
-                "- resources_used: 0.5",
-                "+ aipu_cores_used: 1",
-                "+ resources_used: 0.25",
-                "+ aipu_cores: 1",
-                "- aipu_cores: 2",
-                "- resources: 0.5",
-                "+ aipu_cores: 1",
-                "+ resources: 0.25",
-                "+ aipu_cores: 3",
-            ],
-        ),
-        (
-            "a file that others use too is overruled",
-            "    extra_kwargs:\n      compiler_config_file: shared.toml\n",
-            "    extra_kwargs:\n      aipu_cores: 2\n      compiler_config_file: shared.toml\n",
-            &[
-                "+ aipu_cores: 1",
-                "+ compilation_config: {aipu_cores_used: 1, resources_used: 0.25}",
-                "- aipu_cores: 2",
-                "+ aipu_cores: 3",
-                "+ compilation_config: {aipu_cores_used: 1, resources_used: 0.25}",
-            ],
-        ),
-        (
-            "the board's block is what holds",
-            "    extra_kwargs:\n      aipu_cores: 1\n      pcie: {aipu_cores: 3}\n",
-            "    extra_kwargs:\n      aipu_cores: 1\n",
-            &["- pcie: {aipu_cores: 3}", "+ pcie: {aipu_cores: 1}", "- aipu_cores: 1", "+ aipu_cores: 3"],
-        ),
-    ];
-    for (what, first, second, expected) in cases {
+    for (what, first, second, expected) in WRITTEN {
         for line_end in ["\n", "\r\n"] {
             let space = pair(first, second);
             let old = space.read(CARD).replace('\n', line_end);

@@ -447,7 +447,7 @@ impl Composer<'_> {
         if anchor != 0 {
             let size = measure(&node);
             self.charge(size, node.span)?;
-            self.references.anchors.push(Anchor { id: anchor, span: node.span });
+            self.references.anchors.push(Anchor { id: anchor, span: node.span, is_scalar: node.as_scalar().is_some() });
             self.anchors.insert(anchor, Anchored { node: node.clone(), size });
         }
         let Some(frame) = self.frames.last_mut() else {

@@ -16,6 +16,7 @@ pub(super) struct Anchor {
     pub(super) id: usize,
     /// The node, without the `&name` before it.
     pub(super) span: Span,
+    pub(super) is_scalar: bool,
 }
 
 /// A `*name`.

@@ -17,6 +17,7 @@ use crate::yaml::Scalar;
 use crate::yaml::Style;
 use crate::yaml::YamlError;
 use crate::yaml::parse::parse_with_references;
+use crate::yaml::references::Anchor;
 use crate::yaml::references::References;
 
 /// A YAML text that can be edited. Every mapping that its methods take is a node of [`Editor::root`].
@@ -242,7 +243,12 @@ impl<'a> Editor<'a> {
     /// The edits overlap, or take away an anchor that an alias outside them names.
     pub fn apply(&self, edits: &[Edit]) -> Result<String, EditError> {
         let goes = |at: usize| edits.iter().any(|edit| edit.span.start <= at && at < edit.span.end);
-        for anchor in self.references.anchors.iter().filter(|anchor| goes(anchor.span.start)) {
+        // A collection whose entries are edited stays what the anchor names, for all its users; a scalar does not.
+        let anchor_goes = |anchor: &&Anchor| {
+            let mark = self.source.text().get(..anchor.span.start).and_then(|before| before.rfind('&'));
+            mark.is_some_and(goes) || (anchor.is_scalar && goes(anchor.span.start))
+        };
+        for anchor in self.references.anchors.iter().filter(anchor_goes) {
             let mut users = self.references.aliases.iter().filter(|alias| alias.anchor == anchor.id);
             if let Some(user) = users.find(|alias| !goes(alias.span.start)) {
                 let line = self.source.position(user.span.start).line;

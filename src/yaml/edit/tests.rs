@@ -79,6 +79,12 @@ fn entries_are_edited_and_nothing_else() {
         case("a: &k {x: 1}\nb: 2\n", &[], Remove("a"), Ok("b: 2\n")),
         case("a: &k {x: 1}\nb: *k\n", &[], Remove("a"), Err(AnchorInUse)),
         case("a:\n  x: &k 1\nb: *k\n", &[], Remove("a"), Err(AnchorInUse)),
+        case(
+            "a: &k # & more\n  x: 1\nb: *k\n",
+            &["a"],
+            ReplaceEntry("x", "y: 2"),
+            Ok("a: &k # & more\n  y: 2\nb: *k\n"),
+        ),
         case("a: &k {x: 1}\nb: *k\n", &[], Remove("b"), Ok("a: &k {x: 1}\n")),
         case("a: &k {x: 1}\nb: *k\n", &["b"], Remove("x"), Err(Alias)),
         case("a: &k {x: 1}\nb:\n  <<: *k\n  y: 2\n", &["b"], Remove("x"), Err(Merge)),

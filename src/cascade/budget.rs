@@ -14,6 +14,7 @@ use crate::properties::Value;
 use super::fit;
 use super::fit::DecidedBy;
 use super::fit::Demand;
+use super::sdk;
 
 /// What the budget has to know of one model.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct ModelCores<'a> {
     pub aipu_cores_flag: Option<u32>,
     /// The effective configuration.
     pub config: &'a Config,
+    /// The cores that the SDK takes the model to be compiled for: min(desired, cmax, emax), from `extra_kwargs` alone.
+    pub deploy_cores: u32,
     /// Whether the model runs on the device; `CLASSICAL_CV` uses no cores.
     pub deep_learning: bool,
     /// Where the model stands in the card.
@@ -70,6 +73,8 @@ pub struct Budget {
     pub device_cores: u32,
     /// Whether both sums fit and every model could be counted.
     pub ok: bool,
+    /// What was counted, as settings that can be changed.
+    pub(super) demands: Vec<Demand>,
 }
 
 /// Counts one network. A model that two tasks use, and that is therefore given twice, counts once.
@@ -93,13 +98,20 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
             });
             continue;
         }
+        let mut demand = demand(model, alone, device);
         if !alone && !has_core_settings(model) {
             problems.push(without_settings(model, device));
+        } else {
+            problems.extend(sdk::other_folder(model, demand.cores, alone, device));
+            problems.extend(sdk::refused(model, alone));
         }
-        let demand = demand(model, alone, device);
-        let instances = demand.instances();
+        let mut instances = demand.instances();
         if instances.is_none() {
             problems.push(no_whole_instances(model, &demand));
+        } else if let Some(problem) = more_than_allowed(model, &demand) {
+            problems.push(problem);
+            instances = None;
+            demand.settled = false;
         }
         counted.push(ModelBudget {
             name: model.name.to_owned(),
@@ -111,12 +123,12 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
         problems.extend(starved(model, &demand, device));
         demands.push(demand);
     }
-    let mut budget = Budget::of(network, counted, device.cores);
+    let mut budget = Budget::of(network, counted, device.cores, demands);
     // Sums that lack a model say nothing about the network.
     let complete = problems.iter().all(|problem| problem.severity != crate::diag::Severity::Error);
     if complete {
         let place = models.iter().find(|model| model.deep_learning).and_then(|model| model.place.as_ref());
-        problems.extend(judge(&budget, &demands, device, place));
+        problems.extend(judge(&budget, device, place));
     }
     budget.ok = budget.fits() && complete;
     let problems = problems.into_iter().map(|problem| problem.network(network)).collect();
@@ -124,11 +136,11 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
 }
 
 impl Budget {
-    fn of(network: &str, models: Vec<ModelBudget>, device_cores: u32) -> Self {
+    fn of(network: &str, models: Vec<ModelBudget>, device_cores: u32, demands: Vec<Demand>) -> Self {
         let total_cores = models.iter().fold(0_u32, |sum, model| sum.saturating_add(model.execution_cores));
         let total_resources = models.iter().map(ModelBudget::total_resources).sum();
-        let mut budget =
-            Self { network: network.to_owned(), models, total_cores, total_resources, device_cores, ok: true };
+        let network = network.to_owned();
+        let mut budget = Self { network, models, total_cores, total_resources, device_cores, ok: true, demands };
         budget.ok = budget.fits();
         budget
     }
@@ -142,23 +154,24 @@ impl Budget {
     /// Several networks that run on one device at the same time: each model with its network before its name. Fits only
     /// when each network could be counted and the sums over all fit.
     #[must_use]
-    pub fn combine(budgets: &[Self]) -> (Self, Vec<Diagnostic>) {
+    pub fn combine(budgets: &[Self], device: Device) -> (Self, Vec<Diagnostic>) {
         let names: Vec<&str> = budgets.iter().map(|budget| budget.network.as_str()).collect();
-        let qualified = |budget: &Self| {
-            let name = budget.network.clone();
-            let rename =
-                move |model: &ModelBudget| ModelBudget { name: format!("{name}/{}", model.name), ..model.clone() };
-            budget.models.iter().map(rename).collect::<Vec<_>>()
-        };
-        let models = budgets.iter().flat_map(qualified).collect();
-        let device_cores = budgets.iter().map(|budget| budget.device_cores).min().unwrap_or(0);
-        let mut whole = Self::of(&names.join(" + "), models, device_cores);
+        let (mut models, mut demands) = (Vec::new(), Vec::new());
+        for budget in budgets {
+            let qualified = |name: &str| format!("{}/{name}", budget.network);
+            models.extend(
+                budget.models.iter().map(|model| ModelBudget { name: qualified(&model.name), ..model.clone() }),
+            );
+            demands
+                .extend(budget.demands.iter().map(|demand| Demand { name: qualified(&demand.name), ..demand.clone() }));
+        }
+        let mut whole = Self::of(&names.join(" + "), models, device.cores, demands);
         // A network that is over budget by itself says so itself.
         let each = budgets.iter().all(|budget| budget.ok);
         let mut problems = Vec::new();
         if !whole.fits() && each {
             let message = format!("these networks do not fit the device together: {}", whole.arithmetic());
-            let hint = "limit a network with `aipu_cores`, or run them one after the other";
+            let hint = fit::smallest_change(&whole.demands, device);
             problems.push(Diagnostic::error("cascade/over-budget", message).hint(hint));
         } else if each {
             problems.extend(whole.idle().map(|idle| Diagnostic::note("cascade/idle", idle)));
@@ -239,8 +252,9 @@ fn demand(model: &ModelCores<'_>, alone: bool, device: Device) -> Demand {
     let (execution_cores, decided_by) = match wanted {
         Some(wanted) => (wanted, DecidedBy::AipuCores),
         None if alone => {
+            let plain = !config.is_said("aipu_cores_used") && !config.is_said("resources_used");
             let most = most.min(device.cores);
-            (fit::execution_cores_alone(cores, resources, most), DecidedBy::Alone(most))
+            (fit::execution_cores_alone(cores, resources, most), DecidedBy::Alone { most, plain })
         }
         None => (cores, DecidedBy::OneInstance),
     };
@@ -252,6 +266,7 @@ fn demand(model: &ModelCores<'_>, alone: bool, device: Device) -> Demand {
         decided_by,
         cores_follow: from_cores_layer("aipu_cores_used"),
         resources_follow: from_cores_layer("resources_used"),
+        settled: alone || has_core_settings(model),
     }
 }
 
@@ -287,6 +302,22 @@ fn no_whole_instances(model: &ModelCores<'_>, demand: &Demand) -> Diagnostic {
     problem.at_place(wanted.or(place).or(model.place.as_ref())).hint(hint).model(model.name)
 }
 
+/// Refuses a model that is compiled for more cores than it may run on: no instance of it could start.
+fn more_than_allowed(model: &ModelCores<'_>, demand: &Demand) -> Option<Diagnostic> {
+    let (most, place) = model.settings.max_execution_cores.as_ref()?;
+    if demand.execution_cores <= *most {
+        return None;
+    }
+    let message = format!(
+        "`{}` is compiled for {}, but `max_execution_cores: {most}` lets it run on {most}: no instance fits",
+        model.name,
+        fit::cores_in_words(demand.cores),
+    );
+    let hint = format!("set `max_execution_cores: {}`, or `aipu_cores_used: {}`", demand.cores, (*most).max(1));
+    let problem = Diagnostic::error("cascade/instances", message).at_place(Some(place));
+    Some(problem.hint(hint).model(model.name))
+}
+
 /// Warns of a model that has less memory than its cores' share: every core is taken, yet memory lies idle.
 fn starved(model: &ModelCores<'_>, demand: &Demand, device: Device) -> Option<Diagnostic> {
     let due = device.board.share_of(demand.cores);
@@ -311,12 +342,12 @@ fn starved(model: &ModelCores<'_>, demand: &Demand, device: Device) -> Option<Di
     Some(problem.at_place(place.or(model.place.as_ref())).hint(hint).model(model.name))
 }
 
-fn judge(budget: &Budget, demands: &[Demand], device: Device, place: Option<&Place>) -> Option<Diagnostic> {
+fn judge(budget: &Budget, device: Device, place: Option<&Place>) -> Option<Diagnostic> {
     if budget.fits() {
         let note = Diagnostic::note("cascade/idle", budget.idle()?).at_place(place);
-        return Some(note.maybe_hint(fit::use_of_idle(budget, demands, device)));
+        return Some(note.maybe_hint(fit::use_of_idle(budget, &budget.demands, device)));
     }
     let message = format!("the network does not fit the device: {}", budget.arithmetic());
     let error = Diagnostic::error("cascade/over-budget", message).at_place(place);
-    Some(error.hint(fit::smallest_change(demands, device)))
+    Some(error.hint(fit::smallest_change(&budget.demands, device)))
 }

@@ -21,6 +21,8 @@ pub(super) struct Demand {
     pub(super) cores_follow: bool,
     /// Whether `resources_used` follows from it too.
     pub(super) resources_follow: bool,
+    /// Whether the model says what a network of several needs, and keeps its own limits.
+    pub(super) settled: bool,
 }
 
 /// What decides how many cores a model runs on (SPEC 5).
@@ -28,8 +30,13 @@ pub(super) struct Demand {
 pub(super) enum DecidedBy {
     /// `aipu_cores` or `--aipu-cores`.
     AipuCores,
-    /// It is the network's only deep-learning model and fills up to so many cores by itself.
-    Alone(u32),
+    /// It is the network's only deep-learning model and fills the device by itself.
+    Alone {
+        /// Up to so many cores.
+        most: u32,
+        /// Whether nothing says `aipu_cores_used` or `resources_used`.
+        plain: bool,
+    },
     /// One instance on the cores it is compiled for.
     OneInstance,
 }
@@ -55,43 +62,73 @@ impl Demand {
         let mut shares_of = |option: Self| {
             let due = device.board.share_of(option.cores);
             if option.resources > due {
-                options.push(Self { resources: due, ..option.clone() });
+                let execution_cores = match option.decided_by {
+                    DecidedBy::Alone { most, .. } => execution_cores_alone(option.cores, due, most),
+                    DecidedBy::AipuCores | DecidedBy::OneInstance => option.execution_cores,
+                };
+                options.push(Self { resources: due, execution_cores, ..option.clone() });
             }
             options.push(option);
         };
         if self.wanted() {
             for execution_cores in 1..=self.execution_cores {
-                let cores = if self.cores_follow { self.cores.min(execution_cores) } else { self.cores };
-                let resources = if self.resources_follow { device.board.share_of(cores) } else { self.resources };
-                shares_of(Self { cores, execution_cores, resources, ..self.clone() });
+                let most = self.cores.min(execution_cores);
+                let least = if self.cores_follow { most } else { 1 };
+                // Of two forms that take the same the one nearer to what is there comes first.
+                for cores in (least..=most).rev() {
+                    let resources = if self.resources_follow { device.board.share_of(cores) } else { self.resources };
+                    shares_of(Self { cores, execution_cores, resources, ..self.clone() });
+                }
             }
         } else {
             for cores in 1..=self.cores {
                 let resources = if self.resources_follow { device.board.share_of(cores) } else { self.resources };
                 let execution_cores = match self.decided_by {
-                    DecidedBy::Alone(most) => execution_cores_alone(cores, resources, most),
+                    DecidedBy::Alone { most, .. } => execution_cores_alone(cores, resources, most),
                     DecidedBy::AipuCores | DecidedBy::OneInstance => cores,
                 };
                 shares_of(Self { cores, execution_cores, resources, ..self.clone() });
             }
+            options.extend(self.limited(device));
         }
         options.retain(|option| option.instances().is_some());
         options
     }
 
-    /// The change from this to `other` as settings to write.
-    fn change_to(&self, other: &Self) -> String {
+    /// The forms of a model that fills the device by itself with an `aipu_cores` that keeps it from that.
+    fn limited(&self, device: Device) -> Vec<Self> {
+        let DecidedBy::Alone { most, plain } = self.decided_by else { return Vec::new() };
+        let on = |cores: u32, execution_cores: u32, resources: Share| Self {
+            cores,
+            execution_cores,
+            resources,
+            decided_by: DecidedBy::AipuCores,
+            ..self.clone()
+        };
+        if plain {
+            // With `aipu_cores` the share of one core follows where nothing was said.
+            return (1..=most).map(|cores| on(1, cores, device.board.quantum())).collect();
+        }
+        let fewer = 1..self.instances().unwrap_or(1);
+        fewer.map(|instances| on(self.cores, instances * self.cores, self.resources)).collect()
+    }
+
+    /// The settings to write that make `other` of this.
+    fn settings_for(&self, other: &Self) -> Vec<String> {
         let mut settings = Vec::new();
-        if self.wanted() && self.execution_cores != other.execution_cores {
+        let becomes_wanted = other.wanted() && !self.wanted();
+        if other.wanted() && (becomes_wanted || self.execution_cores != other.execution_cores) {
             settings.push(format!("`aipu_cores: {}`", other.execution_cores));
         }
         if self.cores != other.cores && !(self.wanted() && self.cores_follow) {
             settings.push(format!("`aipu_cores_used: {}`", other.cores));
         }
-        if self.resources != other.resources && !(self.wanted() && self.resources_follow) {
+        let was_plain = matches!(self.decided_by, DecidedBy::Alone { plain: true, .. });
+        let follows = self.wanted() && self.resources_follow || becomes_wanted && was_plain;
+        if self.resources != other.resources && !follows {
             settings.push(format!("`resources_used: {}`", other.resources));
         }
-        format!("{} for `{}`", settings.join(" and "), self.name)
+        settings
     }
 }
 
@@ -103,18 +140,25 @@ pub(super) fn execution_cores_alone(cores: u32, resources: Share, most: u32) -> 
     cores * by_cores.min(by_memory).max(1)
 }
 
-/// What a set of choices costs: fewer changed models first, then fewer cores taken away, less memory, and then the most
-/// even split.
-type Cost = (u32, u32, u32, u32);
+/// What a set of choices costs: fewer changed models first, then fewer cores taken away, less memory, fewer settings, and
+/// then the most even split.
+type Cost = (u32, u32, u32, usize, u32);
 
 /// What it costs to run with `option` instead of `demand`.
 fn cost_of(demand: &Demand, option: &Demand) -> Cost {
     let (had, takes) = (demand.total().unwrap_or_default(), option.total().unwrap_or_default());
-    (u32::from(option != demand), had.0.saturating_sub(takes.0), had.1.saturating_sub(takes.1), takes.0 * takes.0)
+    let settings = demand.settings_for(option).len();
+    (
+        u32::from(option != demand),
+        had.0.saturating_sub(takes.0),
+        had.1.saturating_sub(takes.1),
+        settings,
+        takes.0 * takes.0,
+    )
 }
 
 fn add(a: Cost, b: Cost) -> Cost {
-    (a.0 + b.0, a.1 + b.1, a.2 + b.2, a.3 + b.3)
+    (a.0 + b.0, a.1 + b.1, a.2 + b.2, a.3 + b.3, a.4 + b.4)
 }
 
 /// The forms of all models that fit the device together at the least cost; `None` when none do.
@@ -150,7 +194,9 @@ pub(super) fn smallest_change(demands: &[Demand], device: Device) -> String {
         return too_many(demands, device);
     };
     let changed = demands.iter().zip(&chosen).filter(|(demand, option)| demand != option);
-    let changes: Vec<String> = changed.map(|(demand, option)| demand.change_to(option)).collect();
+    let changes: Vec<String> = changed
+        .map(|(demand, option)| format!("{} for `{}`", demand.settings_for(option).join(" and "), demand.name))
+        .collect();
     let totals: Vec<(u32, u32)> = chosen.iter().filter_map(Demand::total).collect();
     format!(
         "the smallest change that fits: {}\nthen {} of {} cores and {} of 1.0 of the memory are used",
@@ -163,22 +209,10 @@ pub(super) fn smallest_change(demands: &[Demand], device: Device) -> String {
 
 fn too_many(demands: &[Demand], device: Device) -> String {
     let count = demands.len();
-    if count as u32 > device.cores {
-        return format!(
-            "{count} models need at least {count} cores, and the device has {}; make them networks of their own",
-            device.cores
-        );
-    }
-    let fixed: Vec<String> = demands
-        .iter()
-        .filter(|demand| demand.wanted() && !demand.cores_follow)
-        .map(|demand| format!("`{}` is compiled for {}", demand.name, cores_in_words(demand.cores)))
-        .collect();
-    if fixed.is_empty() {
-        "give each model fewer cores or a smaller share".to_owned()
-    } else {
-        format!("no smaller `aipu_cores` fits: {}; lower its `aipu_cores_used` too", fixed.join(", "))
-    }
+    format!(
+        "{count} models need at least {count} cores, and the device has {}; make them networks of their own",
+        device.cores
+    )
 }
 
 /// What a network that leaves something idle could do about it, where that is plain.
@@ -186,7 +220,7 @@ pub(super) fn use_of_idle(budget: &Budget, demands: &[Demand], device: Device) -
     let [only] = demands else { return None };
     let quantum = device.board.quantum();
     let due = device.board.share_of(only.cores);
-    if matches!(only.decided_by, DecidedBy::Alone(_)) && only.resources > due && only.cores < budget.device_cores {
+    if matches!(only.decided_by, DecidedBy::Alone { .. }) && only.resources > due && only.cores < budget.device_cores {
         return Some(format!(
             "`resources_used: {due}` lets {} instances run at once; `aipu_cores_used: {}` with `resources_used: {}` uses all \
              cores for one",
@@ -222,6 +256,7 @@ mod tests {
                     decided_by: if wanted { DecidedBy::AipuCores } else { DecidedBy::OneInstance },
                     cores_follow,
                     resources_follow,
+                    settled: true,
                 }
             },
         )

@@ -8,39 +8,73 @@ use serde_json::json;
 use crate::diag::printable;
 
 use super::budget::Budget;
+use super::budget::ModelBudget;
 
-/// The budget as a table with both sums under it, ending in a newline.
+/// Longest name that stands in the line of its figures, so that the line ends before column 80.
+const LONGEST_NAME: usize = 36;
+
+/// The figures of one model as a person writes them down: `3 × 1 = 3` cores and `1 × 0.75 = 0.75` of the memory.
+struct Row {
+    name: String,
+    cores: String,
+    memory: String,
+}
+
+/// The budget as one writes it on paper, a line a model and the sums with their limits under them; ends in a newline.
 #[must_use]
 pub fn render(budget: &Budget) -> String {
-    let head = ["model", "cores", "instances", "on cores", "resources", "in all"].map(str::to_owned);
-    let mut rows = vec![head];
-    for model in &budget.models {
-        rows.push(if model.cores == 0 {
-            [printable(&model.name), "-".into(), "-".into(), "-".into(), "-".into(), "-".into()]
-        } else {
-            [
-                printable(&model.name),
-                model.cores.to_string(),
-                if model.instances == 0 { "?".to_owned() } else { model.instances.to_string() },
-                model.execution_cores.to_string(),
-                model.resources.to_string(),
-                model.total_resources().to_string(),
-            ]
-        });
-    }
-    let widths: Vec<usize> =
-        (0..6).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+    let widest = |texts: &mut dyn Iterator<Item = String>| texts.map(|text| text.chars().count()).max().unwrap_or(0);
+    let total = widest(&mut budget.models.iter().map(|model| model.execution_cores.to_string()));
+    let total = total.max(budget.total_cores.to_string().len());
+    let resources = widest(&mut budget.models.iter().map(|model| model.resources.to_string()));
+    let mut rows: Vec<Row> = budget.models.iter().map(|model| row(model, total, resources)).collect();
+    rows.push(Row {
+        name: "in all".to_owned(),
+        cores: format!("        {:>total$} of {}", budget.total_cores, budget.device_cores),
+        memory: format!("    {:resources$}   {} of 1.0", "", budget.total_resources),
+    });
+    let head = Row {
+        name: "model".to_owned(),
+        cores: "cores × instances".to_owned(),
+        memory: "instances × resources".to_owned(),
+    };
+    rows.insert(0, head);
+    let fitting = rows.iter().map(|row| row.name.chars().count()).filter(|&length| length <= LONGEST_NAME);
+    let names = fitting.max().unwrap_or(0);
+    let cores = widest(&mut rows.iter().map(|row| row.cores.clone()));
     let verdict = if budget.ok { "fits" } else { "does not fit" };
     let mut text = format!("{}: {verdict}\n", printable(&budget.network));
-    for row in &rows {
-        let mut line = String::from(" ");
-        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-            let _ = if column == 0 { write!(line, " {cell:width$}") } else { write!(line, "  {cell:>width$}") };
+    for Row { name, cores: on_cores, memory } in &rows {
+        let mut name = name.as_str();
+        if name.chars().count() > names {
+            let _ = writeln!(text, "  {name}");
+            name = "";
         }
+        let line = format!("  {name:names$}  {on_cores:cores$}  {memory}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    let _ = writeln!(text, "  {}", budget.arithmetic());
     text
+}
+
+fn row(model: &ModelBudget, total: usize, resources: usize) -> Row {
+    let name = printable(&model.name);
+    if model.cores == 0 {
+        return Row { name, cores: "none".to_owned(), memory: "none".to_owned() };
+    }
+    if model.instances == 0 {
+        let memory = format!("? × {:resources$} = ?", model.resources.to_string());
+        return Row { name, cores: format!("{} × ? = {:>total$}", model.cores, model.execution_cores), memory };
+    }
+    Row {
+        name,
+        cores: format!("{} × {} = {:>total$}", model.cores, model.instances, model.execution_cores),
+        memory: format!(
+            "{} × {:resources$} = {}",
+            model.instances,
+            model.resources.to_string(),
+            model.total_resources()
+        ),
+    }
 }
 
 /// The object of SPEC 10: `{"networks":[{"network","ok","device_cores","models":[{"model","cores","execution_cores",
@@ -48,7 +82,7 @@ pub fn render(budget: &Budget) -> String {
 #[must_use]
 pub fn to_json(budgets: &[Budget]) -> Json {
     let network = |budget: &Budget| {
-        let model = |model: &super::budget::ModelBudget| {
+        let model = |model: &ModelBudget| {
             json!({
                 "model": model.name,
                 "cores": model.cores,

@@ -20,6 +20,7 @@ use crate::config::tests::is_card;
 use crate::config::tests::shared;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
+use crate::diag::Severity;
 use crate::diag::Source;
 use crate::diag::Span;
 use crate::yaml;
@@ -27,22 +28,24 @@ use crate::yaml;
 /// Counts a network: each model's name and the body of its `extra_kwargs`; a name that ends in `*` is classical.
 fn count(device: Device, models: &[(&str, &str)]) -> (Budget, Vec<Diagnostic>) {
     let resolver = Resolver::new(SearchPath::default(), device);
-    let resolved: Vec<(String, CoreSettings, Config)> = models
+    let resolved: Vec<(String, CoreSettings, u32, Config)> = models
         .iter()
         .map(|(name, text)| {
             let card = CardText::new(text);
             let request = card.request(&resolver, PathBuf::new());
             let settings = Resolver::core_settings(&request);
-            ((*name).to_owned(), settings, resolver.resolve(&request).config)
+            let deploy_cores = resolver.deploy_cores(&request).cores;
+            ((*name).to_owned(), settings, deploy_cores, resolver.resolve(&request).config)
         })
         .collect();
     let models: Vec<ModelCores<'_>> = resolved
         .iter()
-        .map(|(name, settings, config)| ModelCores {
+        .map(|(name, settings, deploy_cores, config)| ModelCores {
             name: name.trim_end_matches('*'),
             settings: settings.clone(),
             aipu_cores_flag: None,
             config,
+            deploy_cores: *deploy_cores,
             deep_learning: !name.ends_with('*'),
             place: Some(Place::new(&Source::new("card.yaml", name.clone()), Span::new(0, 1))),
         })
@@ -89,10 +92,66 @@ const CASES: &[Case] = &[
         codes: &[],
     },
     Case {
-        name: "batch 4",
+        name: "batch 4, as the documentation says it: the SDK looks for it in `1/`",
         board: Board::M2,
         models: &[("a", BATCH_4)],
         expected: "4x1=4 1.0; 4 cores, 1.0",
+        codes: &["cascade/other-folder"],
+    },
+    Case {
+        name: "batch 4 that the SDK finds",
+        board: Board::M2,
+        models: &[("a", "max_compiler_cores: 4")],
+        expected: "4x1=4 1.0; 4 cores, 1.0",
+        codes: &[],
+    },
+    Case {
+        name: "a limit on what is compiled for that the configuration passes over",
+        board: Board::Pcie,
+        models: &[("a", "max_compiler_cores: 4\ncompilation_config: {aipu_cores_used: 2, resources_used: 0.5}")],
+        expected: "2x2=4 0.5; 4 cores, 1.0",
+        codes: &["cascade/other-folder"],
+    },
+    Case {
+        name: "compiled for more cores than it may run on",
+        board: Board::Pcie,
+        models: &[("a", "max_execution_cores: 2\ncompilation_config: {aipu_cores_used: 4}")],
+        expected: "4x0=4 1.0; 4 cores, 0.0",
+        codes: &["cascade/other-folder", "cascade/instances"],
+    },
+    Case {
+        name: "the same in a cascade",
+        board: Board::Pcie,
+        models: &[
+            ("a", "max_execution_cores: 1\ncompilation_config: {aipu_cores_used: 2, resources_used: 0.5}"),
+            ("b", "aipu_cores: 2"),
+        ],
+        expected: "2x0=2 0.5; 1x2=2 0.25; 4 cores, 0.5",
+        codes: &["cascade/other-folder", "cascade/no-aipu-cores", "cascade/instances"],
+    },
+    Case {
+        name: "max_execution_cores bounds aipu_cores",
+        board: Board::Pcie,
+        models: &[("a", "aipu_cores: 4\nmax_compiler_cores: 4\nmax_execution_cores: 2"), ("b", "aipu_cores: 2")],
+        expected: "2x1=2 0.5; 1x2=2 0.25; 4 cores, 1.0",
+        codes: &[],
+    },
+    Case {
+        name: "Europa counts in eighths",
+        board: Board::Europa,
+        models: &[
+            ("a", "aipu_cores: 5\nmax_compiler_cores: 5"),
+            ("b", "compilation_config: {aipu_cores_used: 1, resources_used: 0.125}"),
+            ("c", "aipu_cores: 2"),
+        ],
+        expected: "5x1=5 0.625; 1x1=1 0.125; 1x2=2 0.125; 8 cores, 1.0",
+        codes: &["cascade/no-aipu-cores"],
+    },
+    Case {
+        name: "a board's block says its own",
+        board: Board::M2,
+        models: &[("a", "aipu_cores: 1\nm2: {aipu_cores: 3}"), ("b", "aipu_cores: 1")],
+        expected: "1x3=3 0.25; 1x1=1 0.25; 4 cores, 1.0",
         codes: &[],
     },
     Case {
@@ -128,7 +187,7 @@ const CASES: &[Case] = &[
         board: Board::Pcie,
         models: &[("a", "compilation_config: {aipu_cores_used: 4, resources_used: 0.25}")],
         expected: "4x1=4 0.25; 4 cores, 0.25",
-        codes: &["cascade/inconsistent", "cascade/idle"],
+        codes: &["cascade/other-folder", "cascade/inconsistent", "cascade/idle"],
     },
     Case {
         name: "a cascade of 3 + 1",
@@ -138,7 +197,7 @@ const CASES: &[Case] = &[
             ("b", "compilation_config: {aipu_cores_used: 1, resources_used: 0.25}"),
         ],
         expected: "3x1=3 0.75; 1x1=1 0.25; 4 cores, 1.0",
-        codes: &[],
+        codes: &["cascade/other-folder", "cascade/no-aipu-cores", "cascade/no-aipu-cores"],
     },
     Case {
         name: "a cascade of 1.25",
@@ -148,7 +207,13 @@ const CASES: &[Case] = &[
             ("b", "compilation_config: {aipu_cores_used: 2, resources_used: 0.5}"),
         ],
         expected: "3x1=3 0.75; 2x1=2 0.5; 5 cores, 1.25",
-        codes: &["cascade/over-budget"],
+        codes: &[
+            "cascade/other-folder",
+            "cascade/no-aipu-cores",
+            "cascade/other-folder",
+            "cascade/no-aipu-cores",
+            "cascade/over-budget",
+        ],
     },
     Case {
         name: "a model of a cascade without core settings",
@@ -190,7 +255,7 @@ const CASES: &[Case] = &[
         board: Board::Pcie,
         models: &[("a", "aipu_cores: 1\ncompilation_config: {aipu_cores_used: 4}")],
         expected: "4x0=1 0.25; 1 cores, 0.0",
-        codes: &["cascade/instances", "cascade/inconsistent"],
+        codes: &["cascade/other-folder", "cascade/instances", "cascade/inconsistent"],
     },
 ];
 
@@ -201,7 +266,7 @@ fn networks_are_counted_as_on_paper() {
         let (budget, problems) = count(Device::whole(case.board), case.models);
         let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
         let found = summary(&budget);
-        let has_error = problems.iter().any(|problem| problem.severity == crate::diag::Severity::Error);
+        let has_error = problems.iter().any(|problem| problem.severity == Severity::Error);
         if found != case.expected || codes != case.codes || budget.ok == has_error {
             failures.push(format!("{}: {found} {codes:?} ok {}", case.name, budget.ok));
         }
@@ -211,7 +276,8 @@ fn networks_are_counted_as_on_paper() {
 
 fn hint(models: &[(&str, &str)]) -> String {
     let (_, problems) = count(Device::default(), models);
-    let hints: Vec<String> = problems.into_iter().filter_map(|problem| problem.hint).collect();
+    let errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+    let hints: Vec<String> = errors.filter_map(|problem| problem.hint).collect();
     hints.join("\n")
 }
 
@@ -221,10 +287,18 @@ fn over_budget_names_the_arithmetic_and_the_smallest_change() {
     let b = ("b", "compilation_config: {aipu_cores_used: 2, resources_used: 0.5}");
     let (_, problems) = count(Device::default(), &[a, b]);
     assert_eq!(
-        problems[0].message,
+        problems.last().map(|problem| problem.message.as_str()).unwrap_or_default(),
         "the network does not fit the device: cores 3 + 2 = 5 of 4, memory 0.75 + 0.5 = 1.25 of 1.0"
     );
-    let cases: [(&[(&str, &str)], &str); 5] = [
+    let cases: [(&[(&str, &str)], &str); 6] = [
+        (
+            &[
+                ("a", "aipu_cores: 3\ncompilation_config: {aipu_cores_used: 3, resources_used: 0.75}"),
+                ("b", "aipu_cores: 2"),
+            ],
+            "the smallest change that fits: `aipu_cores: 1` for `b`\n\
+             then 4 of 4 cores and 1.0 of 1.0 of the memory are used",
+        ),
         (
             &[
                 ("a", "compilation_config: {aipu_cores_used: 3, resources_used: 0.75}"),
@@ -288,6 +362,63 @@ fn what_idles_is_said() {
 }
 
 #[test]
+fn the_sdk_is_told_where_to_look() {
+    let cases = [
+        ("compilation_config: {aipu_cores_used: 4}", "`max_compiler_cores: 4`"),
+        (
+            "max_compiler_cores: 4\ncompilation_config: {aipu_cores_used: 1, resources_used: 0.25}",
+            "`max_compiler_cores: 1`",
+        ),
+        ("aipu_cores: 2\ncompilation_config: {aipu_cores_used: 2, resources_used: 0.5}", "`max_compiler_cores: 2`"),
+        (
+            "aipu_cores: 4\nmax_compiler_cores: 1\ncompilation_config: {aipu_cores_used: 2, resources_used: 0.5}",
+            "`max_compiler_cores: 2`",
+        ),
+    ];
+    for (card, settings) in cases {
+        let (_, problems) = count(Device::default(), &[("a", card)]);
+        let warning = problems.iter().find(|problem| problem.code == "cascade/other-folder").expect(card);
+        let hint = format!("say {settings} in its `extra_kwargs`, which is all that the SDK looks at");
+        assert_eq!(warning.hint.as_deref(), Some(hint.as_str()), "{card}");
+    }
+    let (_, problems) = count(Device::default(), &[("a", BATCH_4), ("b", "aipu_cores: 1")]);
+    assert!(problems[0].message.contains("lie in `4/`, but the SDK will look for them in `1/`"), "{problems:#?}");
+    assert!(problems[0].hint.as_deref().unwrap_or_default().contains("`aipu_cores: 4` and `max_compiler_cores: 4`"));
+}
+
+#[test]
+fn a_device_of_fewer_cores_holds_less() {
+    let device = Device { board: Board::Pcie, cores: 2 };
+    let cases = [
+        (&[("a", BATCH_1)][..], "1x2=2 0.25; 2 cores, 0.5", true),
+        (&[("a", BATCH_4)], "4x1=4 1.0; 4 cores, 1.0", false),
+        (&[("a", "max_compiler_cores: 4")], "2x1=2 0.5; 2 cores, 0.5", true),
+        (&[("a", "aipu_cores: 2"), ("b", "aipu_cores: 1")], "1x2=2 0.25; 1x1=1 0.25; 3 cores, 0.75", false),
+    ];
+    for (models, expected, ok) in cases {
+        let (budget, _) = count(device, models);
+        assert_eq!((summary(&budget).as_str(), budget.ok), (expected, ok));
+    }
+}
+
+#[test]
+fn a_long_name_has_a_line_of_its_own() {
+    let name = "a-network-with-a-long-name/and-a-model-with-one";
+    let (budget, _) = count(Device::default(), &[(name, "aipu_cores: 3"), ("b", "aipu_cores: 2")]);
+    assert_eq!(
+        render(&budget),
+        format!(
+            "net: does not fit\n\
+             \x20 model   cores × instances  instances × resources\n\
+             \x20 {name}\n\
+             \x20         1 × 3 = 3          3 × 0.25 = 0.75\n\
+             \x20 b       1 × 2 = 2          2 × 0.25 = 0.5\n\
+             \x20 in all          5 of 4                1.25 of 1.0\n"
+        )
+    );
+}
+
+#[test]
 fn networks_together_are_counted_together() {
     let one = |name: &str, models: &[(&str, &str)]| {
         let (budget, _) = count(Device::default(), models);
@@ -296,15 +427,26 @@ fn networks_together_are_counted_together() {
     let a = one("x", &[("a", "aipu_cores: 2")]);
     let b = one("y", &[("a", "aipu_cores: 2")]);
     let c = one("z", &[("c", "aipu_cores: 1")]);
-    let (both, problems) = Budget::combine(&[a.clone(), b.clone()]);
+    let (both, problems) = Budget::combine(&[a.clone(), b.clone()], Device::default());
     assert!(both.ok && problems.is_empty(), "{problems:?}");
-    let (three, problems) = Budget::combine(&[a, b, c]);
+    let (three, problems) = Budget::combine(&[a, b, c], Device::default());
     assert!(!three.ok);
     assert_eq!(
         problems[0].message,
         "these networks do not fit the device together: cores 2 + 2 + 1 = 5 of 4, memory 2 × 0.25 + 2 × 0.25 + 0.25 = 1.25 of 1.0"
     );
     assert_eq!(three.models[0].name, "x/a");
+    // What changes is said of the networks too, an `aipu_cores` for a network that fills the device by itself included.
+    let cases = [
+        (["aipu_cores: 3", "aipu_cores: 2"], "the smallest change that fits: `aipu_cores: 2` for `x/a`"),
+        ([BATCH_1, BATCH_1], "the smallest change that fits: `aipu_cores: 2` for `x/a`, `aipu_cores: 2` for `y/a`"),
+        (["{}", BATCH_1], "the smallest change that fits: `aipu_cores: 1` for `x/a`, `aipu_cores: 3` for `y/a`"),
+    ];
+    for ([x, y], expected) in cases {
+        let (_, problems) = Budget::combine(&[one("x", &[("a", x)]), one("y", &[("a", y)])], Device::default());
+        let hint = problems[0].hint.clone().unwrap_or_default();
+        assert_eq!(hint.lines().next(), Some(expected));
+    }
 }
 
 #[test]
@@ -314,11 +456,11 @@ fn the_table_and_the_json_show_both_sums() {
     assert_eq!(
         render(&budget),
         "net: fits\n\
-         \x20 model     cores  instances  on cores  resources  in all\n\
-         \x20 detector      1          3         3       0.25    0.75\n\
-         \x20 reader        1          1         1       0.25    0.25\n\
-         \x20 t             -          -         -          -       -\n\
-         \x20 cores 3 + 1 = 4 of 4, memory 3 × 0.25 + 0.25 = 1.0 of 1.0\n"
+         \x20 model     cores × instances  instances × resources\n\
+         \x20 detector  1 × 3 = 3          3 × 0.25 = 0.75\n\
+         \x20 reader    1 × 1 = 1          1 × 0.25 = 0.25\n\
+         \x20 t         none               none\n\
+         \x20 in all            4 of 4                1.0 of 1.0\n"
     );
     let json = to_json(&[budget]);
     assert_eq!(
@@ -357,15 +499,18 @@ fn real_cascades_use_exactly_the_device() {
             // The SDK's configs are not here; none of them is named by a cascade.
             request.compiler_config_file = None;
             let config = resolver.resolve(&request).config;
-            resolved.push((model.as_text().unwrap_or_default().to_owned(), Resolver::core_settings(&request), config));
+            let deploy_cores = resolver.deploy_cores(&request).cores;
+            let name = model.as_text().unwrap_or_default().to_owned();
+            resolved.push((name, Resolver::core_settings(&request), deploy_cores, config));
         }
         let models: Vec<ModelCores<'_>> = resolved
             .iter()
-            .map(|(name, settings, config)| ModelCores {
+            .map(|(name, settings, deploy_cores, config)| ModelCores {
                 name,
                 settings: settings.clone(),
                 aipu_cores_flag: None,
                 config,
+                deploy_cores: *deploy_cores,
                 deep_learning: true,
                 place: None,
             })
@@ -376,6 +521,13 @@ fn real_cascades_use_exactly_the_device() {
         if models.len() > 1 || models.iter().any(only_compiler) {
             assert!(budget.ok && problems.is_empty(), "{name}: {problems:#?}");
             assert_eq!((budget.total_cores, budget.total_resources), (4, Share::WHOLE), "{name}");
+            // As the SDK deploys them: the least of what is wanted (all cores, or `aipu_cores`) and what it may compile for.
+            for (model, counted) in models.iter().zip(&budget.models) {
+                let said = |setting: &Option<(u32, Place)>| setting.as_ref().map(|(cores, _)| *cores);
+                let wanted = said(&model.settings.aipu_cores).unwrap_or(4);
+                let deploy = wanted.min(said(&model.settings.max_compiler_cores).unwrap_or(1)).min(4);
+                assert_eq!((counted.cores, counted.execution_cores), (deploy, wanted), "{name}");
+            }
             if models.len() > 1 { cascades += 1 } else { only_compiler_cores += 1 }
         }
     }

@@ -316,6 +316,12 @@ pub(super) struct CascadeArgs {
     /// Networks; several are checked to run together on one device [default: each by itself]
     #[arg(value_name = "TARGET")]
     pub(super) targets: Vec<String>,
+    /// Propose the split of the device that makes the slowest model fastest
+    #[arg(long)]
+    pub(super) suggest: bool,
+    /// Write the best split into the network's card, every other byte kept
+    #[arg(long)]
+    pub(super) apply: bool,
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value = "human")]
     pub(super) format: Format,

@@ -11,6 +11,7 @@ mod list;
 mod output;
 mod plans;
 pub mod settings;
+mod split;
 mod why;
 mod zoo;
 

@@ -26,6 +26,7 @@ use crate::cascade::ModelCores;
 use crate::cascade::budget;
 use crate::config::Board;
 use crate::config::Config;
+use crate::config::CoreSettings;
 use crate::config::Device;
 use crate::config::Request;
 use crate::config::Resolver;
@@ -51,6 +52,8 @@ pub(super) struct Zoo {
 pub(super) struct ResolvedModel<'a> {
     pub(super) model: &'a Model,
     pub(super) config: Config,
+    /// The core settings of the card, the board's over the general ones.
+    pub(super) cores: CoreSettings,
 }
 
 /// One selected network.
@@ -151,14 +154,7 @@ impl Zoo {
             .collect(),
         };
         let mut resolver = Resolver::new(search, device);
-        resolver.max_compiler_cores = match said("AXELERA_MAX_COMPILER_CORES").map(|text| (text, text.parse())) {
-            None => None,
-            Some((_, Ok(cores))) if cores > 0 => Some(cores),
-            Some((text, _)) => {
-                let message = format!("`AXELERA_MAX_COMPILER_CORES` takes a whole number from 1, found `{text}`");
-                return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]));
-            }
-        };
+        resolver.max_compiler_cores = max_compiler_cores(&variables)?;
         resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
         let options = CatalogOptions {
             root: root.clone(),
@@ -297,7 +293,8 @@ impl Zoo {
         }
     }
 
-    fn resolve_network<'a>(
+    /// Resolves the configurations of a card's models and counts its budget; a card need not be of the catalog.
+    pub(super) fn resolve_network<'a>(
         &self,
         card: &'a Card,
         only: Option<&'a str>,
@@ -313,15 +310,17 @@ impl Zoo {
             if model.kind == ModelKind::DeepLearning {
                 problems.extend(host_notes(card, model, &resolution.config));
             }
-            models.push((model, resolution.config, Resolver::core_settings(&request)));
+            let deploy_cores = self.resolver.deploy_cores(&request).cores;
+            models.push((model, resolution.config, Resolver::core_settings(&request), deploy_cores));
         }
         let cores: Vec<ModelCores<'_>> = models
             .iter()
-            .map(|(model, config, settings)| ModelCores {
+            .map(|(model, config, settings, deploy_cores)| ModelCores {
                 name: &model.name.value,
                 settings: settings.clone(),
                 aipu_cores_flag,
                 config,
+                deploy_cores: *deploy_cores,
                 deep_learning: model.kind == ModelKind::DeepLearning,
                 place: Some(Place::new(&card.source, model.name.span)),
             })
@@ -333,7 +332,8 @@ impl Zoo {
         if problems.iter().all(readable) {
             problems.extend(more);
         }
-        let models = models.into_iter().map(|(model, config, _)| ResolvedModel { model, config }).collect();
+        let models =
+            models.into_iter().map(|(model, config, cores, _)| ResolvedModel { model, config, cores }).collect();
         let problems = self.graded(problems);
         Network { card, only, models, budget, problems }
     }
@@ -369,6 +369,20 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
         problems.push(about(problem.hint("choose `per_tensor_histogram` or `per_tensor_min_max`")));
     }
     problems
+}
+
+/// `$AXELERA_MAX_COMPILER_CORES`, which stands in for a `max_compiler_cores` that a card does not say.
+fn max_compiler_cores(variables: &BTreeMap<String, String>) -> Result<Option<u32>, Failure> {
+    let Some(text) = variables.get("AXELERA_MAX_COMPILER_CORES").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match text.trim().parse() {
+        Ok(cores) if cores > 0 => Ok(Some(cores)),
+        _ => {
+            let message = format!("`AXELERA_MAX_COMPILER_CORES` takes a whole number from 1, found `{text}`");
+            Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]))
+        }
+    }
 }
 
 fn grade(mut problems: Vec<Diagnostic>, strict: bool) -> Vec<Diagnostic> {

@@ -18,6 +18,7 @@ use crate::yaml::Node;
 use super::board::Board;
 use super::board::Device;
 use super::cores::CoreSettings;
+use super::cores::DeployCores;
 use super::effective::Config;
 use super::inline;
 use super::json_file;
@@ -150,13 +151,18 @@ impl Resolver {
         }
     }
 
+    /// The deploy cores of a request: what follows from `extra_kwargs` and the command line alone, whatever the layers say.
+    #[must_use]
+    pub fn deploy_cores(&self, request: &Request<'_>) -> DeployCores {
+        let most = self.max_compiler_cores.unwrap_or(1);
+        Self::core_settings(request).deploy_cores(request.aipu_cores_flag, most, self.device)
+    }
+
     fn cores_layer(&self, request: &Request<'_>, config: &mut Config) {
-        let settings = Self::core_settings(request);
-        if !settings.has_layer(request.aipu_cores_flag) {
+        if !Self::core_settings(request).has_layer(request.aipu_cores_flag) {
             return;
         }
-        let most = self.max_compiler_cores.unwrap_or(1);
-        let deploy = settings.deploy_cores(request.aipu_cores_flag, most, self.device);
+        let deploy = self.deploy_cores(request);
         let origin = || Origin { layer: LayerKind::Cores, place: deploy.place.clone() };
         let share = self.device.board.share_of(deploy.cores).decimal();
         config.overlay("aipu_cores_used", Value::Int(i64::from(deploy.cores)), origin());

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::space::Space;
 
 /// The folder of real models, photographs and cards.
-fn shared() -> Option<PathBuf> {
+pub(crate) fn shared() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let found = std::env::var_os("AXZOO_SHARED").map_or(beside, PathBuf::from);
     if found.join("models/index.json").exists() {

@@ -133,6 +133,22 @@ impl Graph {
         producers
     }
 
+    /// Multiplications with weights that one run needs: convolutions and dense layers.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        let product = |sizes: &[usize]| sizes.iter().fold(1_u64, |product, &size| product.saturating_mul(size as u64));
+        let weights = |node: &Node| node.inputs.get(1).map(|&id| self.value(id).shape.as_slice()).unwrap_or_default();
+        let of_node = |node: &Node| {
+            let an_output = match &node.operator {
+                Operator::Convolution(_) => product(weights(node).get(1..).unwrap_or_default()),
+                Operator::Dense => weights(node).first().map_or(0, |&size| size as u64),
+                _ => 0,
+            };
+            product(&self.value(node.output).shape).saturating_mul(an_output)
+        };
+        self.nodes.iter().map(of_node).fold(0, u64::saturating_add)
+    }
+
     /// Checks the invariants; run after every pass in debug builds.
     pub fn verify(&self) -> Result<(), Inconsistent> {
         let broken = |text: String| Err(Inconsistent(text));

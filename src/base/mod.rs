@@ -7,6 +7,7 @@ mod names;
 mod random;
 mod share;
 mod suggest;
+mod watch;
 
 pub use cancel::{CancelToken, Cancelled};
 pub use digest::{Digest, DigestError};
@@ -14,3 +15,4 @@ pub use names::{NAME_LIMIT, NameError, check_name};
 pub use random::SplitMix;
 pub use share::Share;
 pub use suggest::{did_you_mean, near_miss, nearest};
+pub use watch::{Fingerprint, Looked, looked_again, looked_at_variable, watched};

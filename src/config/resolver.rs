@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use crate::base::Looked;
+use crate::base::looked_again;
+use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Source;
@@ -84,7 +87,8 @@ pub struct Resolver {
     pub max_compiler_cores: Option<u32>,
     /// Keys that the near-miss rule lets through (`[zoo] allow_keys`).
     pub allow_keys: Vec<String>,
-    files: Mutex<BTreeMap<PathBuf, Arc<TomlFile>>>,
+    /// Each with what it was read from.
+    files: Mutex<BTreeMap<PathBuf, (Arc<TomlFile>, Looked)>>,
 }
 
 impl Resolver {
@@ -197,11 +201,12 @@ impl Resolver {
 
     fn file(&self, path: &Path) -> Arc<TomlFile> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = files.get(path) {
+        if let Some((file, looked)) = files.get(path) {
+            looked_again(looked);
             return Arc::clone(file);
         }
-        let file = Arc::new(toml_file::read(path, &self.search.display(path)));
-        files.insert(path.to_owned(), Arc::clone(&file));
+        let (file, looked) = watched(|| Arc::new(toml_file::read(path, &self.search.display(path))));
+        files.insert(path.to_owned(), (Arc::clone(&file), looked));
         file
     }
 

@@ -6,6 +6,8 @@
 
 mod commands;
 mod errors;
+mod hostile;
+mod mutations;
 mod rebuild;
 mod shared;
 mod space;

@@ -71,6 +71,12 @@ impl FsError {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
+    /// This error with the path as users know it.
+    #[must_use]
+    pub fn shown_as(self, path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..self }
+    }
+
     /// What would help, for the errors that have a usual cure.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -14,6 +14,7 @@ use super::paths::Variables;
 use super::raw::looks_like_a_card;
 use super::template::Templates;
 use crate::base::fs;
+use crate::base::shown;
 use crate::diag::Diagnostic;
 use crate::diag::Source;
 use crate::yaml;
@@ -89,14 +90,17 @@ fn find(options: &CatalogOptions, problems: &mut Vec<Diagnostic>) -> Vec<(String
             path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
         });
         for error in errors {
-            let problem = if error.is_not_found() && error.path == folder {
+            let is_root = error.is_not_found() && error.path == folder;
+            let file = shown(&error.path, &options.root);
+            let error = error.shown_as(file.as_str());
+            let problem = if is_root {
                 let message = format!("the folder of cards `{}` does not exist", card_root.display());
                 Diagnostic::error("card/root-missing", message)
                     .hint("create it, or name the right folders with `--cards` or `cards` under `[zoo]` in axzoo.toml")
             } else {
                 Diagnostic::error("card/unreadable", error.to_string()).maybe_hint(error.hint())
             };
-            problems.push(problem.in_file(relative(&error.path, &options.root)));
+            problems.push(problem.in_file(file));
         }
         for path in files {
             let name = relative(&path, &options.root);
@@ -105,7 +109,23 @@ fn find(options: &CatalogOptions, problems: &mut Vec<Diagnostic>) -> Vec<(String
             }
         }
     }
+    if found.is_empty() && problems.is_empty() {
+        problems.push(no_cards(options));
+    }
     found.into_iter().collect()
+}
+
+fn no_cards(options: &CatalogOptions) -> Diagnostic {
+    let folders: Vec<String> =
+        options.card_roots.iter().map(|root| format!("`{}`", shown(&options.root.join(root), &options.root))).collect();
+    let message = match folders.as_slice() {
+        [] => "no folder of cards is named, so there is nothing to do".to_owned(),
+        _ => format!("there is no card in {}, so there is nothing to do", folders.join(" or ")),
+    };
+    Diagnostic::warning("card/none", message).hint(
+        "cards are `*.yaml` files; `--cards` or `cards` under `[zoo]` in axzoo.toml names their folders, and `exclude` \
+         leaves files out",
+    )
 }
 
 fn excluded(globs: &[String], problems: &mut Vec<Diagnostic>) -> globset::GlobSet {
@@ -124,9 +144,9 @@ fn excluded(globs: &[String], problems: &mut Vec<Diagnostic>) -> globset::GlobSe
     builder.build().unwrap_or_else(|_| globset::GlobSet::empty())
 }
 
-/// The path relative to the root with `/` between its parts; as it is when it lies elsewhere.
+/// The path relative to the root with `/` between its parts; as it is, but tidy, when it lies elsewhere.
 fn relative(path: &Path, root: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+    shown(path, root)
 }
 
 #[derive(Default)]

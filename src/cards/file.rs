@@ -16,6 +16,7 @@ pub(super) fn read_source(path: &Path, name: String) -> Result<Source, Box<Diagn
         Box::new(Diagnostic::error("card/unreadable", message).in_file(name.as_str()).maybe_hint(hint))
     };
     let bytes = fs::read_limited(path, TEXT_LIMIT as u64).map_err(|error| {
+        let error = error.shown_as(name.as_str());
         let message = match error.source.kind() {
             std::io::ErrorKind::FileTooLarge => {
                 format!("the file is larger than {TEXT_LIMIT} bytes, the most that is read")

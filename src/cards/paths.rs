@@ -1,7 +1,6 @@
 //! Paths in cards: variables, `~`, and relative to what (voyager-semantics 3.7 and 3.8).
 
 use std::collections::BTreeMap;
-use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -101,21 +100,6 @@ pub(super) fn weights(written: &str, place: Place, folder: &Path, model: &str, v
         }
     }
     value
-}
-
-/// A path without `.` and `folder/..`, for people; links are not looked at, so it is not for opening.
-pub(super) fn tidy(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

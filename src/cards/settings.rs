@@ -103,6 +103,18 @@ impl BoardSettings {
 }
 
 impl ExtraSettings {
+    /// What the runtime is to know of a board: `clock_profile` or `mvm_limitation`, the board's block first (SPEC 4).
+    #[must_use]
+    pub fn for_board(&self, board: &str, key: &str) -> Option<&Node> {
+        let block = self.boards.get(board);
+        let (of_block, general) = match key {
+            "clock_profile" => (block.and_then(|block| block.clock_profile.as_ref()), &self.clock_profile),
+            "mvm_limitation" => (block.and_then(|block| block.mvm_limitation.as_ref()), &self.mvm_limitation),
+            _ => return None,
+        };
+        of_block.or(general.as_ref())
+    }
+
     pub(super) fn read(fields: &mut Fields<'_>, model: &Node) -> Self {
         let Some(node) = fields.mapping(model, "extra_kwargs") else { return Self::default() };
         let general = BoardSettings::read(fields, node);

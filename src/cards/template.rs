@@ -12,7 +12,6 @@ use super::Operator;
 use super::Task;
 use super::fields::Fields;
 use super::file::read_source;
-use super::paths::tidy;
 use super::substitute::Substitution;
 use super::task::TASK_KEYS;
 use super::task::operator_list;
@@ -21,7 +20,11 @@ use crate::base::did_you_mean;
 use crate::base::fs;
 use crate::base::looked_again;
 use crate::base::near_miss;
+<<<<<<< HEAD
 use crate::base::watched;
+=======
+use crate::base::shown;
+>>>>>>> layers
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Source;
@@ -57,8 +60,7 @@ impl Templates {
 
     /// A path as users see it: relative to the zoo's root where it lies below it.
     pub(super) fn shown(&self, path: &Path) -> String {
-        let path = tidy(path);
-        path.strip_prefix(&self.root).unwrap_or(&path).display().to_string()
+        shown(path, &self.root)
     }
 
     fn get(&self, path: &Path) -> TemplateResult {

@@ -224,7 +224,7 @@ fn a_card_that_cannot_be_read_hides_no_other() {
             "card/root-missing elsewhere",
             "warning card/not-a-card model_cards/empty.yaml",
             "card/unreadable model_cards/latin.yaml",
-            "yaml/syntax model_cards/syntax.yaml:3",
+            "yaml/syntax model_cards/syntax.yaml:2",
             "warning card/not-a-card model_cards/template.yaml",
             "card/unreadable model_cards/utf16.yaml",
             "card/duplicate-name model_cards/twin-b.yml:2",
@@ -352,7 +352,7 @@ fn what_is_wrong_with_a_template_is_said_where_it_stands() {
         ("preprocess:\n  - resize: {size: {{nothing}}}\n", "", &["card/substitution templates/t.yaml:2"]),
         ("preprocess:\n  - resize: {size: wide}\n  - torch-totensor:\n", "", &["card/operator templates/t.yaml:2"]),
         ("preproces:\n  - torch-totensor:\n", "", &["card/unknown-key templates/t.yaml:1"]),
-        ("preprocess: [\n", "", &["yaml/syntax templates/t.yaml:2"]),
+        ("preprocess: [\n", "", &["yaml/syntax templates/t.yaml:1"]),
         ("- a\n", "", &["card/template templates/t.yaml:1"]),
         ("input: {}\n", "", &["card/no-preprocess model_cards/net.yaml:9"]),
     ];

@@ -60,6 +60,7 @@ impl Named<'_> {
                 ));
             }
             Err(error) => {
+                let error = error.shown_as(card.shown(path));
                 let problem = Diagnostic::error("file/unreadable", error.to_string()).at_place(at);
                 problems.push(about(problem.maybe_hint(error.hint())));
             }

@@ -6,11 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::settings::Flags;
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 something failed; 2 usage; 70 a bug in axzoo; 130 interrupted.";
+const AFTER_HELP: &str = "Paths in flags and variables are relative to the working folder (with -C to it).\n\
+                          Paths in axzoo.toml are relative to the zoo's root.\n\n\
+                          Exit codes: 0 done; 1 something failed; 2 usage; 70 a bug in axzoo; 130 interrupted.";
 
 /// make for NPU model zoos: quantizes, compiles and packs exactly what changed.
 #[derive(Debug, Parser)]
-#[command(name = "axzoo", version, after_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "axzoo", version, after_help = AFTER_HELP, propagate_version = true)]
 pub(super) struct Cli {
     /// Root of the zoo [default: the nearest folder upwards with axzoo.toml or `model_cards`/]
     #[arg(short = 'C', value_name = "DIR", global = true)]

@@ -12,6 +12,7 @@ use super::zoo::Zoo;
 use crate::check::check_card;
 use crate::diag::Severity;
 use crate::diag::count;
+use crate::diag::counted;
 use crate::diag::to_json;
 
 /// Checks what the targets name; errors make it fail.
@@ -41,8 +42,12 @@ pub(super) fn check(arguments: &CheckArgs, output: Output, directory: Option<&Pa
         Format::Human => {
             output.diagnostics(&problems);
             output.data(&format!(
-                "checked {} networks with {models} models: {errors} errors, {warnings} warnings, {notes} notes\n",
-                networks.len()
+                "checked {} with {}: {}, {}, {}\n",
+                counted(networks.len(), "network"),
+                counted(models, "model"),
+                counted(errors, "error"),
+                counted(warnings, "warning"),
+                counted(notes, "note"),
             ));
         }
     }

@@ -10,6 +10,7 @@ use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::base::fs;
+use crate::diag::Diagnostic;
 use crate::diag::printable;
 use crate::exec::Outcome;
 use crate::report::Align;
@@ -22,6 +23,10 @@ pub(super) fn list(arguments: &ListArgs, output: Output, directory: Option<&Path
     arguments.store.add_to(&mut flags);
     let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
     let networks = zoo.networks(&[], &arguments.config)?;
+    // What is wrong with a card is for `check`; why there is none is worth knowing here.
+    let of_no_card = |problem: &&Diagnostic| problem.code == "card/none" || problem.code == "card/root-missing";
+    let problems: Vec<Diagnostic> = zoo.catalog.problems.iter().filter(of_no_card).cloned().collect();
+    output.diagnostics(&problems);
     let planned = zoo.plan(&networks, &arguments.store, false);
     let graph = &planned.plan.graph;
     let explanations = zoo.explain(graph)?;

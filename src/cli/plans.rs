@@ -72,6 +72,7 @@ impl Zoo {
                 images_are_explicit: self.resolved.images_are_explicit,
                 seed: flags.cal_seed,
                 allow_random: settings.calibration.allow_random,
+                board: self.device.board,
                 quantize_only,
                 strict: settings.zoo.strict,
                 tool: &|kind| identity(&Host, kind),

@@ -9,6 +9,7 @@ use super::args::{ConfigFlags, ZooFlags};
 use super::failure::Failure;
 use super::settings::{Flags, Resolved, find_root, resolve};
 use crate::base::fs;
+use crate::base::shown;
 use crate::cards::BoardSettings;
 use crate::cards::BrokenCard;
 use crate::cards::Card;
@@ -35,6 +36,7 @@ use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Severity;
 use crate::properties::QuantizationScheme;
+use crate::yaml::Node;
 
 /// Settings and cards.
 pub(super) struct Zoo {
@@ -83,7 +85,9 @@ impl Zoo {
         let variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let resolved = resolve(&root, &more, &variables).map_err(Failure::Usage)?;
+        // As with `make -C` and `git -C`, everything else that is typed is meant from there.
+        let typed_from = if directory.is_some() { root.as_path() } else { standing.as_path() };
+        let resolved = resolve(&root, typed_from, &more, &variables).map_err(Failure::Usage)?;
         let settings = &resolved.settings;
         let names_cards = more.iter().any(|(flag, _)| *flag == "cards") || variables.contains_key("AXZOO_CARDS");
         if directory.is_none() && !names_cards && find_root(&standing).is_none() {
@@ -99,22 +103,28 @@ impl Zoo {
             return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]));
         }
         let device = Device { board, cores };
+        let said = |name: &str| variables.get(name).filter(|text| !text.is_empty());
         let search = SearchPath {
             root: root.clone(),
             config_folders: settings.zoo.configs.iter().map(|folder| root.join(folder)).collect(),
             sdk_roots: [
-                settings.toolchain.sdk.clone(),
-                variables.get("VIRTUAL_ENV").cloned(),
-                variables.get("AXELERA_FRAMEWORK").cloned(),
+                settings.toolchain.sdk.as_ref().map(|folder| root.join(folder)),
+                said("VIRTUAL_ENV").map(|folder| typed_from.join(folder)),
+                said("AXELERA_FRAMEWORK").map(|folder| typed_from.join(folder)),
             ]
             .into_iter()
             .flatten()
-            .map(|folder| root.join(folder))
             .collect(),
         };
         let mut resolver = Resolver::new(search, device);
-        resolver.max_compiler_cores =
-            variables.get("AXELERA_MAX_COMPILER_CORES").and_then(|text| text.parse().ok()).filter(|cores| *cores > 0);
+        resolver.max_compiler_cores = match said("AXELERA_MAX_COMPILER_CORES").map(|text| (text, text.parse())) {
+            None => None,
+            Some((_, Ok(cores))) if cores > 0 => Some(cores),
+            Some((text, _)) => {
+                let message = format!("`AXELERA_MAX_COMPILER_CORES` takes a whole number from 1, found `{text}`");
+                return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]));
+            }
+        };
         resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
         let mut catalog = read_catalog(&CatalogOptions {
             root: root.clone(),
@@ -135,7 +145,7 @@ impl Zoo {
 
     /// A path as users see it: relative to the root where it lies below it.
     pub(super) fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(self.root()).unwrap_or(path).display().to_string()
+        shown(path, self.root())
     }
 
     /// Makes errors of warnings, where the settings are strict.
@@ -249,7 +259,12 @@ impl Zoo {
             })
             .collect();
         let (budget, more) = budget(&card.name.value, &cores, self.device);
-        problems.extend(more);
+        // Sums over a configuration that could not be read say nothing.
+        let readable =
+            |problem: &Diagnostic| problem.severity != Severity::Error || !problem.code.starts_with("config/");
+        if problems.iter().all(readable) {
+            problems.extend(more);
+        }
         let models = models.into_iter().map(|(model, config, _)| ResolvedModel { model, config }).collect();
         let problems = self.graded(problems);
         Network { card, only, models, budget, problems }
@@ -347,6 +362,12 @@ impl Network<'_> {
         })
     }
 
+    /// What a model's `extra_kwargs` say for a board under a key that is no compiler setting; null where nothing.
+    fn of_board(&self, model: &str, board: Board, key: &str) -> Value {
+        let settings = self.card.model(model).map(|model| &model.extra);
+        settings.and_then(|extra| extra.for_board(board.word(), key)).map_or(Value::Null, Node::to_json)
+    }
+
     /// `network.json` without digests: pipeline, device, and how the models share it.
     pub(super) fn description(&self, device: Device) -> Value {
         let list = |operators: &[Operator]| {
@@ -365,12 +386,15 @@ impl Network<'_> {
             })
         });
         let models = self.budget.models.iter().map(|model| {
+            let of_board = |name| self.of_board(&model.name, device.board, name);
             json!({
                 "name": model.name,
                 "cores": model.cores,
                 "execution_cores": model.execution_cores,
                 "instances": model.instances,
                 "resources": model.resources.decimal(),
+                "clock_profile": of_board("clock_profile"),
+                "mvm_limitation": of_board("mvm_limitation"),
             })
         });
         json!({

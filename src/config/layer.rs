@@ -137,29 +137,40 @@ impl Reader<'_> {
 
     fn no_successor(&mut self, layer: &mut Layer, entry: &RawEntry, name: String) {
         let message = format!("`{}` of SDK 1.2 has no successor; it is kept for toolchains that know it", entry.key);
-        self.problems.push(Diagnostic::warning("config/no-successor", message).at_place(Some(&entry.key_place)));
+        let warning = Diagnostic::warning("config/no-successor", message).at_place(Some(&entry.key_place));
+        self.problems.push(warning.hint("remove it, unless the compiler of SDK 1.2 is to read it"));
         self.keep(layer, entry, name, 0);
     }
 
     /// A table that is no section: in TOML an error when settings are in it, as the SDK would pass over it without a word.
     fn table(&mut self, layer: &mut Layer, entry: &RawEntry, inner: &[RawEntry], form: Form) {
-        let is_setting =
-            |entry: &&RawEntry| properties::find_any(&entry.key).is_some() || self.near(&entry.key).is_some();
-        let settings: Vec<String> = inner.iter().filter(is_setting).map(|entry| format!("`{}`", entry.key)).collect();
+        let mut settings = Vec::new();
+        self.settings_in(inner, "", DEPTH, &mut settings);
         if settings.is_empty() {
             self.unknown(layer, entry, entry.key.clone());
             return;
         }
-        let message = format!(
-            "the settings {} stand in the table `{}`, where the compiler does not look",
-            settings.join(", "),
-            entry.key
-        );
+        let what = match settings.as_slice() {
+            [one] => format!("the setting {one} stands"),
+            several => format!("the settings {} stand", several.join(", ")),
+        };
+        let message = format!("{what} in the table `{}`, where the compiler does not look", entry.key);
         let hint = match form {
             Form::Toml => format!("remove the line `[{}]`: settings stand at the top of the file", entry.key),
             Form::Inline | Form::Set => format!("remove `{}:` and indent its settings one level less", entry.key),
         };
         self.problems.push(Diagnostic::error("config/table", message).at_place(Some(&entry.key_place)).hint(hint));
+    }
+
+    /// The settings of a table and of the tables in it, by their path from it.
+    fn settings_in(&self, entries: &[RawEntry], path: &str, depth: usize, found: &mut Vec<String>) {
+        for entry in entries {
+            if properties::find_any(&entry.key).is_some() || self.near(&entry.key).is_some() {
+                found.push(format!("`{path}{}`", entry.key));
+            } else if let (RawValue::Table(inner), Some(deeper)) = (&entry.value, depth.checked_sub(1)) {
+                self.settings_in(inner, &format!("{path}{}.", entry.key), deeper, found);
+            }
+        }
     }
 
     fn near(&self, key: &str) -> Option<&'static str> {
@@ -216,7 +227,8 @@ impl Reader<'_> {
         let Some(value) = value else {
             let expected = property.expectation(self.board_cores);
             let message = format!("`{}` takes {expected}, found {}", property.name, raw.describe());
-            self.problems.push(Diagnostic::error("config/type", message).at_place(Some(&entry.place)));
+            let problem = Diagnostic::error("config/type", message).at_place(Some(&entry.place));
+            self.problems.push(problem.hint(default_hint(property)));
             return;
         };
         match property.check(&value, self.board_cores) {
@@ -230,7 +242,7 @@ impl Reader<'_> {
                     ValueError::Share { .. } => "config/share",
                 };
                 let problem = Diagnostic::error(code, error.to_string()).at_place(Some(&entry.place));
-                self.problems.push(problem.maybe_hint(error.hint()));
+                self.problems.push(problem.hint(error.hint().unwrap_or_else(|| default_hint(property))));
             }
         }
     }
@@ -260,5 +272,13 @@ impl Reader<'_> {
         }
         layer.written.insert(property.name, entry.key.clone());
         layer.values.insert(property.name, (value, entry.place.clone()));
+    }
+}
+
+/// What is known of every property.
+fn default_hint(property: &Property) -> String {
+    match &property.default {
+        Value::Text(text) if text.is_empty() => "the default is an empty text".to_owned(),
+        default => format!("the default is `{default}`"),
     }
 }

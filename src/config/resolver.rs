@@ -182,7 +182,11 @@ impl Resolver {
         let path = match self.search.find(name, card_folder) {
             Ok(path) => path,
             Err(not_found) => {
-                let mut hint = format!("looked in {}", not_found.places.join(", "));
+                let word = if name.contains('/') { "at" } else { "in" };
+                let mut hint = format!("looked {word} {}", not_found.places.join(", "));
+                if !name.contains('/') && self.search.sdk_roots.is_empty() {
+                    hint += "; no SDK is known, `--sdk` names one";
+                }
                 if let Some(near) = not_found.near {
                     hint = format!("{near}\n{hint}");
                 }
@@ -193,7 +197,12 @@ impl Resolver {
             }
         };
         let file = self.file(&path);
-        reader.problems.extend(file.problems.iter().cloned());
+        // Where there is no text to point into, the card's own line is the place to look at.
+        let placed = |problem: &Diagnostic| match &problem.place {
+            Some(_) => problem.clone(),
+            None => problem.clone().at_place(Some(place)),
+        };
+        reader.problems.extend(file.problems.iter().map(placed));
         let layer = reader.read(&file.entries, Form::Toml);
         files.push(path);
         layer

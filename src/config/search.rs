@@ -1,12 +1,12 @@
 //! Where a name in `compiler_config_file` is looked for (SPEC 4). The file system is asked, no interpreter is started.
 
-use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::base::did_you_mean;
 use crate::base::fs;
 use crate::base::nearest;
+use crate::base::shown;
 
 /// Where the configs of the compiler lie inside a Python package folder.
 const MODELS: &str = "axelera/compiler/config/models";
@@ -50,19 +50,7 @@ impl SearchPath {
     /// The path as users see it: relative to the root where it lies below it, `..` resolved by text.
     #[must_use]
     pub fn display(&self, path: &Path) -> String {
-        let mut parts: Vec<Component<'_>> = Vec::new();
-        for component in path.components() {
-            match component {
-                Component::CurDir => {}
-                Component::ParentDir if matches!(parts.last(), Some(Component::Normal(_))) => {
-                    parts.pop();
-                }
-                other => parts.push(other),
-            }
-        }
-        let clean: PathBuf = parts.into_iter().collect();
-        let relative = clean.strip_prefix(&self.root).unwrap_or(&clean);
-        if relative.as_os_str().is_empty() { ".".to_owned() } else { relative.to_string_lossy().into_owned() }
+        shown(path, &self.root)
     }
 
     /// The file that a card in `card_folder` means by `name`. Whatever stands there wins, a folder too, so that the reader
@@ -100,14 +88,13 @@ impl SearchPath {
             looked.extend(folders);
         }
         let names: Vec<String> = looked.iter().flat_map(|folder| toml_names(folder)).collect();
-        Err(NotFound { places, near: did_you_mean(&nearest(name, names.iter().map(String::as_str))) })
+        Err(NotFound { places, near: near_names(name, &names) })
     }
 
     fn not_there(&self, path: &Path) -> NotFound {
         let names = path.parent().map(toml_names).unwrap_or_default();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let near = did_you_mean(&nearest(&name, names.iter().map(String::as_str)));
-        NotFound { places: vec![self.display(path)], near }
+        NotFound { places: vec![self.display(path)], near: near_names(&name, &names) }
     }
 
     /// The configs that any card can name, in the order they are looked for. Those beside cards are not among them.
@@ -130,6 +117,15 @@ impl SearchPath {
         }
         listed
     }
+}
+
+/// `did you mean …?` for the files whose names without their extension are near, since that is alike in all of them.
+fn near_names(name: &str, names: &[String]) -> Option<String> {
+    let stem = |name: &str| name.strip_suffix(".toml").unwrap_or(name).to_owned();
+    let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
+    let near: Vec<String> =
+        nearest(&stem(name), stems.iter().map(String::as_str)).into_iter().map(|stem| format!("{stem}.toml")).collect();
+    did_you_mean(&near.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The folders of an SDK, environment or checkout that hold the compiler's configs; only those that exist.

@@ -1,7 +1,9 @@
 //! What the layers do, over texts as users write them.
 
+mod documents;
 mod layers;
 mod merge;
+mod old_forms;
 mod real_cards;
 mod report;
 mod search;

@@ -1,5 +1,7 @@
 //! A TOML file as raw entries with the place of every key and value.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::Spanned;
@@ -34,34 +36,36 @@ pub(super) fn read(path: &Path, name: &str) -> TomlFile {
         Ok(fs::Kind::File(_)) => {}
         Ok(fs::Kind::Folder) => {
             let message = format!("expected a TOML file, found the folder `{name}`");
-            return failed(Diagnostic::error("config/not-a-file", message).in_file(name));
+            let problem = Diagnostic::error("config/not-a-file", message).in_file(name);
+            return failed(problem.hint("name a file, such as one in that folder"));
         }
         Ok(fs::Kind::Other) => {
             let message = format!("expected a TOML file, found `{name}`, which is no regular file");
             return failed(Diagnostic::error("config/not-a-file", message).in_file(name));
         }
-        Err(error) => return failed(unreadable(&error, name)),
+        Err(error) => return failed(unreadable(error, name)),
     }
     let bytes = match fs::read_limited(path, LARGEST) {
         Ok(bytes) => bytes,
-        Err(error) => return failed(unreadable(&error, name)),
+        Err(error) => return failed(unreadable(error, name)),
     };
     match String::from_utf8(bytes) {
         // A byte order mark is no part of the document, and no column either.
         Ok(text) => parse(&Source::new(name, text.strip_prefix('\u{feff}').unwrap_or(&text))),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
-            let before = error.as_bytes().get(..valid).unwrap_or_default();
-            let line = before.split(|&byte| byte == b'\n').count();
-            let message = format!("`{name}` is not UTF-8: line {line} has a byte that is no text");
-            let problem = Diagnostic::error("config/not-utf8", message).in_file(name);
+            let source = Source::new(name, String::from_utf8_lossy(error.as_bytes()));
+            let message = format!("`{name}` is not UTF-8: here is a byte that is no text");
+            let problem = Diagnostic::error("config/not-utf8", message).at(&source, Span::new(valid, valid));
             failed(problem.hint("save the file as UTF-8, the only encoding of TOML"))
         }
     }
 }
 
-fn unreadable(error: &fs::FsError, name: &str) -> Diagnostic {
-    Diagnostic::error("config/unreadable", error.to_string()).in_file(name).maybe_hint(error.hint())
+fn unreadable(error: fs::FsError, name: &str) -> Diagnostic {
+    let error = error.shown_as(name);
+    let hint = error.hint().unwrap_or("name another file, or make this one readable");
+    Diagnostic::error("config/unreadable", error.to_string()).in_file(name).hint(hint)
 }
 
 /// Parses a text. After a syntax error there are no entries: half a file must not count as a whole one.
@@ -70,13 +74,62 @@ pub(super) fn parse(source: &Source) -> TomlFile {
     if errors.is_empty() {
         return TomlFile { entries: entries(table.get_ref(), source), problems: Vec::new() };
     }
-    let problem = |error: &toml::de::Error| {
-        let span = error.span().map_or_else(Span::default, Span::from);
-        let message = format!("not TOML: {}", error.message().lines().collect::<Vec<_>>().join(", "));
-        let hint = syntax_hint(error.message(), source, span);
-        Diagnostic::error("config/syntax", message).at(source, span).maybe_hint(hint)
-    };
-    TomlFile { entries: Vec::new(), problems: errors.iter().map(problem).collect() }
+    if let Some(problems) = colons(source, &errors) {
+        return TomlFile { entries: Vec::new(), problems };
+    }
+    TomlFile { entries: Vec::new(), problems: errors.iter().map(|error| syntax_problem(error, source)).collect() }
+}
+
+/// About how many lines `key: value` are told apart in a file that cannot be parsed; each costs a parse at most.
+const COLONS: usize = 100;
+
+/// The problems of a file in which an error stands in a line `key: value`, as YAML writes it. The parser's own errors about
+/// such lines are hard to read, and hide what comes after; so each such line is one problem, and the rest is parsed
+/// without them. `None` where there is no such line.
+fn colons(source: &Source, errors: &[toml::de::Error]) -> Option<Vec<Diagnostic>> {
+    let mut text = source.text().to_owned();
+    let mut errors = errors.to_vec();
+    let mut problems: BTreeMap<usize, Diagnostic> = BTreeMap::new();
+    loop {
+        let spans = errors.iter().filter_map(toml::de::Error::span);
+        let lines: BTreeSet<usize> = spans.map(|span| source.position(span.start).line).collect();
+        let found: Vec<usize> = lines
+            .into_iter()
+            .filter_map(|number| {
+                let (line_start, line) = source.line(number)?;
+                let key = line.split_once(':')?.0.trim();
+                let is_key =
+                    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+                if !is_key || problems.contains_key(&number) {
+                    return None;
+                }
+                let start = line_start + line.len() - line.trim_start().len();
+                let message = format!("not TOML: expected `{key} = …`, found `{key}: …`");
+                let problem = Diagnostic::error("config/syntax", message);
+                let problem = problem.at(source, Span::new(start, start + key.len() + 1));
+                problems.insert(number, problem.hint("TOML writes `key = value`, not `key: value`"));
+                text.replace_range(line_start..line_start + line.len(), &" ".repeat(line.len()));
+                Some(number)
+            })
+            .collect();
+        if found.is_empty() || problems.len() > COLONS {
+            break;
+        }
+        errors = DeTable::parse_recoverable(&text).1;
+    }
+    if problems.is_empty() {
+        return None;
+    }
+    let mut all: Vec<Diagnostic> = problems.into_values().collect();
+    all.extend(errors.iter().map(|error| syntax_problem(error, source)));
+    Some(all)
+}
+
+fn syntax_problem(error: &toml::de::Error, source: &Source) -> Diagnostic {
+    let span = error.span().map_or_else(Span::default, Span::from);
+    let message = format!("not TOML: {}", error.message().lines().collect::<Vec<_>>().join(", "));
+    let hint = syntax_hint(error.message(), source, span);
+    Diagnostic::error("config/syntax", message).at(source, span).maybe_hint(hint)
 }
 
 /// What people who think in YAML or Python write.
@@ -92,7 +145,6 @@ fn syntax_hint(message: &str, source: &Source, span: Span) -> Option<&'static st
             Some("TOML has no null: leave the line out, and the default holds")
         }
         Some(value) if value.starts_with(|c: char| c.is_alphabetic()) => Some("put text between double quotes"),
-        None if line.contains(':') => Some("TOML writes `key = value`, not `key: value`"),
         _ => None,
     }
 }

@@ -78,6 +78,13 @@ fn render_place(text: &mut String, place: &Place, tone: &str, colour: Colour) {
     let _ = writeln!(text, "{margin} {bar} {}{carets}", " ".repeat(column));
 }
 
+/// `1 error`, `2 errors`, `0 errors`: a number of things whose plural is regular.
+#[must_use]
+pub fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// The text with tabs as one blank and control characters as `\u{FFFD}`, so that a hostile file cannot drive the
 /// terminal and carets stay in their column.
 #[must_use]
@@ -107,6 +114,11 @@ mod tests {
             "error[card/unknown-key]: unknown key `nmae`\n --> model_cards/a.yaml:2:1\n  |\n2 | nmae: b\n  | ^^^^\n\
              hint: did you mean `name`?\n"
         );
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| counted(number, "error")), ["0 errors", "1 error", "2 errors"]);
     }
 
     #[test]

@@ -6,6 +6,6 @@ mod json;
 mod source;
 
 pub use diagnostic::{Diagnostic, Severity};
-pub use human::{Colour, printable, render};
+pub use human::{Colour, counted, printable, render};
 pub use json::{count, to_json};
 pub use source::{Place, Position, Source, Span};

@@ -15,6 +15,7 @@ use crate::base::fs::FsError;
 use crate::base::fs::is_folder;
 use crate::cards::Card;
 use crate::cards::Model;
+use crate::config::Board;
 use crate::config::Config;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
@@ -57,6 +58,8 @@ pub struct PlanOptions<'a> {
     pub seed: Option<u64>,
     /// Whether a model without images may be calibrated on random data.
     pub allow_random: bool,
+    /// The board to build for: its block of a card's `extra_kwargs` holds.
+    pub board: Board,
     /// Stop after quantize.
     pub quantize_only: bool,
     /// Whether a warning keeps a network from being planned.
@@ -166,6 +169,8 @@ impl Builder<'_> {
         let weights = weights_file(card, model)?;
         let failed = |problems| refused(card, model, StepKind::Quantize, false, problems);
         let external = self.weights.external(&weights).map_err(|error| {
+            let shown = card.shown(&error.path);
+            let error = error.shown_as(shown);
             let problem = Diagnostic::error("build/weights", error.to_string()).maybe_hint(error.hint());
             let place = model.weights.as_ref().map(|path| &path.place);
             refused(card, model, StepKind::Fetch, false, vec![problem.at_place(place)])
@@ -204,6 +209,7 @@ impl Builder<'_> {
         let (folder, place) = match found.and_then(|chosen| {
             let read = self.folder(&chosen.folder);
             let read = read.map_err(|error| {
+                let error = error.shown_as(card.shown(&chosen.folder));
                 if error.is_not_found() {
                     let what = format!("the folder `{}` does not exist", card.shown(&chosen.folder));
                     return no_images(card, &what, &chosen.place, None);
@@ -233,6 +239,7 @@ impl Builder<'_> {
             Some(chosen) if is_folder(&chosen.folder) => {
                 let read = self.folder(&chosen.folder);
                 Some(read.map_err(|error| {
+                    let error = error.shown_as(card.shown(&chosen.folder));
                     Diagnostic::error("build/unreadable", error.to_string())
                         .at_place(Some(&chosen.place))
                         .maybe_hint(error.hint())
@@ -357,7 +364,7 @@ impl Builder<'_> {
         let settings = PackSettings {
             model: name.to_owned(),
             cores,
-            model_info: model_info(model, request.execution_cores),
+            model_info: model_info(model, self.options.board, request.execution_cores),
             compile_config: effective_json(config),
             compiler_config: config.to_toml(),
         };
@@ -464,7 +471,26 @@ fn without_configuration(entries: &mut serde_json::Map<String, Value>) {
     entries.remove("compiler_config_file");
 }
 
-fn model_info(model: &Model, execution_cores: u32) -> ModelInfo {
+/// The card's `extra_kwargs` as the runtime is to read them: the block of the board that is built for lies over them key
+/// by key, those of other boards stay, and the cores are those to run on.
+fn runtime_settings(model: &Model, board: Board, execution_cores: u32) -> Value {
+    let mut extra = match model.node.get("extra_kwargs").map(crate::yaml::Node::to_json) {
+        Some(Value::Object(entries)) => entries,
+        _ => serde_json::Map::new(),
+    };
+    if let Some(Value::Object(block)) = extra.remove(board.word()) {
+        extra.extend(block.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    // What the configuration says is in compile_config.json, whoever said it: a value moved from the card into a
+    // TOML file changes no artifact.
+    let blocks = extra.values_mut().filter_map(Value::as_object_mut);
+    blocks.for_each(without_configuration);
+    without_configuration(&mut extra);
+    extra.insert("aipu_cores".to_owned(), Value::from(execution_cores));
+    Value::Object(extra)
+}
+
+fn model_info(model: &Model, board: Board, execution_cores: u32) -> ModelInfo {
     let text = |text: &Option<crate::cards::Spanned<String>>| text.as_ref().map(|text| text.value.clone());
     // An absolute path is this machine's business; the last name is enough to know a file by.
     let portable = |written: &str| {
@@ -473,18 +499,6 @@ fn model_info(model: &Model, execution_cores: u32) -> ModelInfo {
         if is_absolute { name } else { Some(written.to_owned()) }
     };
     let written = |path: &Option<crate::cards::PathValue>| portable(&path.as_ref()?.written);
-    let mut extra = model.node.get("extra_kwargs").map_or(Value::Null, crate::yaml::Node::to_json);
-    if extra.is_null() {
-        extra = Value::Object(serde_json::Map::new());
-    }
-    if let Some(entries) = extra.as_object_mut() {
-        // What the configuration says is in compile_config.json, whoever said it: a value moved from the card into a
-        // TOML file changes no artifact.
-        let blocks = entries.values_mut().filter_map(Value::as_object_mut);
-        blocks.for_each(without_configuration);
-        without_configuration(entries);
-        entries.insert("aipu_cores".to_owned(), Value::from(execution_cores));
-    }
     ModelInfo {
         name: model.name.value.clone(),
         task_category: text(&model.task_category),
@@ -504,7 +518,7 @@ fn model_info(model: &Model, execution_cores: u32) -> ModelInfo {
         class_name: text(&model.class),
         class_path: written(&model.class_path),
         version: text(&model.version),
-        extra_kwargs: extra,
+        extra_kwargs: runtime_settings(model, board, execution_cores),
         model_type: "DEEP_LEARNING".to_owned(),
         precompiled_url: text(&model.precompiled.url),
         precompiled_md5: text(&model.precompiled.md5),

@@ -233,6 +233,9 @@ pub fn readable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties::HostSupport;
+    use crate::properties::Influence;
+    use crate::properties::Kind;
 
     #[test]
     fn floats_enter_a_key_as_bits() {
@@ -242,6 +245,66 @@ mod tests {
         assert_eq!(flat, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
         assert_eq!(readable("f64:3fd0000000000000"), "0.25");
         assert_eq!(readable("\"per_tensor_histogram\""), "per_tensor_histogram");
+    }
+
+    /// What the host's steps make of a configuration's properties, each step seeing what the table gives it.
+    fn readings(config: &crate::config::Config) -> BTreeMap<Influence, String> {
+        let quantize = QuantizeSettings {
+            preprocess: Preprocess {
+                operators: Vec::new(),
+                input_color: crate::imaging::ColorFormat::Gray,
+                layout: crate::imaging::Layout::Nchw,
+                shape: [1, 1, 4, 4],
+            },
+            random_calibration: None,
+            calibration_images: 0,
+            labels: Vec::new(),
+            class_count: 1,
+            min_sqnr_db: None,
+            min_top1_agreement: None,
+            properties: config.influences(Influence::Quantize),
+        };
+        let lower = LowerSettings {
+            cores: config.effective().aipu_cores_used,
+            properties: config.influences(Influence::Lower),
+        };
+        BTreeMap::from([
+            // The planner leaves steps out; it asks the configuration itself.
+            (Influence::Nothing, config.effective().compiler_mode.to_string()),
+            (Influence::Quantize, quantize.scheme().to_string()),
+            (Influence::Lower, format!("{} {:?}", lower.cores, lower.resources())),
+        ])
+    }
+
+    #[test]
+    fn a_step_reads_what_the_table_says_the_host_honours() {
+        let resolver = crate::config::Resolver::default();
+        let with = |name: &str, value: &str| {
+            let set = [(name.to_owned(), value.to_owned())];
+            let request = crate::config::Request { set: &set, ..crate::config::Request::default() };
+            resolver.resolve(&request).config
+        };
+        let plain = readings(&crate::config::Config::default());
+        for row in crate::properties::all() {
+            let values: Vec<String> = match row.kind {
+                Kind::Enum(words) => words.iter().map(|&word| word.to_owned()).collect(),
+                Kind::List(words) => words.iter().map(|word| format!("[\"{word}\"]")).collect(),
+                Kind::Bool => vec!["true".to_owned(), "false".to_owned()],
+                Kind::Float { .. } | Kind::Share => vec!["0.5".to_owned()],
+                Kind::Int { .. } | Kind::Cores => ["2", "3", "18", "30000000"].map(ToOwned::to_owned).to_vec(),
+                Kind::Text | Kind::Path => vec!["x".to_owned()],
+            };
+            let configs: Vec<_> = values.iter().map(|value| with(row.name, value)).collect();
+            assert!(configs.iter().any(|config| config.is_said(row.name)), "no value of `{}` was tried", row.name);
+            let mut read_by: Vec<Influence> = Vec::new();
+            for found in configs.iter().map(readings) {
+                read_by.extend(found.iter().filter(|(step, text)| plain[step] != **text).map(|(step, _)| *step));
+            }
+            read_by.sort_unstable();
+            read_by.dedup();
+            let expected = if row.host == HostSupport::Honoured { vec![row.influences] } else { Vec::new() };
+            assert_eq!(read_by, expected, "`{}`: which steps of the host read it", row.name);
+        }
     }
 
     #[test]

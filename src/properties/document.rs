@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::property::{Kind, Property, all};
+use super::value::Value;
 
 /// The text of `docs/config.md`, made from the table. A test fails when the committed file differs.
 #[must_use]
@@ -13,9 +14,10 @@ pub fn document() -> String {
          Every property of `CompilerConfig`: in a TOML file that a card's `compiler_config_file` names, in a card's\n\
          `compilation_config`, or after `--set`. `axzoo config show` prints a model's values and where each comes from.\n\n\
          *Step* is the first step whose result the property can change; a change runs that step again and what follows it.\n\
-         The graph cleaner's step, `clean`, comes before `quantize`. `none` changes no result: the package's copy of the\n\
-         settings is all that differs. *Host* says what the embedded compiler does with the property; toolchains of vendors\n\
-         get all of them.\n",
+         Where that is not obvious, the table says why. The graph cleaner's step, `clean`, comes before `quantize`. `none`\n\
+         changes no result: the package's copy of the settings is all that differs. *Host* says what the embedded compiler\n\
+         does with the property; toolchains of vendors get all of them, and one that does several steps at once counts the\n\
+         properties of all of these.\n",
     );
     let mut group = None;
     for property in all() {
@@ -40,15 +42,27 @@ fn row(text: &mut String, property: &Property) {
     if let Some(why) = property.why {
         let _ = write!(host, ": {why}");
     }
+    let mut step = property.influences.word().to_owned();
+    if let Some(reason) = property.reason {
+        let _ = write!(step, ": {reason}");
+    }
     let _ = writeln!(
         text,
-        "| `{}` | {} | `{}` | {} | {host} | {} |",
+        "| `{}` | {} | {} | {step} | {host} | {} |",
         property.name,
         values(property),
-        property.default,
-        property.influences.word(),
+        default(property),
         property.doc
     );
+}
+
+/// The default as a card writes it.
+fn default(property: &Property) -> String {
+    match (&property.default, property.kind) {
+        (Value::Null, Kind::Path) => "not set".to_owned(),
+        (Value::Text(text), _) if text.is_empty() => "empty text".to_owned(),
+        (value, _) => format!("`{value}`"),
+    }
 }
 
 fn values(property: &Property) -> String {

@@ -21,3 +21,6 @@ pub use property::{Group, HostSupport, Influence, Kind, Property, all, find, fin
 pub use schema::json_schema;
 pub use table::CompilerConfig;
 pub use value::{Value, ValueError};
+
+#[cfg(test)]
+mod tests;

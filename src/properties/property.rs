@@ -23,6 +23,8 @@ pub struct Property {
     pub doc: &'static str,
     /// The step whose result it can change.
     pub influences: Influence,
+    /// Why it is this step, where the property's group does not tell.
+    pub reason: Option<&'static str>,
     /// What the embedded compiler does with it.
     pub host: HostSupport,
     /// Why the embedded compiler treats it so, or what remains to be known about it.
@@ -335,6 +337,30 @@ mod tests {
     fn every_ignored_or_emulated_property_says_why() {
         for row in all() {
             assert!(row.host == HostSupport::Honoured || row.why.is_some(), "{} does not say why", row.name);
+        }
+    }
+
+    #[test]
+    fn an_influence_that_the_group_does_not_tell_says_why() {
+        for row in all() {
+            let usual = match row.group {
+                Group::Quantization => Influence::Quantize,
+                Group::Cleaner => Influence::Clean,
+                Group::Graph
+                | Group::Cores
+                | Group::Tiling
+                | Group::Memory
+                | Group::Matrix
+                | Group::Hardware
+                | Group::Layout => Influence::Lower,
+                // Nobody can guess which of these is more than a place or a dump.
+                Group::Output | Group::Debugging | Group::Paths => {
+                    assert!(row.reason.is_some(), "{} does not say why it influences this step", row.name);
+                    continue;
+                }
+            };
+            let usual = row.influences == usual;
+            assert!(usual || row.reason.is_some(), "{} does not say why it influences this step", row.name);
         }
     }
 

@@ -1,7 +1,11 @@
 //! The table: every property once. From each row come a field of [`CompilerConfig`] and a [`Property`].
 //!
-//! A row reads: what it does, `[the step it influences, what the embedded compiler does with it, and why]`, name, type,
-//! default, then where needed `kind` (a narrower kind than the type's) and `old` (other names).
+//! A row reads: what it does, `[the step it influences, what the embedded compiler does with it]`, name, type, default,
+//! then where needed `kind` (a narrower kind than the type's) and `old` (other names). A text after the step says why it is
+//! this one, where that is not obvious from the group; a text after the host's word says why.
+//!
+//! A step declared too late gives wrong builds, one declared too early needless ones. Where the vendor does not say which
+//! of two steps reads a property, the earlier one stands here.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +31,7 @@ macro_rules! kind {
 macro_rules! table {
     ($( $group:ident { $(
         $(#[doc = $doc:literal])+
-        [$influence:ident, $host:ident $($why:literal)?]
+        [$influence:ident $($reason:literal)?, $host:ident $($why:literal)?]
         $name:ident: $type:ty = $default:expr
         $(, kind $kind:expr)?
         $(, old $($old:literal)+)?
@@ -80,6 +84,7 @@ macro_rules! table {
                 default: { let default: $type = $default; Field::to_value(&default) },
                 doc: concat!($($doc),+).trim_start(),
                 influences: Influence::$influence,
+                reason: [$($reason)?].first().copied(),
                 host: HostSupport::$host,
                 why: [$($why)?].first().copied(),
                 old_names: &[$($($old),+)?],
@@ -122,11 +127,11 @@ const fn from_to(min: i64, max: i64) -> Kind {
 table! {
     Quantization {
         /// What to do: quantize, compile for the hardware, or both.
-        [Nothing, Honoured]
+        [Nothing "it decides which steps there are, not what one of them writes", Honoured "`lower_only` is refused: prequantized models are not read yet"]
         compiler_mode: CompilerMode = CompilerMode::QuantizeAndLower;
 
         /// How the ranges of activations are found. Weights are quantized per output channel in every scheme.
-        [Quantize, Honoured]
+        [Quantize, Honoured "`hybrid_per_tensor_per_channel` is refused: not supported yet"]
         quantization_scheme: QuantizationScheme = QuantizationScheme::PerTensorHistogram, old "ptq_scheme";
 
         /// Quantize the activations into depth-wise convolutions for each channel.
@@ -134,19 +139,19 @@ table! {
         quantize_dw_channel_wise: bool = false;
 
         /// The ONNX opset that a PyTorch model is exported to. An imported ONNX file may be older.
-        [Quantize, Ignored "ONNX files are read as they are and nothing is exported from PyTorch"]
+        [Clean "the export comes before the graph is cleaned", Ignored "ONNX files are read as they are and nothing is exported from PyTorch"]
         onnx_opset_version: i64 = 17, kind at_least(17);
 
         /// Write the quantized model out for accuracy debugging.
-        [Nothing, Ignored "the quantized model is always written, as ONNX"]
+        [Nothing "a dump beside the results", Ignored "the quantized model is always written, as ONNX"]
         quantization_debug: bool = false;
 
         /// Leave the quantize and dequantize operators at the graph's inputs and outputs to the host.
-        [Quantize, Ignored "scales are in the manifest, and the QDQ model keeps its operators"]
+        [Quantize "the operators go before the quantized model is written, so lowering sees the result only", Ignored "scales are in the manifest, and the QDQ model keeps its operators"]
         remove_io_quantization: bool = false, old "remove_quantization_of_inputs_outputs_from_graph";
 
         /// Write the quantized graph to a JSON file.
-        [Quantize, Ignored "the quantized graph is always written"]
+        [Quantize "the file is a result of the step, and lowering reads it", Ignored "the quantized graph is always written"]
         quantized_graph_export: bool = true;
     }
     Graph {
@@ -168,15 +173,15 @@ table! {
             old "remove_padding_and_layout_transform_of_inputs_outputs";
 
         /// Simplify arithmetic even where that changes numbers slightly.
-        [Lower, Ignored "only rewrites that keep the numbers are made"]
+        [Lower "the rewrites work on the quantized graph: calibration and scales stay as they are", Ignored "only rewrites that keep the numbers are made"]
         apply_arithmetic_simplification: bool = true;
 
         /// Merge multiplications and additions into the look-up tables beside them, even where that changes numbers slightly.
-        [Lower, Ignored "only rewrites that keep the numbers are made"]
+        [Lower "the tables are made when lowering: calibration and scales stay as they are", Ignored "only rewrites that keep the numbers are made"]
         simplify_mac_before_after_lut: bool = true;
 
         /// Check before compilation that the hardware can do every operator.
-        [Lower, Emulated "unsupported operators are refused whatever is set"]
+        [Lower "it decides whether the step fails, and what is not checked could be wrong", Emulated "unsupported operators are refused whatever is set"]
         validate_operators: bool = true;
     }
     Cleaner {
@@ -201,11 +206,11 @@ table! {
         graph_cleaner_threshold: i64 = 0;
 
         /// The file to write the cleaned core to, as ONNX, for debugging.
-        [Nothing, Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "no dump is written"]
         graph_cleaner_dump_core_onnx: Option<String> = None, kind Kind::Path;
 
         /// The file to write the whole cleaned model to, as ONNX, for debugging.
-        [Nothing, Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "no dump is written"]
         graph_cleaner_dump_full_opt_onnx: Option<String> = None, kind Kind::Path;
 
         /// Drop transposition and reshaping before the core of models in NHWC layout.
@@ -214,11 +219,11 @@ table! {
     }
     Cores {
         /// How many cores the model is compiled for.
-        [Lower, Honoured "the manifest's batch is this number"]
+        [Lower "the graph is divided after it is quantized; numbers stay as they are", Honoured "the manifest's batch is this number"]
         aipu_cores_used: u32 = 1, kind Kind::Cores, old "aipu_cores";
 
         /// How cores share the work.
-        [Lower, Ignored "the program runs one image at a time"]
+        [Lower "the program itself is divided, not only how it is started", Ignored "the program runs one image at a time"]
         multicore_mode: MulticoreMode = MulticoreMode::Multiprocess;
 
         /// Overlap the tasks of successive tiles along the height.
@@ -250,20 +255,20 @@ table! {
         group_ifdw_tasks: bool = false;
 
         /// Keep two buffers for transfers between host and device, so that they overlap with the work.
-        [Lower, Ignored "there are no transfers to a device"]
+        [Lower "the buffers are part of the memory plan, not a switch of the runtime", Ignored "there are no transfers to a device"]
         double_buffer: bool = true;
 
         /// How many processes of the host run the model.
-        [Lower, Ignored "the reference executes in one process"]
+        [Lower "a compiler checks the resources by it", Ignored "the reference executes in one process"]
         host_processes_used: i64 = 1, kind at_least(1);
     }
     Tiling {
         /// How often the memory planner may try.
-        [Lower, Ignored "buffers are not placed yet"]
+        [Lower "one attempt more may find another plan", Ignored "buffers are not placed yet"]
         max_memplan_attempts: i64 = 5, kind at_least(1);
 
         /// How often an operator may be tiled anew until it fits the memory.
-        [Lower, Ignored "operators are not tiled yet"]
+        [Lower "one attempt more may find another tiling", Ignored "operators are not tiled yet"]
         max_tiling_attempts: i64 = 8, kind at_least(1);
 
         /// The tiling factor along the height, instead of the one that is found.
@@ -389,79 +394,79 @@ table! {
         dpu_allocation_algorithm: DpuAllocationAlgorithm = DpuAllocationAlgorithm::TryAll;
 
         /// The value that pads the inputs of softmax: so low that its share of the result is zero.
-        [Lower, Ignored "softmax is executed without padding"]
+        [Lower "channels are padded when lowering; the scales do not know the padding", Ignored "softmax is executed without padding"]
         softmax_neutral_value: f64 = -100_000.0;
     }
     Output {
         /// The folder for results.
-        [Nothing, Ignored "results lie below the build folder"]
+        [Nothing "where results lie is not what they are", Ignored "results lie below the build folder"]
         output_dir: Option<String> = None, kind Kind::Path;
 
         /// Empty the folder for results before compilation. Only artifacts that axzoo names are removed, never foreign files.
-        [Nothing, Ignored "results that the plan no longer names go after every successful build"]
+        [Nothing "what lies beside the results is not what they are", Ignored "results that the plan no longer names go after every successful build"]
         remove_output_dir: bool = false;
 
         /// The model's name in logs; also chooses presets that the compiler has for well-known models.
-        [Lower, Ignored "there are no presets"]
+        [Quantize "which settings a preset changes is not documented, so it counts from the first step that could read one", Ignored "there are no presets"]
         model_name: String = String::new();
 
         /// Keep an archive with the lowered model and the messages when compilation fails.
-        [Nothing, Ignored "the step's log and the command to repeat it are kept instead"]
+        [Nothing "only a failure writes it", Ignored "the step's log and the command to repeat it are kept instead"]
         save_error_artifact: bool = false;
 
         /// Replace the weights in that archive by random ones.
-        [Nothing, Ignored "no archive is written"]
+        [Nothing "only a failure's archive has these weights", Ignored "no archive is written"]
         randomize_onnx_model: bool = true;
     }
     Hardware {
         /// The device's clock, in Hz.
-        [Lower, Ignored "nothing depends on time"]
+        [Lower "a schedule may be made for a clock", Ignored "nothing depends on time"]
         frequency: i64 = 800_000_000, kind from_to(20_000_000, 800_000_000);
 
         /// The share of the device's memory that one instance may use.
-        [Lower, Honoured "checked over the network and written to the manifest"]
+        [Lower "it bounds the memory plan; numbers stay as they are", Honoured "checked over the network and written to the manifest"]
         resources_used: Share = Share::WHOLE, old "resources";
 
         /// Move inputs by DMA buffers.
-        [Lower, Ignored "there are no transfers to a device"]
+        [Lower "the transfers are part of the program", Ignored "there are no transfers to a device"]
         input_dmabuf: bool = false;
 
         /// Move outputs by DMA buffers.
-        [Lower, Ignored "there are no transfers to a device"]
+        [Lower "the transfers are part of the program", Ignored "there are no transfers to a device"]
         output_dmabuf: bool = false;
     }
     Debugging {
         /// Which lines the profiler writes; several kinds at once make times less exact.
-        [Nothing, Ignored "nothing is profiled"]
+        [Nothing "profiling watches a result and is no part of it", Ignored "nothing is profiled"]
         profiling_levels: Vec<ProfilingLevel> = Vec::new();
 
         /// The part of the samples to drop at either end as outliers.
-        [Nothing, Ignored "nothing is profiled"]
+        [Nothing "profiling watches a result and is no part of it", Ignored "nothing is profiled"]
         profiling_drop_percentile: f64 = 0.25, kind Kind::Float { min: 0.0, max: 100.0 };
 
         /// Write down when each pass began and ended.
-        [Nothing, Ignored "there are no TVM passes"]
+        [Nothing "profiling watches a result and is no part of it", Ignored "there are no TVM passes"]
         trace_tvm_passes: bool = false;
 
         /// Carry the places of the source through the compiler.
-        [Nothing, Ignored "errors always name the node"]
+        [Quantize "places may stand in the quantized graph's files, which are results", Ignored "errors always name the node"]
         propagate_span_information: bool = true;
 
         /// The folder to save the quantized or optimised model to, for debugging.
-        [Nothing, Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "no dump is written"]
         model_debug_save_dir: Option<String> = None, kind Kind::Path;
     }
     Paths {
         /// The compiler's own folder.
-        [Nothing, Ignored "the embedded compiler has no folder"]
+        [Nothing "which compiler works enters every key by its version and digest", Ignored "the embedded compiler has no folder"]
         compiler_dir: Option<String> = None, kind Kind::Path;
 
         /// The runtime's folder.
-        [Nothing, Ignored "the embedded compiler has no runtime folder"]
+        [Nothing "which compiler works enters every key by its version and digest", Ignored "the embedded compiler has no runtime folder"]
         runtime_dir: Option<String> = None, kind Kind::Path;
 
         /// The folder of device resources.
-        [Nothing, Ignored "the embedded compiler has no device folder"]
+        [Nothing "which compiler works enters every key by its version and digest", Ignored "the embedded compiler has no device folder"]
         device_dir: Option<String> = None, kind Kind::Path;
     }
     Layout {

@@ -180,6 +180,11 @@ impl ValueError {
                 Value::Float(value) if expected.contains("integer") && value.fract() == 0.0 && value.abs() < 1e15 => {
                     Some(format!("write `{value:.0}`"))
                 }
+                Value::Text(text) if expected.contains("`true`") => match text.to_lowercase().as_str() {
+                    "true" | "yes" | "on" => Some("write `true`".to_owned()),
+                    "false" | "no" | "off" => Some("write `false`".to_owned()),
+                    _ => None,
+                },
                 Value::Int(value @ (0 | 1)) if expected.contains("`true`") => Some(format!("write `{}`", *value == 1)),
                 _ => None,
             },

@@ -80,3 +80,45 @@ pub(super) fn syntax_hint(message: &str) -> Option<&'static str> {
     ];
     hints.into_iter().find(|(words, _)| message.contains(words)).map(|(_, hint)| hint)
 }
+
+/// The innermost `[` or `{` that is still open at the end of a text, and its place in characters; `None` where there is none
+/// or brackets do not match. A guess for a text that is known not to be YAML: block scalars are not looked for.
+pub(super) fn unclosed(text: &str) -> Option<(usize, char)> {
+    let mut open: Vec<(usize, char)> = Vec::new();
+    let mut quote = None;
+    // The last character that is no blank: a value starts after one of a few.
+    let (mut last, mut before, mut in_comment) = ('\n', '\n', false);
+    for (index, c) in text.chars().enumerate() {
+        let starts_value = matches!(last, '\n' | ':' | '-' | ',' | '[' | '{');
+        match c {
+            '\n' => {
+                in_comment = false;
+                last = if open.is_empty() && quote.is_none() { '\n' } else { last };
+            }
+            _ if in_comment => {}
+            _ if quote.is_some() => {
+                if quote == Some(c) && !(c == '"' && before == '\\') {
+                    quote = None;
+                }
+                last = c;
+            }
+            '#' if before.is_whitespace() => in_comment = true,
+            '"' | '\'' if starts_value => (quote, last) = (Some(c), c),
+            '[' | '{' if starts_value || !open.is_empty() => {
+                open.push((index, c));
+                last = c;
+            }
+            ']' | '}' if !open.is_empty() => {
+                let (_, opening) = open.pop()?;
+                if (opening == '[') != (c == ']') {
+                    return None;
+                }
+                last = c;
+            }
+            c if c.is_whitespace() => {}
+            c => last = c,
+        }
+        before = c;
+    }
+    open.last().copied()
+}

@@ -18,6 +18,7 @@ use super::Style;
 use super::YamlError;
 use super::YamlErrorKind;
 use super::error::syntax_hint;
+use super::error::unclosed;
 use super::marks;
 use crate::diag::Source;
 use crate::diag::Span;
@@ -61,6 +62,15 @@ pub fn parse(source: &Source) -> Result<Node, YamlError> {
                 let message = error.info().trim_end_matches('.');
                 let at = composer.offsets.byte(error.marker().index());
                 let at = if message.contains("tab") { first_tab(text, at) } else { at };
+                if at >= text.trim_end().len()
+                    && let Some((index, bracket)) = unclosed(&hidden)
+                {
+                    let start = composer.offsets.byte(index);
+                    let message = format!("`{bracket}` is not closed");
+                    let problem = YamlError::new(YamlErrorKind::Syntax, message, Span::new(start, start + 1));
+                    let closing = if bracket == '[' { ']' } else { '}' };
+                    return Err(problem.hint(format!("put the `{closing}` that belongs to it where the value ends")));
+                }
                 let mut problem = YamlError::new(YamlErrorKind::Syntax, lower_first(message), Span::new(at, at));
                 problem.hint = syntax_hint(message).map(str::to_owned);
                 return Err(problem);

@@ -108,6 +108,9 @@ fn a_missing_value_stands_behind_its_colon() {
 fn what_cannot_be_read_is_refused_at_its_place() {
     let cases = [
         ("a: 1\nb: [1, 2\nc: 3\n", "yaml/syntax", 3),
+        ("a:\n  models: [\n\n", "yaml/syntax", 2),
+        ("a: '['\nm: {b: [1, \"]\"], c: 1 # {\n", "yaml/syntax", 2),
+        ("a: x [\nb: {{k}}\nc: [{{k}},\n  {d: 1}\n", "yaml/syntax", 3),
         ("a: 1\n\tb: 2\n", "yaml/syntax", 2),
         ("a: b: c\n", "yaml/syntax", 1),
         ("a: 1\n b: 2\n", "yaml/syntax", 2),

@@ -8,6 +8,7 @@ mod commands;
 mod errors;
 mod hostile;
 mod mutations;
+mod layers;
 mod rebuild;
 mod shared;
 mod space;

@@ -14,6 +14,7 @@ use super::zoo::Zoo;
 use crate::base::CancelToken;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
+use crate::diag::counted;
 use crate::diag::to_json;
 use crate::exec;
 use crate::exec::ExecError;
@@ -85,7 +86,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
             }
             let failed = report::counts(&summary, &refusals).failed;
             if failed > 0 {
-                let steps = if failed == 1 { "1 step" } else { &format!("{failed} steps") };
+                let steps = counted(failed, "step");
                 output.note(&format!("error: {steps} failed; the reasons are above\n"));
             }
         }
@@ -153,7 +154,7 @@ fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool) -> String {
     let mut text = Vec::new();
     let idle = counts.ran + counts.restored + counts.failed + counts.skipped + counts.will_run + counts.may_run == 0;
     if idle && counts.up_to_date > 0 {
-        let _ = writeln!(text, "up to date: {} steps, {wall}", counts.up_to_date);
+        let _ = writeln!(text, "up to date: {}, {wall}", counted(counts.up_to_date, "step"));
     } else {
         let _ = writeln!(text, "{}", report::network_table(summary, refusals));
         let what = match (dry_run, summary.interrupted) {

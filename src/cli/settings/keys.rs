@@ -5,8 +5,10 @@
 pub(super) enum Takes {
     /// A list of texts; in a variable separated by `:`.
     Texts,
-    /// A text.
-    Text,
+    /// A path: on the command line and in a variable relative to the working folder, in the file to the root.
+    Path,
+    /// A list of paths; in a variable separated by `:`.
+    Paths,
     /// `true` or `false`.
     Switch,
     /// A whole number from 0.
@@ -43,16 +45,16 @@ const fn key(path: &'static str, flag: &'static str, takes: Takes) -> Key {
 
 /// All settings (SPEC 2), in the order of the file.
 pub(super) const KEYS: [Key; 15] = [
-    key("zoo.cards", "cards", Takes::Texts),
+    key("zoo.cards", "cards", Takes::Paths),
     key("zoo.exclude", "exclude", Takes::Texts),
-    key("zoo.configs", "configs", Takes::Texts),
-    Key { path: "zoo.build", flag: "build-root", sdk_variable: Some("AXELERA_BUILD_ROOT"), takes: Takes::Text },
-    key("zoo.cache", "cache", Takes::Text),
-    Key { path: "zoo.data", flag: "data-root", sdk_variable: Some("AXELERA_DATA_ROOT"), takes: Takes::Text },
+    key("zoo.configs", "configs", Takes::Paths),
+    Key { path: "zoo.build", flag: "build-root", sdk_variable: Some("AXELERA_BUILD_ROOT"), takes: Takes::Path },
+    key("zoo.cache", "cache", Takes::Path),
+    Key { path: "zoo.data", flag: "data-root", sdk_variable: Some("AXELERA_DATA_ROOT"), takes: Takes::Path },
     key("zoo.strict", "strict", Takes::Switch),
     key("zoo.allow_keys", "allow-keys", Takes::Texts),
     key("toolchain.use", "toolchain", Takes::Word(&["host"])),
-    key("toolchain.sdk", "sdk", Takes::Text),
+    key("toolchain.sdk", "sdk", Takes::Path),
     key("device.board", "board", Takes::Word(&["pcie", "m2", "europa"])),
     key("device.cores", "device-cores", Takes::Number),
     key("calibration.images", "num-cal-images", Takes::Count),

@@ -117,7 +117,8 @@ fn not_yet(path: &str) -> Diagnostic {
 fn wrong(key: Key, found: &str) -> Diagnostic {
     let expected = match key.takes {
         Takes::Texts => "a list of texts".to_owned(),
-        Takes::Text => "a text".to_owned(),
+        Takes::Paths => "a list of paths".to_owned(),
+        Takes::Path => "a path".to_owned(),
         Takes::Switch => "`true` or `false`".to_owned(),
         Takes::Number => "a whole number from 0".to_owned(),
         Takes::Count => "a whole number from 1".to_owned(),
@@ -133,12 +134,13 @@ fn wrong(key: Key, found: &str) -> Diagnostic {
 fn from_toml(key: Key, value: &DeValue<'_>) -> Result<Value, Diagnostic> {
     let found = || format!("{} ", value.type_str()).trim_end().to_owned();
     match (key.takes, value) {
-        (Takes::Texts, DeValue::Array(items)) => {
+        (Takes::Texts | Takes::Paths, DeValue::Array(items)) => {
             let texts: Option<Vec<Value>> =
                 items.iter().map(|item| item.get_ref().as_str().map(|text| Value::from(text.to_owned()))).collect();
             texts.map(Value::from).ok_or_else(|| wrong(key, "a list with something else in it"))
         }
-        (Takes::Text | Takes::Word(_), DeValue::String(text)) => from_text(key, text),
+        // The file lies in the root, and so do the paths in it.
+        (Takes::Path | Takes::Word(_), DeValue::String(text)) => from_text(key, text, Path::new("")),
         (Takes::Switch, DeValue::Boolean(switch)) => Ok(Value::from(*switch)),
         (Takes::Number | Takes::Count, DeValue::Integer(number)) => {
             match u32::from_str_radix(number.as_str(), number.radix()) {
@@ -150,14 +152,16 @@ fn from_toml(key: Key, value: &DeValue<'_>) -> Result<Value, Diagnostic> {
     }
 }
 
-/// A value as a variable or a flag gives it.
-pub(super) fn from_text(key: Key, text: &str) -> Result<Value, Diagnostic> {
+/// A value as a variable or a flag gives it; a path is meant from `standing`, which itself is relative to the root or
+/// absolute.
+pub(super) fn from_text(key: Key, text: &str, standing: &Path) -> Result<Value, Diagnostic> {
+    let path = |text: &str| Value::from(standing.join(text).to_string_lossy().into_owned());
+    let parts = || text.split(':').filter(|part| !part.is_empty());
     match key.takes {
-        Takes::Text => Ok(Value::from(text.to_owned())),
-        Takes::Texts => {
-            let parts = text.split(':').filter(|part| !part.is_empty());
-            Ok(Value::from(parts.map(|part| Value::from(part.to_owned())).collect::<Vec<_>>()))
-        }
+        Takes::Path if text.is_empty() => Err(wrong(key, "an empty text")),
+        Takes::Path => Ok(path(text)),
+        Takes::Paths => Ok(Value::from(parts().map(path).collect::<Vec<_>>())),
+        Takes::Texts => Ok(Value::from(parts().map(|part| Value::from(part.to_owned())).collect::<Vec<_>>())),
         Takes::Word(words) if words.contains(&text) => Ok(Value::from(text.to_owned())),
         Takes::Number | Takes::Count => match text.parse::<u32>() {
             Ok(number) if number > 0 || key.takes == Takes::Number => Ok(Value::from(number)),
@@ -173,14 +177,18 @@ pub(super) fn from_text(key: Key, text: &str) -> Result<Value, Diagnostic> {
 }
 
 /// The settings that variables give, weakest first: the SDK's names, then `AXZOO_…`.
-pub(super) fn from_variables(variables: &BTreeMap<String, String>) -> (Vec<Setting>, Vec<Diagnostic>) {
+pub(super) fn from_variables(variables: &BTreeMap<String, String>, standing: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
     let mut settings = Vec::new();
     let mut problems = Vec::new();
     for key in KEYS {
         let names = key.sdk_variable.map(ToOwned::to_owned).into_iter().chain([key.variable()]);
         for name in names {
             let Some(text) = variables.get(&name) else { continue };
-            match from_text(key, text) {
+            // `AXZOO_SDK= axzoo …` is how a shell takes a path away.
+            if text.is_empty() && matches!(key.takes, Takes::Path | Takes::Paths) {
+                continue;
+            }
+            match from_text(key, text, standing) {
                 Ok(value) => settings.push(Setting { path: key.path, value, place: name }),
                 Err(problem) => problems.push(problem.in_file(format!("the variable {name}"))),
             }

@@ -130,12 +130,20 @@ pub fn find_root(start: &Path) -> Option<PathBuf> {
         .map(Path::to_path_buf)
 }
 
-/// Reads and layers everything; all problems at once.
-pub fn resolve(root: &Path, flags: &Flags, variables: &BTreeMap<String, String>) -> Result<Resolved, Vec<Diagnostic>> {
+/// Reads and layers everything; all problems at once. Paths in flags and variables are relative to `standing`, the working
+/// folder, as in any program; those in `axzoo.toml` are relative to the root that it lies in.
+pub fn resolve(
+    root: &Path,
+    standing: &Path,
+    flags: &Flags,
+    variables: &BTreeMap<String, String>,
+) -> Result<Resolved, Vec<Diagnostic>> {
+    // Below the root, names stay short: they stand in messages.
+    let standing = standing.strip_prefix(root).unwrap_or(standing);
     let (file, mut problems) = layers::from_file(root);
-    let (from_variables, more) = layers::from_variables(variables);
+    let (from_variables, more) = layers::from_variables(variables, standing);
     problems.extend(more);
-    let (from_flags, more) = flag_settings(flags);
+    let (from_flags, more) = flag_settings(flags, standing);
     problems.extend(more);
     if !problems.is_empty() {
         return Err(problems);
@@ -159,7 +167,7 @@ pub fn resolve(root: &Path, flags: &Flags, variables: &BTreeMap<String, String>)
     }
 }
 
-fn flag_settings(flags: &Flags) -> (Vec<Setting>, Vec<Diagnostic>) {
+fn flag_settings(flags: &Flags, standing: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
     let mut settings = Vec::new();
     let mut problems = Vec::new();
     for key in KEYS {
@@ -168,7 +176,12 @@ fn flag_settings(flags: &Flags) -> (Vec<Setting>, Vec<Diagnostic>) {
         let Some(last) = given.last() else { continue };
         let value = match key.takes {
             Takes::Texts => Ok(Value::from(given.iter().map(|&text| Value::from(text)).collect::<Vec<_>>())),
-            _ => layers::from_text(key, last),
+            // A flag is given once for each path, so that a colon may be in one.
+            Takes::Paths => {
+                let path = |&text: &&str| Value::from(standing.join(text).to_string_lossy().into_owned());
+                Ok(Value::from(given.iter().map(path).collect::<Vec<_>>()))
+            }
+            _ => layers::from_text(key, last, standing),
         };
         match value {
             Ok(value) => settings.push(Setting { path: key.path, value, place: format!("--{}", key.flag) }),
@@ -196,9 +209,12 @@ mod tests {
             ("AXELERA_BUILD_ROOT".to_owned(), "from-sdk".to_owned()),
             ("AXELERA_DATA_ROOT".to_owned(), "from-sdk".to_owned()),
             ("AXZOO_CACHE".to_owned(), "from-variable".to_owned()),
+            ("AXZOO_SDK".to_owned(), String::new()),
         ]);
         let flags = vec![("cache", "from-flag".to_owned())];
-        let zoo = resolve(folder.path(), &flags, &variables).expect("resolved").settings.zoo;
+        let root = folder.path();
+        let Settings { zoo, toolchain, .. } = resolve(root, root, &flags, &variables).expect("resolved").settings;
+        assert_eq!(toolchain.sdk, None);
         assert_eq!(zoo.cache, "from-flag");
         assert_eq!(zoo.build, "from-variable");
         assert_eq!(zoo.data, "from-sdk");
@@ -215,6 +231,7 @@ mod tests {
         let cases = [
             Case { text: "[zoo]\nbulid = 'x'\n", line: 2, says: "zoo.bulid" },
             Case { text: "[zo]\nbuild = 'x'\n", line: 1, says: "unknown setting `zo`" },
+            Case { text: "[zoo]\ncache = ''\n", line: 2, says: "takes a path, found an empty text" },
             Case { text: "[zoo]\nstrict = 'yes'\n", line: 2, says: "takes `true` or `false`" },
             Case { text: "[jobs]\nparallel = -1\n", line: 2, says: "whole number" },
             Case { text: "[jobs]\nmemory = '80%'\n", line: 2, says: "not supported" },
@@ -223,12 +240,52 @@ mod tests {
         ];
         for case in cases {
             let folder = zoo(case.text);
-            let problems = resolve(folder.path(), &Vec::new(), &BTreeMap::new()).expect_err(case.text);
+            let root = folder.path();
+            let problems = resolve(root, root, &Vec::new(), &BTreeMap::new()).expect_err(case.text);
             let found = problems.iter().any(|problem| {
                 problem.message.contains(case.says)
                     && problem.place.as_ref().is_some_and(|place| place.position().line == case.line)
             });
             assert!(found, "{}: {problems:?}", case.text);
+        }
+    }
+
+    #[test]
+    fn paths_are_meant_from_where_they_are_written() {
+        struct Case {
+            standing: PathBuf,
+            expected: [String; 5],
+        }
+        let folder = zoo("[zoo]\nbuild = \"in-file\"\n");
+        let root = folder.path();
+        let outside = root.with_file_name("elsewhere");
+        let variables = BTreeMap::from([("AXZOO_CONFIGS".to_owned(), "a:/b".to_owned())]);
+        let flags = vec![("cache", "store".to_owned()), ("cards", "..".to_owned()), ("exclude", "x/**".to_owned())];
+        let of = |path: &Path| path.display().to_string();
+        let cases = [
+            Case {
+                standing: root.to_owned(),
+                expected: ["in-file", "store", "..", "a /b", "x/**"].map(ToOwned::to_owned),
+            },
+            Case {
+                standing: root.join("sub"),
+                expected: ["in-file", "sub/store", "sub/..", "sub/a /b", "x/**"].map(ToOwned::to_owned),
+            },
+            Case {
+                standing: outside.clone(),
+                expected: [
+                    "in-file".to_owned(),
+                    of(&outside.join("store")),
+                    of(&outside.join("..")),
+                    format!("{} /b", of(&outside.join("a"))),
+                    "x/**".to_owned(),
+                ],
+            },
+        ];
+        for Case { standing, expected } in cases {
+            let zoo = resolve(root, &standing, &flags, &variables).expect("resolved").settings.zoo;
+            let found = [zoo.build, zoo.cache, zoo.cards.join(" "), zoo.configs.join(" "), zoo.exclude.join(" ")];
+            assert_eq!(found, expected, "{}", standing.display());
         }
     }
 

@@ -1,16 +1,20 @@
 //! Random layers over random properties against a naive model, and the effective values as a TOML file and back.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use proptest::prelude::*;
 
 use super::super::Board;
 use super::super::Config;
 use super::super::Device;
+use super::super::LayerKind;
+use super::super::Request;
 use super::super::diff;
 use super::super::render;
 use super::super::render_diff;
 use super::super::to_json;
+use super::CardText;
 use super::Zoo;
 use super::lines;
 use crate::properties;
@@ -46,71 +50,182 @@ fn written(value: &Value) -> String {
     }
 }
 
-type Picks = BTreeMap<usize, u16>;
-
-fn picks() -> impl Strategy<Value = Picks> {
-    prop::collection::btree_map(0..properties::all().len(), any::<u16>(), 0..25)
+/// One setting of a random layer.
+#[derive(Debug, Clone, Copy)]
+struct Pick {
+    value: u16,
+    /// Whether it is written under an old name, where there is one.
+    old: bool,
+    /// Whether it is unset, where it may be.
+    null: bool,
 }
 
-fn layer(picks: &Picks) -> BTreeMap<&'static str, Value> {
-    let value = |(&index, &pick): (&usize, &u16)| {
+/// Properties by their place in the table.
+type Picks = BTreeMap<usize, Pick>;
+
+fn pick() -> impl Strategy<Value = Pick> {
+    (any::<u16>(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(|(value, old, null)| Pick { value, old, null })
+}
+
+fn picks() -> impl Strategy<Value = Picks> {
+    prop::collection::btree_map(0..properties::all().len(), pick(), 0..25)
+}
+
+impl Pick {
+    /// The property's name today, the name and the value as written, and the value that is meant.
+    fn said(self, index: usize, may_be_null: bool) -> (&'static str, &'static str, String, Value) {
         let row = &properties::all()[index];
-        (row.name, value_of(row, pick))
-    };
-    picks.iter().map(value).collect()
+        let value = if self.null && may_be_null && row.nullable { Value::Null } else { value_of(row, self.value) };
+        let old = row.old_names.first().filter(|_| self.old);
+        let mut text = written(&value);
+        if old.is_some_and(|name| name.ends_with("_pool")) {
+            // Pools had shorter words then.
+            text = text.replace("global.", "");
+        }
+        (row.name, old.unwrap_or(&row.name), text, value)
+    }
+}
+
+/// Everything that may say something.
+#[derive(Debug, Clone)]
+struct Said {
+    toml: Option<Picks>,
+    inline: Option<Picks>,
+    board: Option<Picks>,
+    board_file: Option<Picks>,
+    /// Whether files and blocks stand in a section of SDK 1.2.
+    in_section: bool,
+    set: Vec<(usize, Pick)>,
+    /// `aipu_cores` and `max_compiler_cores` of the card and of the board's block, and `--aipu-cores`.
+    cores: [Option<u32>; 5],
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    let layer = || prop::option::weighted(0.7, picks());
+    // A few properties only, so that they are set twice.
+    let set = prop::collection::vec((0..properties::all().len(), pick()), 0..20)
+        .prop_map(|set| set.iter().chain(set.iter().rev().take(3)).copied().collect::<Vec<_>>());
+    let cores = prop::array::uniform5(prop::option::weighted(0.3, 1_u32..=4));
+    (layer(), layer(), layer(), layer(), any::<bool>(), set, cores).prop_map(
+        |(toml, inline, board, board_file, in_section, set, cores)| Said {
+            toml,
+            inline,
+            board,
+            board_file,
+            in_section,
+            set,
+            cores,
+        },
+    )
+}
+
+/// The naive model: for each property a list of what is said, strongest last: value, layer, and file and line.
+type Model = BTreeMap<&'static str, Vec<(Value, String)>>;
+
+impl Said {
+    /// Adds a layer's lines to a text, and what they mean to the model.
+    fn write(&self, picks: &Picks, text: &mut String, indent: &str, origin: &str, model: &mut Model) {
+        let is_toml = indent.is_empty();
+        let (mut indent, sign) = (indent.to_owned(), if is_toml { " = " } else { ": " });
+        if self.in_section {
+            if is_toml {
+                *text += "[backend_config]\n";
+            } else {
+                let _ = writeln!(text, "{indent}backend_config:");
+                indent += "  ";
+            }
+        }
+        for (&index, pick) in picks {
+            let (name, key, value, meant) = pick.said(index, !is_toml);
+            let line = text.lines().count() + 1;
+            let _ = writeln!(text, "{indent}{key}{sign}{value}");
+            model.get_mut(name).expect("a property").push((meant, format!("{origin}:{line}")));
+        }
+    }
+
+    /// How many cores follow, where something asks for cores.
+    fn deploy_cores(&self) -> Option<u32> {
+        let [aipu, most, board_aipu, board_most, flag] = self.cores;
+        let (aipu, most) = (board_aipu.or(aipu), board_most.or(most));
+        aipu.or(most).or(flag)?;
+        Some(aipu.or(flag).unwrap_or(4).min(most.unwrap_or(1)))
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn layers_merge_as_the_naive_model_says(
-        toml in picks(), inline in picks(), board in prop::option::of(picks()), set in picks(), cores in prop::option::of(1_u32..=4),
-    ) {
-        let [toml, inline, set] = [&toml, &inline, &set].map(layer);
-        let board = board.as_ref().map(layer);
-        let block = |layer: &BTreeMap<&str, Value>, indent: &str, sign: &str| {
-            layer.iter().fold(String::new(), |text, (name, value)| text + indent + name + sign + &written(value) + "\n")
-        };
-        let mut card = format!("compiler_config_file: a.toml\ncompilation_config:\n{}", block(&inline, "  ", ": "));
-        if let Some(board) = &board {
-            card += "pcie:\n  compilation_config:\n";
-            card += &block(board, "    ", ": ");
+    fn layers_merge_as_the_naive_model_says(said in said()) {
+        let mut model: Model =
+            properties::all().iter().map(|row| (row.name, vec![(row.default.clone(), "default".to_owned())])).collect();
+        if let Some(cores) = said.deploy_cores() {
+            let mut say = |name, value| model.get_mut(name).expect("a property").push((value, "cores".to_owned()));
+            say("aipu_cores_used", Value::Int(cores.into()));
+            say("resources_used", Value::Float(f64::from(cores) / 4.0));
+            say("multicore_mode", Value::Text("batch".to_owned()));
         }
-        if let Some(cores) = cores {
-            card = format!("max_compiler_cores: {cores}\n{card}");
+        // What a stronger one takes the place of is written all the same, and means nothing.
+        let mut nothing: Model = properties::all().iter().map(|row| (row.name, Vec::new())).collect();
+        let (mut file, mut board_file, mut card) = (String::new(), String::new(), String::new());
+        for (key, cores) in ["aipu_cores", "max_compiler_cores"].iter().zip(&said.cores[..2]) {
+            card += &cores.map_or_else(String::new, |cores| format!("{key}: {cores}\n"));
         }
-        let file = block(&toml, "", " = ");
-        let zoo = Zoo::new(Device::whole(Board::Pcie), &[("cards/a.toml", &file)]);
-        let arguments: Vec<(&str, String)> = set.iter().map(|(name, value)| (*name, written(value))).collect();
-        let arguments: Vec<(&str, &str)> = arguments.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let resolution = zoo.resolve(&card, &arguments);
-        let errors: Vec<String> = lines(&resolution.diagnostics).into_iter().filter(|line| line.starts_with("error")).collect();
-        prop_assert!(errors.is_empty(), "{errors:?}\n{card}\n{file}");
+        if let Some(picks) = &said.toml {
+            card += "compiler_config_file: a.toml\n";
+            let model = if said.board_file.is_some() { &mut nothing } else { &mut model };
+            said.write(picks, &mut file, "", "toml cards/a.toml", model);
+        }
+        if let Some(picks) = &said.board_file {
+            said.write(picks, &mut board_file, "", "board cards/b.toml", &mut model);
+        }
+        if let Some(picks) = &said.inline {
+            card += "compilation_config:\n";
+            let model = if said.board.is_some() { &mut nothing } else { &mut model };
+            said.write(picks, &mut card, "  ", "inline card.yaml", model);
+        }
+        card += "pcie:\n  unknown: 1\n";
+        for (key, cores) in ["aipu_cores", "max_compiler_cores"].iter().zip(&said.cores[2..4]) {
+            card += &cores.map_or_else(String::new, |cores| format!("  {key}: {cores}\n"));
+        }
+        if said.board_file.is_some() {
+            card += "  compiler_config_file: b.toml\n";
+        }
+        if let Some(picks) = &said.board {
+            card += "  compilation_config:\n";
+            said.write(picks, &mut card, "    ", "board card.yaml", &mut model);
+        }
+        let mut set = Vec::new();
+        for &(index, pick) in &said.set {
+            let (name, key, value, meant) = pick.said(index, true);
+            model.get_mut(name).expect("a property").push((meant, format!("set (--set {key}={value})")));
+            set.push((key.to_owned(), value));
+        }
 
-        // The naive model: a list of what is said, strongest last.
-        let mut said: BTreeMap<&str, Vec<(Value, &str)>> =
-            properties::all().iter().map(|row| (row.name, vec![(row.default.clone(), "default")])).collect();
-        let mut say = |name: &str, value: &Value, layer: &'static str| {
-            said.get_mut(name).expect("a property").push((value.clone(), layer));
-        };
-        if let Some(cores) = cores {
-            say("aipu_cores_used", &Value::Int(cores.into()), "cores");
-            say("resources_used", &Value::Float(f64::from(cores) / 4.0), "cores");
-            say("multicore_mode", &Value::Text("batch".to_owned()), "cores");
-        }
-        let (block, layer) = board.as_ref().map_or((&inline, "inline"), |board| (board, "board"));
-        for (values, layer) in [(&toml, "toml"), (block, layer), (&set, "set")] {
-            for (name, value) in values {
-                say(name, value, layer);
-            }
-        }
+        let zoo = Zoo::new(Device::whole(Board::Pcie), &[("cards/a.toml", &file), ("cards/b.toml", &board_file)]);
+        let text = CardText::new(&card);
+        let request = text.request(&zoo.resolver, zoo.folder.path().join("cards"));
+        let resolution = zoo.resolver.resolve(&Request { set: &set, aipu_cores_flag: said.cores[4], ..request });
+        let errors: Vec<String> = lines(&resolution.diagnostics).into_iter().filter(|line| line.starts_with("error")).collect();
+        prop_assert!(errors.is_empty(), "{errors:?}\n{card}\n{file}\n{board_file}");
+
         for (name, traced) in resolution.config.properties() {
-            let mut expected = said[name].clone();
-            expected.reverse();
-            let mut found = vec![(traced.value.clone(), traced.origin.layer.word())];
-            found.extend(traced.hides.iter().map(|(value, origin)| (value.clone(), origin.layer.word())));
-            prop_assert_eq!(found, expected, "{}", name);
+            let winner = (&traced.value, &traced.origin);
+            let chain = std::iter::once(winner).chain(traced.hides.iter().map(|(value, origin)| (value, origin)));
+            let found: Vec<(Value, String)> = chain
+                .map(|(value, origin)| {
+                    let text = origin.to_string();
+                    let place = match origin.layer {
+                        LayerKind::Default | LayerKind::Set => text.as_str(),
+                        // Which of the settings decided is another test's business.
+                        LayerKind::Cores => "cores",
+                        _ => text.rsplit_once(':').map_or("", |(line, _)| line),
+                    };
+                    (value.clone(), place.to_owned())
+                })
+                .collect();
+            let expected: Vec<(Value, String)> = model[name].iter().rev().cloned().collect();
+            prop_assert_eq!(found, expected, "{}\n{}", name, card);
         }
         let effective = resolution.config.effective().values();
         for (name, traced) in resolution.config.properties() {

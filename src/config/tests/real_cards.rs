@@ -1,5 +1,7 @@
 //! The inline blocks of real cards, where they are: every key is known, and nothing is a false error.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -36,7 +38,8 @@ fn no_inline_block_of_a_real_card_is_an_error() {
     let resolver = Resolver::new(SearchPath { root: cards.clone(), ..SearchPath::default() }, Device::default());
     let mut blocks = 0;
     let mut wrong = Vec::new();
-    let mut kept = std::collections::BTreeSet::new();
+    let mut kept = BTreeSet::new();
+    let mut changed: BTreeMap<String, usize> = BTreeMap::new();
     for name in fs::files_below(&cards).expect("listed") {
         if !is_card(&name) {
             continue;
@@ -63,10 +66,25 @@ fn no_inline_block_of_a_real_card_is_an_error() {
             }
             kept.extend(resolution.config.extra().keys().cloned());
             assert!(!resolution.config.non_default().is_empty(), "{name}: the block of `{model}` changes nothing");
+            for (name, value) in resolution.config.non_default() {
+                *changed.entry(format!("{name} {value}")).or_default() += 1;
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(blocks >= 20, "only {blocks} blocks found");
     let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
+    // What the cards of SDK 1.2 really set, under the names of then: all of it has arrived.
+    let changed: Vec<(&str, usize)> = changed.iter().map(|(setting, count)| (setting.as_str(), *count)).collect();
+    assert_eq!(
+        changed,
+        [
+            ("backend_config.single_op_network_aicore_start_idx 3", 1),
+            ("backend_config.single_op_network_use_ddr true", 1),
+            ("enable_icr false", 10),
+            ("quantization_scheme hybrid_per_tensor_per_channel", 11),
+            ("tiling_depth 6", 9),
+        ]
+    );
     assert_eq!(kept, ["backend_config.single_op_network_aicore_start_idx", "backend_config.single_op_network_use_ddr"]);
 }

@@ -84,9 +84,9 @@ const CASES: &[Case] = &[
     },
     Case {
         inline: "",
-        toml: "# settings\n[compiler]\ntiling_depth = 6\nptq_scheme = \"per_tensor_min_max\"\n",
+        toml: "# settings\n[compiler]\ntiling_depth = 6\nptq_scheme = \"per_tensor_min_max\"\n[compiler.more]\nuse_sysdma = true\n",
         expected: &[
-            "error config/table 2:2: the settings `tiling_depth`, `ptq_scheme` stand in the table `compiler`, where the compiler does not look",
+            "error config/table 2:2: the settings `tiling_depth`, `ptq_scheme`, `more.use_sysdma` stand in the table `compiler`, where the compiler does not look",
         ],
     },
     Case {
@@ -100,6 +100,16 @@ const CASES: &[Case] = &[
         inline: "",
         toml: "tiling_depth = six\nuse_sysdma = True\n",
         expected: &["error config/syntax 1:16: *", "error config/syntax 2:14: *"],
+    },
+    Case {
+        inline: "",
+        toml: "tiling_depth: 6\n  io_pool: ddr # x\nuse_sysdma = True\nmodel_name = abc\n",
+        expected: &[
+            "error config/syntax 1:1: not TOML: expected `tiling_depth = …`, found `tiling_depth: …`",
+            "error config/syntax 2:3: not TOML: expected `io_pool = …`, found `io_pool: …`",
+            "error config/syntax 3:14: *",
+            "error config/syntax 4:14: *",
+        ],
     },
     Case {
         inline: "",

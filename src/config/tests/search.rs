@@ -66,6 +66,15 @@ fn a_missing_file_names_every_place_and_the_nearest_names() {
         )
     );
     assert_eq!(resolution.files, Vec::<std::path::PathBuf>::new());
+
+    let mut zoo = Zoo::new(Device::default(), &[("cards/x.yaml", "")]);
+    zoo.resolver.search.sdk_roots.clear();
+    let hint = |card: &str| zoo.resolve(card, &[]).diagnostics[0].hint.clone().unwrap_or_default();
+    assert_eq!(
+        hint("compiler_config_file: yolo11n.toml\n"),
+        "looked in cards, configs; no SDK is known, `--sdk` names one"
+    );
+    assert_eq!(hint("compiler_config_file: ./yolo11n.toml\n"), "looked at cards/yolo11n.toml");
 }
 
 #[test]
@@ -73,8 +82,8 @@ fn a_folder_a_foreign_encoding_and_an_empty_name_are_errors() {
     let zoo = Zoo::new(Device::default(), &[("cards/folder.toml/inside", ""), ("cards/x.yaml", "")]);
     fs::write(&zoo.folder.path().join("cards/latin.toml"), b"# ok\nmodel_name = \"\xe4\"\n").expect("written");
     for (name, expected) in [
-        ("folder.toml", "error config/not-a-file: expected a TOML file, found the folder `cards/folder.toml`"),
-        ("latin.toml", "error config/not-utf8: `cards/latin.toml` is not UTF-8: line 2 has a byte that is no text"),
+        ("folder.toml", "error config/not-a-file 1:23: expected a TOML file, found the folder `cards/folder.toml`"),
+        ("latin.toml", "error config/not-utf8 2:15: `cards/latin.toml` is not UTF-8: here is a byte that is no text"),
         ("''", "error config/missing-file 1:23: `compiler_config_file` names no file"),
     ] {
         let resolution = zoo.resolve(&format!("compiler_config_file: {name}\n"), &[]);

@@ -20,11 +20,8 @@ use crate::base::did_you_mean;
 use crate::base::fs;
 use crate::base::looked_again;
 use crate::base::near_miss;
-<<<<<<< HEAD
-use crate::base::watched;
-=======
 use crate::base::shown;
->>>>>>> layers
+use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Source;

@@ -7,8 +7,8 @@
 mod commands;
 mod errors;
 mod hostile;
-mod mutations;
 mod layers;
+mod mutations;
 mod rebuild;
 mod shared;
 mod space;

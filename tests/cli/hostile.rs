@@ -108,7 +108,7 @@ const CARDS: &[Case] = &[
     (
         "a picture without end",
         || replaced("width: 8, height: 8", "width: 4000000000, height: 4000000000"),
-        "card/preprocess",
+        "card/operator",
     ),
     ("models as a list", || replaced("models:\n  model:", "models:\n  - model:"), "card/type"),
     (
@@ -116,8 +116,16 @@ const CARDS: &[Case] = &[
         || replaced("model_name: model", "model_name: model\n      template_path: ."),
         "card/template",
     ),
-    ("a template that is the card", || replaced("model_name: model", "card/template-merge"), "card/template"),
-    ("a template without end", || replaced("model_name: model", "card/template"), "card/unreadable"),
+    (
+        "a template that is the card",
+        || replaced("model_name: model", "model_name: model\n      template_path: a.yaml"),
+        "card/template-merge",
+    ),
+    (
+        "a template without end",
+        || replaced("model_name: model", "model_name: model\n      template_path: /dev/zero"),
+        "card/template",
+    ),
     (
         "a config without end",
         || replaced("extra_kwargs: {}", "extra_kwargs: {compiler_config_file: /dev/zero}"),

@@ -12,6 +12,11 @@ accept:
 bench:
     bash benches/run.sh
 
+# The JSON Schema against its metaschema, the sample zoo, and wrong cards (needs Python with jsonschema and pyyaml).
+schema:
+    cargo build
+    python3 tools/check_schema.py target/debug/axzoo
+
 # Licences, duplicates and sources of the dependencies (needs cargo-deny).
 deny:
     cargo deny check licenses bans sources

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The figures of BENCHMARKS.md: whole processes, on a copy of the sample zoo in a temporary folder.
-# Needs hyperfine. With models in ../shared (or AXZOO_SHARED) beside the checkout, their tests are timed too.
+# Needs hyperfine and Python. With models in ../shared (or AXZOO_SHARED) beside the checkout, their tests are timed too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo build --release --quiet
 axzoo=$PWD/target/release/axzoo
+benches=$PWD/benches
 zoo=$(mktemp -d)
 trap 'rm -rf "$zoo"' EXIT
 cp -r model_cards configs weights data pipeline-template "$zoo"
@@ -24,3 +25,8 @@ hyperfine --shell=none --warmup 1 --runs 10 "$axzoo build all --set resources_us
 
 echo "== check"
 hyperfine --shell=none --warmup 3 --runs 20 "$axzoo check"
+
+echo "== one model of a zoo of 1,000 cards"
+python3 "$benches/make_cards.py" 1000 "$zoo/large"
+cd "$zoo/large"
+hyperfine --shell=none --warmup 3 --runs 30 "$axzoo config show net-00003-coco-onnx"

@@ -201,7 +201,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
     watch::path(path);
     let file = at(Action::Read, path, fs::File::open(path))?;
-    let mut bytes = Vec::new();
+    // Of the file's size from the start: a zoo has many small cards, and each growth is a call of the system.
+    let size = file.metadata().map_or(0, |meta| meta.len()).min(limit);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
     at(Action::Read, path, file.take(limit.saturating_add(1)).read_to_end(&mut bytes))?;
     if bytes.len() as u64 > limit {
         let message = format!("the file is larger than {limit} bytes, the most that is read here");

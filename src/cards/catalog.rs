@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::card::Card;
 use super::card::Reading;
-use super::file::read_source;
+use super::file::read_text;
 use super::paths::Variables;
 use super::raw::looks_like_a_card;
 use super::template::Templates;
@@ -34,6 +34,9 @@ pub struct CatalogOptions {
     pub variables: Variables,
     /// Card keys that the near-miss rule lets through.
     pub allow_keys: Vec<String>,
+    /// Only cards whose network may have one of these names are read; `None` for all. Cards that share such a name are among
+    /// them, so that a name given twice is noticed.
+    pub names: Option<Vec<String>>,
 }
 
 /// A card that cannot be built; its problems say why.
@@ -67,7 +70,7 @@ pub fn read_catalog(options: &CatalogOptions) -> Catalog {
     let templates = Arc::new(Templates::new(&options.root));
     let variables = Arc::new(options.variables.clone());
     let read: Vec<Outcome> =
-        files.par_iter().map(|(file, path)| read_card(file, path, options, &variables, &templates)).collect();
+        files.par_iter().map(|(file, path)| read_one(file, path, options, &variables, &templates)).collect();
     let mut catalog = Catalog { problems, ..Catalog::default() };
     for outcome in read {
         catalog.problems.extend(outcome.problems);
@@ -156,7 +159,25 @@ struct Outcome {
     problems: Vec<Diagnostic>,
 }
 
-fn read_card(
+/// Reads one card, wherever it lies.
+#[must_use]
+pub fn read_card(path: &Path, options: &CatalogOptions) -> (Option<Card>, Vec<Diagnostic>) {
+    let templates = Arc::new(Templates::new(&options.root));
+    let variables = Arc::new(options.variables.clone());
+    let options = CatalogOptions { names: None, ..options.clone() };
+    let outcome = read_one(&relative(path, &options.root), path, &options, &variables, &templates);
+    (outcome.card, outcome.problems)
+}
+
+/// Whether a card of this text may describe a network of this name: what stands as `name` in YAML stands in the text as it
+/// is, unless it has an escape, or is folded from several lines or has a doubled quote, which a name with a blank or a
+/// quote may have.
+fn may_be_named(text: &str, name: &str) -> bool {
+    let plain = !name.contains(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '\\'));
+    !plain || text.contains(name) || text.contains('\\')
+}
+
+fn read_one(
     file: &str,
     path: &Path,
     options: &CatalogOptions,
@@ -168,10 +189,16 @@ fn read_card(
         broken: Some(BrokenCard { file: file.to_owned(), name }),
         problems,
     };
-    let source = match read_source(path, file.to_owned()) {
-        Ok(source) => source,
+    let text = match read_text(path, file) {
+        Ok(text) => text,
         Err(problem) => return broken(None, vec![*problem]),
     };
+    if let Some(names) = &options.names
+        && !names.iter().any(|name| may_be_named(&text, name))
+    {
+        return Outcome::default();
+    }
+    let source = Source::new(file, text);
     let node = match yaml::parse(&source) {
         Ok(node) => node,
         Err(error) => {
@@ -245,4 +272,46 @@ fn refuse_duplicate_names(catalog: &mut Catalog) {
         keep
     });
     catalog.broken.sort_by(|left, right| left.file.cmp(&right.file));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{GOOD, Zoo};
+    use super::*;
+
+    /// Whatever way YAML has of writing a name, the card is among those that may bear it.
+    #[test]
+    fn a_card_is_found_by_its_name_however_it_is_written() {
+        let ways = [
+            "name: net",
+            "name: 'net'",
+            "\"name\": \"net\"",
+            r#"name: "\x6e\u0065t""#,
+            "name: \"n\\\n  et\"",
+            "name: !!str net",
+            "name: &anchor net",
+            "name: |-\n  net",
+            "name: >-\n  net",
+            "name:\n  net",
+            "? name\n: net",
+        ];
+        for way in ways {
+            let other = GOOD.replace("name: net\n", "name: another\n");
+            let zoo =
+                Zoo::new(&[("model_cards/a.yaml", &GOOD.replace("name: net", way)), ("model_cards/b.yaml", &other)]);
+            let named = |name: &str| {
+                let options = CatalogOptions { names: Some(vec![name.to_owned()]), ..zoo.options.clone() };
+                let catalog = read_catalog(&options);
+                catalog.cards.iter().map(|card| card.name.value.clone()).collect::<Vec<_>>()
+            };
+            assert!(named("net").contains(&"net".to_owned()), "{way}");
+            assert!(named("another").contains(&"another".to_owned()), "{way}");
+            assert!(!named("nobody").contains(&"another".to_owned()), "{way}");
+        }
+        for (written, name) in [("name: two\n  words", "two words"), ("name: 'it''s'", "it's")] {
+            let zoo = Zoo::new(&[("model_cards/a.yaml", &GOOD.replace("name: net", written))]);
+            let options = CatalogOptions { names: Some(vec![name.to_owned()]), ..zoo.options.clone() };
+            assert_eq!(read_catalog(&options).cards.len(), 1, "{written}");
+        }
+    }
 }

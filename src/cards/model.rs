@@ -3,6 +3,8 @@
 use super::PathValue;
 use super::Spanned;
 use super::fields::Fields;
+use super::keys;
+use super::keys::names;
 use super::paths;
 use super::settings::ExtraSettings;
 use crate::base::check_name;
@@ -13,32 +15,10 @@ use crate::imaging::Layout;
 use crate::yaml::Node;
 
 /// Keys of a model that are known; anything else belongs to a newer SDK, unless it is a near miss of one of these.
-pub(super) const MODEL_KEYS: &[&str] = &[
-    "class",
-    "class_path",
-    "weight_path",
-    "weight_url",
-    "weight_md5",
-    "prequantized_path",
-    "prequantized_url",
-    "prequantized_md5",
-    "precompiled_path",
-    "precompiled_url",
-    "precompiled_md5",
-    "model_type",
-    "task_category",
-    "input_tensor_shape",
-    "input_color_format",
-    "input_tensor_layout",
-    "num_classes",
-    "dataset",
-    "base_dir",
-    "version",
-    "extra_kwargs",
-];
+pub(super) const MODEL_KEYS: &[&str] = &names(&keys::MODEL);
 
 /// Longest side, and most channels or batch, that an input may have.
-const DIMENSION_LIMIT: i64 = 65_536;
+pub(super) const DIMENSION_LIMIT: i64 = 65_536;
 
 /// What a model needs of the device (`model_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +27,17 @@ pub enum ModelKind {
     DeepLearning,
     /// `CLASSICAL_CV`: code on the host; no compilation, no cores.
     ClassicalCv,
+}
+
+impl ModelKind {
+    /// The word in cards.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::DeepLearning => "DEEP_LEARNING",
+            Self::ClassicalCv => "CLASSICAL_CV",
+        }
+    }
 }
 
 /// A ready-made artifact that a card names: where it lies, where it comes from, and its md5.
@@ -180,19 +171,14 @@ pub(super) fn printable(name: &str) -> String {
 }
 
 fn model_kind(fields: &mut Fields<'_>, node: &Node) -> ModelKind {
-    match fields.text(node, "model_type") {
-        None => ModelKind::DeepLearning,
-        Some(text) => match text.value.as_str() {
-            "DEEP_LEARNING" => ModelKind::DeepLearning,
-            "CLASSICAL_CV" => ModelKind::ClassicalCv,
-            other => {
-                let message =
-                    format!("`model_type`: expected `DEEP_LEARNING` or `CLASSICAL_CV`, found `{}`", printable(other));
-                fields.error("card/value", text.span, message, None);
-                ModelKind::DeepLearning
-            }
-        },
-    }
+    let Some(text) = fields.text(node, "model_type") else { return ModelKind::DeepLearning };
+    let known = [ModelKind::DeepLearning, ModelKind::ClassicalCv].into_iter().find(|kind| kind.word() == text.value);
+    known.unwrap_or_else(|| {
+        let found = printable(&text.value);
+        let message = format!("`model_type`: expected `DEEP_LEARNING` or `CLASSICAL_CV`, found `{found}`");
+        fields.error("card/value", text.span, message, None);
+        ModelKind::DeepLearning
+    })
 }
 
 /// Three or four whole numbers above zero; three gain a batch of 1 in front.

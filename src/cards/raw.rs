@@ -2,28 +2,18 @@
 
 use super::Spanned;
 use super::fields::Fields;
+use super::keys;
+use super::keys::names;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::diag::Span;
 use crate::yaml::Node;
 
 /// Keys of a card's top level; anything else belongs to a newer SDK, unless it is a near miss of one of these.
-pub(super) const CARD_KEYS: &[&str] = &[
-    "axelera-model-format",
-    "name",
-    "description",
-    "pipeline",
-    "models",
-    "datasets",
-    "operators",
-    "pipeline-assets",
-    "pipeline_assets",
-    "internal-model-card",
-    "model-env",
-];
+pub(super) const CARD_KEYS: &[&str] = &names(&keys::CARD);
 
 /// The format that is read (`axelera-model-format`).
-const FORMAT: &str = "1.0.0";
+pub(super) const FORMAT: &str = "1.0.0";
 
 /// The top level of a card, mirrored: parts that are not mappings or lists where they should be are reported and absent.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Spanned;
 use super::fields::Fields;
+use super::keys;
 use super::task::Operator;
 use super::task::operators;
 use crate::yaml::Kind;
@@ -71,23 +72,6 @@ pub struct ExtraSettings {
     pub rest: Option<Node>,
 }
 
-/// Keys that have a field of their own.
-const KNOWN: [&str; 13] = [
-    "aipu_cores",
-    "max_compiler_cores",
-    "max_execution_cores",
-    "compiler_config_file",
-    "compilation_config",
-    "clock_profile",
-    "mvm_limitation",
-    "pcie",
-    "m2",
-    "europa",
-    "cal_seed",
-    "num_cal_images",
-    "axzoo",
-];
-
 impl BoardSettings {
     fn read(fields: &mut Fields<'_>, node: &Node) -> Self {
         Self {
@@ -124,10 +108,11 @@ impl ExtraSettings {
                 boards.insert(board, BoardSettings::read(fields, block));
             }
         }
+        let known: Vec<&str> = keys::Table::ExtraKwargs.keys().into_iter().map(|key| key.name).collect();
         let rest: Vec<(Node, Node)> = node
             .entries()
             .iter()
-            .filter(|(key, _)| !key.as_text().is_some_and(|key| KNOWN.contains(&key)))
+            .filter(|(key, _)| !key.as_text().is_some_and(|key| known.contains(&key)))
             .cloned()
             .collect();
         Self {

@@ -3,24 +3,15 @@
 use super::PathValue;
 use super::Spanned;
 use super::fields::Fields;
+use super::keys;
+use super::keys::names;
 use crate::diag::Span;
 use crate::imaging::ColorFormat;
 use crate::yaml::Kind;
 use crate::yaml::Node;
 
 /// Keys of a task that are known; anything else belongs to a newer SDK, unless it is a near miss of one of these.
-pub(super) const TASK_KEYS: &[&str] = &[
-    "input",
-    "preprocess",
-    "inference",
-    "postprocess",
-    "template_path",
-    "operators",
-    "aipu_cores",
-    "meta_key",
-    "model_name",
-    "task_type",
-];
+pub(super) const TASK_KEYS: &[&str] = &names(&keys::TASK);
 
 /// One operator of a list: its name and its arguments as written.
 #[derive(Debug, Clone, PartialEq)]

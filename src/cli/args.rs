@@ -199,6 +199,12 @@ pub(super) struct ConfigArgs {
 pub(super) enum ConfigCommand {
     /// Show each value with its layer, place and what it hides
     Show(ConfigShowArgs),
+    /// List the configs that cards can name
+    List(ConfigListArgs),
+    /// Compare two configurations, or one with its last build
+    Diff(ConfigDiffArgs),
+    /// Print the JSON schema of cards and configs, for editors
+    Schema(ConfigSchemaArgs),
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +222,57 @@ pub(super) struct ConfigShowArgs {
     pub(super) config: ConfigFlags,
     #[command(flatten)]
     pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigListArgs {
+    /// A network, or the path of a card: also list what lies beside the card
+    #[arg(value_name = "TARGET")]
+    pub(super) target: Option<String>,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigDiffArgs {
+    /// NETWORK, NETWORK/MODEL, or the path of a card
+    #[arg(value_name = "A")]
+    pub(super) left: String,
+    /// What to compare A with [default: A's last build]
+    #[arg(value_name = "B")]
+    pub(super) right: Option<String>,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    /// Folder for results
+    #[arg(long, value_name = "DIR")]
+    pub(super) build_root: Option<String>,
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigSchemaArgs {
+    /// What the schema is for
+    #[arg(long = "for", value_enum, default_value = "any")]
+    pub(super) kind: SchemaFor,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaFor {
+    /// Cards, templates and configs, told apart by their keys
+    Any,
+    /// Model cards (YAML)
+    Card,
+    /// Pipeline templates (YAML)
+    Template,
+    /// Compiler configs (TOML or JSON)
+    Config,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,9 @@ use super::failure::Failure;
 use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Zoo;
+use crate::check::ModelToCheck;
 use crate::check::check_card;
+use crate::check::check_weights;
 use crate::diag::Severity;
 use crate::diag::count;
 use crate::diag::counted;
@@ -24,6 +26,16 @@ pub(super) fn check(arguments: &CheckArgs, output: Output, directory: Option<&Pa
         problems.extend(zoo.graded(check_card(network.card, network.only)));
         problems.extend(network.problems.iter().cloned());
     }
+    let models = networks.iter().flat_map(|network| network.models.iter().map(move |model| (network, model)));
+    let asked = models.filter(|(network, one)| network.only.is_none_or(|only| only == one.model.name.value));
+    let weights: Vec<ModelToCheck<'_>> = asked
+        .map(|(network, one)| ModelToCheck {
+            card: network.card,
+            model: one.model,
+            run_graph_cleaner: one.config.effective().run_graph_cleaner,
+        })
+        .collect();
+    problems.extend(zoo.graded(check_weights(&weights)));
     problems.sort_by_key(|problem| {
         let offset = problem.place.as_ref().map_or(0, |place| place.span.start);
         (problem.file_name().map(ToOwned::to_owned), offset)

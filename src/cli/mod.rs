@@ -58,6 +58,12 @@ fn run(command: &Command, output: Output, directory: Option<&Path>) -> Result<()
         Command::Cascade(arguments) => cascade::cascade(arguments, output, directory),
         Command::Config(arguments) => match &arguments.command {
             ConfigCommand::Show(arguments) => config::show(arguments, output, directory),
+            ConfigCommand::List(arguments) => config::list(arguments, output, directory),
+            ConfigCommand::Diff(arguments) => config::diff(arguments, output, directory),
+            ConfigCommand::Schema(arguments) => {
+                config::schema(arguments, output);
+                Ok(())
+            }
         },
     }
 }

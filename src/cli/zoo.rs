@@ -18,7 +18,9 @@ use crate::cards::CatalogOptions;
 use crate::cards::Model;
 use crate::cards::ModelKind;
 use crate::cards::Operator;
+use crate::cards::Selected;
 use crate::cards::Spanned;
+use crate::cards::read_card;
 use crate::cards::read_catalog;
 use crate::cards::select;
 use crate::cascade::Budget;
@@ -46,6 +48,7 @@ pub(super) struct Zoo {
     resolver: Resolver,
     /// Where the user stands: paths of cards as targets are relative to it.
     standing: PathBuf,
+    options: CatalogOptions,
 }
 
 /// One model with its configuration.
@@ -68,7 +71,42 @@ pub(super) struct Network<'a> {
 
 impl Zoo {
     /// Finds the root, layers the settings, reads the cards.
-    pub(super) fn load(flags: &ZooFlags, mut more: Flags, directory: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn load(flags: &ZooFlags, more: Flags, directory: Option<&Path>) -> Result<Self, Failure> {
+        let mut zoo = Self::without_cards(flags, more, directory)?;
+        zoo.read_cards(None);
+        Ok(zoo)
+    }
+
+    /// As [`Zoo::load`], but of a large zoo only the cards that may bear a name among the targets are read; no targets mean
+    /// none. Where a target is not the name of a network, all are.
+    pub(super) fn load_named(
+        flags: &ZooFlags,
+        more: Flags,
+        directory: Option<&Path>,
+        targets: &[String],
+    ) -> Result<Self, Failure> {
+        let mut zoo = Self::without_cards(flags, more, directory)?;
+        if targets.is_empty() {
+            return Ok(zoo);
+        }
+        let names: Option<Vec<String>> = targets.iter().map(|target| network_named(target)).collect();
+        let some = names.is_some();
+        zoo.read_cards(names);
+        // A name that no card bears: the nearest ones are to be found among all.
+        if some && select(&zoo.catalog, targets, zoo.root()).is_err() {
+            zoo.read_cards(None);
+        }
+        Ok(zoo)
+    }
+
+    /// Reads the cards: all, or those that may bear one of the names.
+    fn read_cards(&mut self, names: Option<Vec<String>>) {
+        let options = CatalogOptions { names, ..self.options.clone() };
+        self.catalog = read_catalog(&options);
+        self.catalog.problems = grade(std::mem::take(&mut self.catalog.problems), self.resolved.settings.zoo.strict);
+    }
+
+    fn without_cards(flags: &ZooFlags, mut more: Flags, directory: Option<&Path>) -> Result<Self, Failure> {
         let standing = std::env::current_dir()
             .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
         let root = match directory {
@@ -126,21 +164,26 @@ impl Zoo {
             }
         };
         resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
-        let mut catalog = read_catalog(&CatalogOptions {
+        let options = CatalogOptions {
             root: root.clone(),
             card_roots: settings.zoo.cards.iter().map(PathBuf::from).collect(),
             exclude: settings.zoo.exclude.clone(),
             data_root: root.join(&settings.zoo.data),
             variables,
             allow_keys: settings.zoo.allow_keys.clone(),
-        });
-        catalog.problems = grade(catalog.problems, settings.zoo.strict);
-        Ok(Self { resolved, catalog, device, resolver, standing })
+            names: None,
+        };
+        Ok(Self { resolved, catalog: Catalog::default(), device, resolver, standing, options })
     }
 
     /// The root.
     pub(super) fn root(&self) -> &Path {
         &self.resolved.root
+    }
+
+    /// Where configs are looked for.
+    pub(super) fn search(&self) -> &SearchPath {
+        &self.resolver.search
     }
 
     /// A path as users see it: relative to the root where it lies below it.
@@ -175,11 +218,21 @@ impl Zoo {
         self.catalog.problems.iter().filter(concerns).cloned().collect()
     }
 
-    /// The networks that targets name, resolved; no targets mean all.
-    pub(super) fn networks(&self, targets: &[String], flags: &ConfigFlags) -> Result<Vec<Network<'_>>, Failure> {
-        let set = parse_set(&flags.set)?;
+    /// Reads one card by its path from where the user stands; it need lie in no folder of cards.
+    pub(super) fn read_card(&self, path: &str) -> Result<(Option<Card>, Vec<Diagnostic>), Failure> {
+        let path = self.standing.join(path);
+        if !fs::exists(&path) {
+            let message = format!("there is no card `{}`", self.shown(&path));
+            return Err(Failure::Usage(vec![Diagnostic::error("target/unknown", message)]));
+        }
+        let (card, problems) = read_card(&path, &self.options);
+        Ok((card, self.graded(problems)))
+    }
+
+    /// What targets name; no targets mean all.
+    pub(super) fn select(&self, targets: &[String]) -> Result<Vec<Selected<'_>>, Failure> {
         let targets: Vec<String> = targets.iter().map(|target| self.relative_target(target)).collect();
-        let selected = select(&self.catalog, &targets, self.root()).map_err(|unknown| {
+        select(&self.catalog, &targets, self.root()).map_err(|unknown| {
             let of = |target: &crate::cards::UnknownTarget| {
                 let names: Vec<&str> = target.nearest.iter().map(String::as_str).collect();
                 let hint = crate::base::did_you_mean(&names)
@@ -196,7 +249,26 @@ impl Zoo {
                 Diagnostic::error("target/unknown", format!("there is no network `{}`", target.target)).hint(hint)
             };
             Failure::Usage(unknown.0.iter().map(of).collect())
-        })?;
+        })
+    }
+
+    /// The networks that targets name, resolved; no targets mean all.
+    pub(super) fn networks(&self, targets: &[String], flags: &ConfigFlags) -> Result<Vec<Network<'_>>, Failure> {
+        self.resolve_selected(self.select(targets)?, flags)
+    }
+
+    /// The whole network of a card, resolved.
+    pub(super) fn network_of<'a>(&self, card: &'a Card, flags: &ConfigFlags) -> Result<Network<'a>, Failure> {
+        let mut networks = self.resolve_selected(vec![Selected { card, model: None }], flags)?;
+        networks.pop().ok_or(Failure::Reported)
+    }
+
+    fn resolve_selected<'a>(
+        &self,
+        selected: Vec<Selected<'a>>,
+        flags: &ConfigFlags,
+    ) -> Result<Vec<Network<'a>>, Failure> {
+        let set = parse_set(&flags.set)?;
         let networks = selected.into_iter().map(|selected| {
             let card = selected.card;
             if flags.aipu_cores.is_some() && deep_models(card) > 1 {
@@ -210,7 +282,7 @@ impl Zoo {
             }
             Ok(self.resolve_network(card, selected.model, &set, flags.aipu_cores))
         });
-        let networks: Vec<Network<'_>> = networks.collect::<Result<_, Failure>>()?;
+        let networks: Vec<Network<'a>> = networks.collect::<Result<_, Failure>>()?;
         // What was typed is wrong once, for however many models it was meant.
         let typed = networks
             .iter()
@@ -338,6 +410,13 @@ fn grade(mut problems: Vec<Diagnostic>, strict: bool) -> Vec<Diagnostic> {
 
 fn deep_models(card: &Card) -> usize {
     card.models.iter().filter(|model| model.kind == ModelKind::DeepLearning).count()
+}
+
+/// The network that a target names by its plain name, or by one of its models; `None` for `all`, globs and paths.
+fn network_named(target: &str) -> Option<String> {
+    let is_path = Path::new(target).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let plain = target != "all" && !is_path && !target.contains(['*', '?', '[', '{']);
+    plain.then(|| target.split('/').next().unwrap_or(target).to_owned())
 }
 
 fn parse_set(set: &[String]) -> Result<Vec<(String, String)>, Failure> {

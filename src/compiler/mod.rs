@@ -3,6 +3,7 @@
 //! Stages are types and each stage is a function of the one before (ARCHITECTURE.md, "The embedded compiler"):
 //! ONNX bytes → [`graph::Graph`] → cleaned graph → ranges → quantized graph → program → artifacts.
 
+pub mod aipu;
 pub mod calibrate;
 pub mod clean;
 pub mod error;

@@ -11,7 +11,7 @@ use crate::properties::Value;
 
 use super::effective::Config;
 use super::origin::Traced;
-use super::show::traced_to_json;
+use super::show::{WIDTH, shown_value, traced_to_json};
 
 /// One property, or one kept key, whose effective values differ. `None` only for a kept key that one side has not.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,37 +38,44 @@ pub fn diff(left: &Config, right: &Config) -> Vec<Difference> {
     properties.chain(kept).filter_map(difference).collect()
 }
 
-/// The differences as text: `name: a → b (inline card.yaml:3:5 → default)`, a line each; a sentence when there are none.
+/// The differences as text: each name, below it `-` with the first value and `+` with the second, each with its origin; a
+/// sentence when there are none.
 #[must_use]
 pub fn render_diff(differences: &[Difference]) -> String {
     let mut text = String::new();
-    let value = |side: &Option<Traced<Value>>| {
-        side.as_ref().map_or_else(|| "nothing".to_owned(), |traced| printable(&traced.value.to_string()))
-    };
-    let origin = |side: &Option<Traced<Value>>| {
-        side.as_ref().map_or_else(|| "not said".to_owned(), |traced| printable(&traced.origin.to_string()))
-    };
     for Difference { name, left, right } in differences {
-        let _ = writeln!(
-            text,
-            "{}: {} → {} ({} → {})",
-            printable(name),
-            value(left),
-            value(right),
-            origin(left),
-            origin(right)
-        );
+        let _ = writeln!(text, "  {}", printable(name));
+        let sides = [('-', left), ('+', right)].map(|(sign, side)| match side {
+            Some(traced) => (sign, shown_value(&traced.value), printable(&traced.origin.to_string())),
+            None => (sign, "nothing".to_owned(), String::new()),
+        });
+        let width = sides.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0);
+        let beside = sides.iter().all(|(_, _, origin)| width + 8 + origin.chars().count() <= WIDTH);
+        for (sign, value, origin) in sides {
+            let line = if beside || origin.is_empty() {
+                format!("    {sign} {value:width$}  {origin}")
+            } else {
+                format!("    {sign} {value}\n        {origin}")
+            };
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
     }
     if differences.is_empty() {
-        text.push_str("the effective configurations are equal\n");
+        text.push_str("  the effective configurations are equal\n");
     }
     text
 }
 
-/// `{"differences":[{"name","left","right"}]}`; each side as in `config show`, or null.
+/// `[{"name","left","right"}]`; each side as a value of `config show`, or null.
 #[must_use]
 pub fn diff_to_json(differences: &[Difference]) -> Json {
     let side = |side: &Option<Traced<Value>>| side.as_ref().map_or(Json::Null, traced_to_json);
-    let difference = |difference: &Difference| json!({ "name": difference.name, "left": side(&difference.left), "right": side(&difference.right) });
-    json!({ "differences": differences.iter().map(difference).collect::<Vec<_>>() })
+    let difference = |difference: &Difference| {
+        json!({
+            "name": difference.name,
+            "left": side(&difference.left),
+            "right": side(&difference.right),
+        })
+    };
+    differences.iter().map(difference).collect()
 }

@@ -43,6 +43,18 @@ impl Config {
         }
     }
 
+    /// Stores a value with its origin in place of the present one, which leaves no trace.
+    pub(super) fn put(&mut self, name: &str, traced: Traced<Value>) {
+        if let Some(present) = self.entries.get_mut(name) {
+            *present = traced;
+        }
+    }
+
+    /// Forgets kept keys that are null.
+    pub(super) fn drop_null_extra(&mut self) {
+        self.extra.retain(|_, traced| traced.value != Value::Null);
+    }
+
     /// Puts a layer over what is there.
     pub(super) fn overlay_layer(&mut self, layer: Layer, kind: LayerKind) {
         let origin = |place| Origin { layer: kind, place: Some(place) };
@@ -110,7 +122,9 @@ impl Config {
     pub fn ignored_by_host(&self) -> impl Iterator<Item = (&'static properties::Property, &Traced<Value>)> {
         let ignored = properties::all().iter().filter(|row| row.host == HostSupport::Ignored);
         let pair = |row: &'static properties::Property| Some((row, self.entries.get(row.name)?));
-        ignored.filter_map(pair).filter(|(row, traced)| traced.value != row.default)
+        // What follows from a card's core settings, nobody asked for by name.
+        let asked = |traced: &Traced<Value>| traced.origin.layer != LayerKind::Cores;
+        ignored.filter_map(pair).filter(move |(row, traced)| traced.value != row.default && asked(traced))
     }
 
     /// The values that differ from the defaults as a TOML file: values only, no origins, so that a comment or a moved value

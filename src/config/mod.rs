@@ -4,6 +4,7 @@
 //! the blocks of a card come in as YAML nodes. Nothing here asks the environment or starts an interpreter.
 
 mod board;
+mod built;
 mod cores;
 mod diff;
 mod effective;
@@ -13,6 +14,7 @@ mod old_names;
 mod origin;
 mod raw;
 mod resolver;
+mod schema;
 mod search;
 mod set;
 mod show;
@@ -24,7 +26,8 @@ pub use diff::{Difference, diff, diff_to_json, render_diff};
 pub use effective::Config;
 pub use origin::{LayerKind, Origin, Traced};
 pub use resolver::{BoardRequest, Request, Resolution, Resolver};
-pub use search::{ListedConfig, SearchPath};
+pub use schema::{CONFIG_DEFINITION, schema_definitions};
+pub use search::{ConfigSource, ListedConfig, SearchPath};
 pub use show::{render, to_json};
 
 #[cfg(test)]

@@ -61,10 +61,21 @@ pub(super) const BESIDE: [&str; 7] = [
     "cal_seed",
 ];
 
+/// The switch of SDK 1.2 that `compiler_mode` has taken in.
+pub(super) const QUANTIZE_ONLY: &str = "quantize_only";
+
+/// The memories as SDK 1.2 named them: today `global.` stands before each.
+pub(super) const POOLS: [&str; 3] = ["ddr", "l2", "l1"];
+
+/// Whether an old name is one of the settings whose values are memories.
+pub(super) fn is_pool(old_name: &str) -> bool {
+    old_name.ends_with("_pool")
+}
+
 /// Today's property for a key that is not today's name, and what a value of then is today. The value comes back changed
 /// only where its words changed: `io_pool: ddr` is `io_memory_pool: global.ddr`.
 pub(super) fn successor(key: &str, value: Option<Value>) -> Option<(&'static Property, Option<Value>)> {
-    if key == "quantize_only" {
+    if key == QUANTIZE_ONLY {
         let mode = properties::find("compiler_mode")?;
         return Some((
             mode,
@@ -77,9 +88,7 @@ pub(super) fn successor(key: &str, value: Option<Value>) -> Option<(&'static Pro
     }
     let property = properties::old_name_of(key)?;
     let value = value.map(|value| match value {
-        Value::Text(pool) if key.ends_with("_pool") && matches!(pool.as_str(), "ddr" | "l2" | "l1") => {
-            Value::Text(format!("global.{pool}"))
-        }
+        Value::Text(pool) if is_pool(key) && POOLS.contains(&pool.as_str()) => Value::Text(format!("global.{pool}")),
         other => other,
     });
     Some((property, value))

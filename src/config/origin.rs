@@ -20,10 +20,12 @@ pub enum LayerKind {
     Board,
     /// `--set key=value`.
     Set,
+    /// What a finished build was made with, read from its folder; only `config diff` has it.
+    Build,
 }
 
 impl LayerKind {
-    /// `default`, `cores`, `toml`, `inline`, `board` or `set`.
+    /// `default`, `cores`, `toml`, `inline`, `board`, `set` or `build`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -33,6 +35,7 @@ impl LayerKind {
             Self::Inline => "inline",
             Self::Board => "board",
             Self::Set => "set",
+            Self::Build => "build",
         }
     }
 }

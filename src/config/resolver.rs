@@ -25,7 +25,6 @@ use super::layer::Layer;
 use super::layer::Reader;
 use super::origin::LayerKind;
 use super::origin::Origin;
-use super::search::ListedConfig;
 use super::search::SearchPath;
 use super::set;
 use super::toml_file;
@@ -135,12 +134,6 @@ impl Resolver {
         }
         let named = |problem: Diagnostic| problem.network(request.network).model(request.model);
         Resolution { config, diagnostics: reader.problems.into_iter().map(named).collect(), files }
-    }
-
-    /// The configs that any card can name.
-    #[must_use]
-    pub fn list_configs(&self) -> Vec<ListedConfig> {
-        self.search.list_configs()
     }
 
     /// The core settings that hold for a request: the general ones with the board's over them.

@@ -22,6 +22,29 @@ pub struct SearchPath {
     pub sdk_roots: Vec<PathBuf>,
 }
 
+/// What kind of folder a config lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// The card's own.
+    Card,
+    /// One of the zoo's `configs` folders.
+    Zoo,
+    /// An installed SDK.
+    Sdk,
+}
+
+impl ConfigSource {
+    /// `card`, `zoo` or `sdk`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::Zoo => "zoo",
+            Self::Sdk => "sdk",
+        }
+    }
+}
+
 /// A config that a card can name by its bare name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedConfig {
@@ -31,8 +54,8 @@ pub struct ListedConfig {
     pub path: PathBuf,
     /// The file's name for users, relative to the root where it lies below it.
     pub display: String,
-    /// Whether it belongs to an installed SDK rather than to the zoo.
-    pub from_sdk: bool,
+    /// What kind of folder it lies in.
+    pub source: ConfigSource,
     /// The file of the same name in an earlier folder, which wins.
     pub hidden_by: Option<String>,
 }
@@ -72,21 +95,16 @@ impl SearchPath {
             }
             looked.push(folder);
         }
-        let mut places: Vec<String> = looked.iter().map(|folder| self.display(folder)).collect();
         for root in &self.sdk_roots {
-            let folders = sdk_folders(root);
-            for folder in &folders {
+            for folder in sdk_folders(root) {
                 let path = folder.join(name);
                 if fs::exists(&path) {
                     return Ok(path);
                 }
+                looked.push(folder);
             }
-            if folders.is_empty() {
-                places.push(format!("{} (no `{MODELS}` there)", self.display(root)));
-            }
-            places.extend(folders.iter().map(|folder| self.display(folder)));
-            looked.extend(folders);
         }
+        let places = self.places(Some(card_folder));
         let names: Vec<String> = looked.iter().flat_map(|folder| toml_names(folder)).collect();
         Err(NotFound { places, near: near_names(name, &names) })
     }
@@ -97,13 +115,31 @@ impl SearchPath {
         NotFound { places: vec![self.display(path)], near: near_names(&name, &names) }
     }
 
-    /// The configs that any card can name, in the order they are looked for. Those beside cards are not among them.
+    /// Every place where a bare name is looked for, in order, as users see them: the card's own folder where one is given,
+    /// the zoo's, and those of an SDK; of an SDK without configs its root, which says so.
     #[must_use]
-    pub fn list_configs(&self) -> Vec<ListedConfig> {
-        let own = self.config_folders.iter().map(|folder| (folder.clone(), false));
-        let sdk = self.sdk_roots.iter().flat_map(|root| sdk_folders(root)).map(|folder| (folder, true));
+    pub fn places(&self, card_folder: Option<&Path>) -> Vec<String> {
+        let own = card_folder.into_iter().chain(self.config_folders.iter().map(PathBuf::as_path));
+        let mut places: Vec<String> = own.map(|folder| self.display(folder)).collect();
+        for root in &self.sdk_roots {
+            let folders = sdk_folders(root);
+            if folders.is_empty() {
+                places.push(format!("{} (no `{MODELS}` there)", self.display(root)));
+            }
+            places.extend(folders.iter().map(|folder| self.display(folder)));
+        }
+        places
+    }
+
+    /// The configs that a card can name by bare name, in the order they are looked for. Those beside a card are among them
+    /// only where its folder is given.
+    #[must_use]
+    pub fn list_configs(&self, card_folder: Option<&Path>) -> Vec<ListedConfig> {
+        let beside = card_folder.map(|folder| (folder.to_owned(), ConfigSource::Card));
+        let own = self.config_folders.iter().map(|folder| (folder.clone(), ConfigSource::Zoo));
+        let sdk = self.sdk_roots.iter().flat_map(|root| sdk_folders(root)).map(|folder| (folder, ConfigSource::Sdk));
         let mut listed: Vec<ListedConfig> = Vec::new();
-        for (folder, from_sdk) in own.chain(sdk) {
+        for (folder, source) in beside.into_iter().chain(own).chain(sdk) {
             for name in toml_names(&folder) {
                 let path = folder.join(&name);
                 if listed.iter().any(|earlier| earlier.path == path) {
@@ -112,7 +148,7 @@ impl SearchPath {
                 let winner = listed.iter().find(|earlier| earlier.name == name && earlier.hidden_by.is_none());
                 let hidden_by = winner.map(|winner| winner.display.clone());
                 let display = self.display(&path);
-                listed.push(ListedConfig { name, path, display, from_sdk, hidden_by });
+                listed.push(ListedConfig { name, path, display, source, hidden_by });
             }
         }
         listed

@@ -1,7 +1,5 @@
 //! `config show`: each value with its layer, place and what it hides.
 
-use std::fmt::Write;
-
 use serde_json::Map;
 use serde_json::Value as Json;
 use serde_json::json;
@@ -25,19 +23,11 @@ pub fn render(network: &str, model: &str, config: &Config, every: bool) -> Strin
         .filter(|(_, traced)| shown(traced))
         .chain(kept)
         .collect();
-    let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
-    let names = width(&mut rows.iter().map(|(name, _)| name.chars().count()));
-    let values = width(&mut rows.iter().map(|(_, traced)| shown_value(&traced.value).chars().count())).min(40);
+    let names = widest(rows.iter().map(|(name, _)| shown_width(name)), NAME_COLUMN);
+    let values = widest(rows.iter().map(|(_, traced)| shown_value(&traced.value).chars().count()), VALUE_COLUMN);
     let mut text = format!("{}/{}\n", printable(network), printable(model));
     for (name, traced) in &rows {
-        let value = shown_value(&traced.value);
-        let origin = printable(&traced.origin.to_string());
-        let _ = writeln!(text, "  {:names$}  {value:values$}  {origin}", printable(name));
-        for (hidden, origin) in &traced.hides {
-            let hidden = shown_value(hidden);
-            let origin = printable(&origin.to_string());
-            let _ = writeln!(text, "  {:names$}  {:values$}  hides {hidden}  {origin}", "", "");
-        }
+        text += &block(&printable(name), traced, names, values);
     }
     if rows.is_empty() {
         text.push_str("  every property has its documented default\n");
@@ -45,7 +35,61 @@ pub fn render(network: &str, model: &str, config: &Config, every: bool) -> Strin
     text
 }
 
-fn shown_value(value: &Value) -> String {
+/// The width that text for people keeps to where it can.
+pub(super) const WIDTH: usize = 80;
+
+/// The widest column of names; a longer one has a line of its own.
+const NAME_COLUMN: usize = 32;
+
+/// The widest column of values; paths may be longer.
+const VALUE_COLUMN: usize = 28;
+
+fn shown_width(text: &str) -> usize {
+    printable(text).chars().count()
+}
+
+/// The widest of those that fit a column.
+fn widest(widths: impl Iterator<Item = usize>, column: usize) -> usize {
+    widths.filter(|width| *width <= column).max().unwrap_or(0)
+}
+
+/// Where origins begin that fit nowhere else.
+const FAR_LEFT: usize = 6;
+
+fn fit(lines: &[String]) -> bool {
+    lines.iter().all(|line| line.chars().count() <= WIDTH)
+}
+
+/// One value: its origin beside it and what it hides below that, or all of it below each other where a line would be
+/// too long.
+fn block(name: &str, traced: &Traced<Value>, names: usize, values: usize) -> String {
+    let value = shown_value(&traced.value);
+    let origin = printable(&traced.origin.to_string());
+    let hides: Vec<String> = traced
+        .hides
+        .iter()
+        .map(|(hidden, origin)| format!("hides {}  {}", shown_value(hidden), printable(&origin.to_string())))
+        .collect();
+    let own_line = name.chars().count() > names;
+    let beside = if own_line { "" } else { name };
+    let mut lines = vec![format!("  {beside:names$}  {value:values$}  {origin}")];
+    lines.extend(hides.iter().map(|hidden| format!("  {:names$}  {:values$}  {hidden}", "", "")));
+    if !fit(&lines) {
+        let below = |indent: usize| -> Vec<String> {
+            std::iter::once(&origin).chain(&hides).map(|line| format!("{:indent$}{line}", "")).collect()
+        };
+        let at_value = below(names + 4);
+        lines = vec![format!("  {beside:names$}  {value}")];
+        lines.extend(if fit(&at_value) { at_value } else { below(FAR_LEFT) });
+    }
+    if own_line {
+        lines.insert(0, format!("  {name}"));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+pub(super) fn shown_value(value: &Value) -> String {
     printable(&value.to_string())
 }
 

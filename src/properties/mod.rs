@@ -18,7 +18,6 @@ pub use choices::{
 };
 pub use document::document;
 pub use property::{Group, HostSupport, Influence, Kind, Property, all, find, find_any, old_name_of};
-pub use schema::json_schema;
 pub use table::CompilerConfig;
 pub use value::{Value, ValueError};
 

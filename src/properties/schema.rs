@@ -1,109 +1,115 @@
-//! The JSON schema of a configuration, for editors.
+//! One property's value as a JSON schema.
 
 use serde_json::{Map, Value as Json, json};
 
-use super::property::{Kind, Property, all};
+use super::property::{HostSupport, Influence, Kind, Property};
 
-/// The schema (draft 2020-12) of a TOML configuration file and of a card's `compilation_config` block. Keys that it does
-/// not know are allowed, as a newer SDK may know them; old names are marked deprecated.
-#[must_use]
-pub fn json_schema() -> Json {
-    let mut properties = Map::new();
-    for property in all() {
-        properties.insert(property.name.to_owned(), of(property));
-        for old in property.old_names {
-            let mut schema = of(property);
-            if let Some(object) = schema.as_object_mut() {
-                object.remove("default");
-                object.insert("deprecated".to_owned(), json!(true));
-                object.insert("description".to_owned(), json!(format!("Another name of {}.", property.name)));
-            }
-            properties.insert((*old).to_owned(), schema);
-        }
+/// Most cores of any board; a schema knows no board.
+const MOST_CORES: u32 = 8;
+
+impl Property {
+    /// The schema of the property's value, with its meaning, its default, and what a change of it costs.
+    #[must_use]
+    pub fn json_schema(&self) -> Json {
+        let mut object = self.value_schema();
+        object.insert("description".to_owned(), json!(self.help()));
+        object.insert("default".to_owned(), self.default.to_json());
+        Json::Object(object)
     }
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "CompilerConfig",
-        "description": "Compiler settings of one model: a TOML file that `compiler_config_file` names, or a card's `compilation_config`.",
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": true,
-    })
-}
 
-/// The schema of one property's value.
-fn of(property: &Property) -> Json {
-    let mut object = Map::new();
-    let mut put = |key: &str, value: Json| {
-        object.insert(key.to_owned(), value);
-    };
-    put("description", json!(property.doc));
-    put("default", property.default.to_json());
-    let kind = match property.kind {
-        Kind::Bool => "boolean",
-        Kind::Int { min, max } => {
-            if min != i64::MIN {
-                put("minimum", json!(min));
+    /// What the property means, which step a change of it runs again, and what the embedded compiler makes of it.
+    fn help(&self) -> String {
+        let step = match self.influences {
+            Influence::Nothing => "Changes no result.".to_owned(),
+            step => format!("A change runs `{}` and what follows again.", step.word()),
+        };
+        let host = match (self.host, self.why) {
+            (HostSupport::Honoured, _) => String::new(),
+            (host, why) => format!(
+                " {} by the embedded compiler{}.",
+                if host == HostSupport::Ignored { "Ignored" } else { "Emulated" },
+                why.map(|why| format!(": {why}")).unwrap_or_default()
+            ),
+        };
+        format!("{} {step}{host}", self.doc)
+    }
+
+    /// The schema of the value alone.
+    #[must_use]
+    pub fn value_schema(&self) -> Map<String, Json> {
+        let mut object = Map::new();
+        let mut put = |key: &str, value: Json| {
+            object.insert(key.to_owned(), value);
+        };
+        let types: &[&str] = match self.kind {
+            Kind::Bool => &["boolean"],
+            Kind::Int { min, max } => {
+                if min != i64::MIN {
+                    put("minimum", json!(min));
+                }
+                if max != i64::MAX {
+                    put("maximum", json!(max));
+                }
+                &["integer"]
             }
-            if max != i64::MAX {
-                put("maximum", json!(max));
+            Kind::Float { min, max } => {
+                if min > f64::MIN {
+                    put("minimum", json!(min));
+                }
+                if max < f64::MAX {
+                    put("maximum", json!(max));
+                }
+                &["number"]
             }
-            "integer"
-        }
-        Kind::Float { min, max } => {
-            if min > f64::MIN {
-                put("minimum", json!(min));
+            Kind::Cores => {
+                put("minimum", json!(1));
+                put("maximum", json!(MOST_CORES));
+                &["integer"]
             }
-            if max < f64::MAX {
-                put("maximum", json!(max));
+            Kind::Share => {
+                put("exclusiveMinimum", json!(0));
+                put("maximum", json!(1));
+                put("multipleOf", json!(1.0 / f64::from(MOST_CORES)));
+                &["number"]
             }
-            "number"
-        }
-        Kind::Cores => {
-            put("minimum", json!(1));
-            put("maximum", json!(8));
-            "integer"
-        }
-        Kind::Share => {
-            put("exclusiveMinimum", json!(0));
-            put("maximum", json!(1));
-            put("multipleOf", json!(0.125));
-            "number"
-        }
-        Kind::Text | Kind::Path => "string",
-        Kind::Enum(words) => {
-            let mut words: Vec<Json> = words.iter().map(|word| json!(word)).collect();
-            if property.nullable {
-                words.push(Json::Null);
+            // A card's text is taken as written, so that `348e95` is text although YAML reads a number.
+            Kind::Text | Kind::Path => &["string", "number", "boolean"],
+            Kind::Enum(words) => {
+                let null = self.nullable.then_some(Json::Null);
+                put("enum", words.iter().map(|word| json!(word)).chain(null).collect());
+                &["string"]
             }
-            put("enum", Json::Array(words));
-            "string"
+            Kind::List(words) => {
+                let bracketed: Vec<String> = words.iter().map(|word| format!("[{word}]")).collect();
+                let all: Vec<&str> = words.iter().copied().chain(bracketed.iter().map(String::as_str)).collect();
+                // YAML reads an unquoted `[B]` as a list of one.
+                let inner = json!({ "type": "array", "items": { "enum": words }, "minItems": 1, "maxItems": 1 });
+                put("items", json!({ "anyOf": [{ "enum": all }, inner] }));
+                &["array"]
+            }
+        };
+        let mut types = types.to_vec();
+        if self.nullable {
+            types.push("null");
         }
-        Kind::List(words) => {
-            let bracketed = words.iter().map(|word| json!(format!("[{word}]")));
-            let words: Vec<Json> = words.iter().map(|word| json!(word)).chain(bracketed).collect();
-            put("items", json!({ "enum": words }));
-            "array"
-        }
-    };
-    put("type", if property.nullable { json!([kind, "null"]) } else { json!(kind) });
-    Json::Object(object)
+        put("type", if let [only] = types.as_slice() { json!(only) } else { json!(types) });
+        object
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties::find;
 
     #[test]
-    fn the_schema_knows_every_name_and_its_bounds() {
-        let schema = json_schema();
-        let known = schema["properties"].as_object().expect("an object");
-        for property in all() {
-            assert!(known.contains_key(property.name), "{}", property.name);
-        }
-        assert_eq!(known["tiling_depth"]["minimum"], 1);
-        assert_eq!(known["quantization_scheme"]["default"], "per_tensor_histogram");
-        assert_eq!(known["force_h_tiling"]["type"], json!(["integer", "null"]));
-        assert_eq!(known["ptq_scheme"]["deprecated"], true);
+    fn a_schema_has_bounds_default_and_help() {
+        let schema = |name: &str| find(name).expect("a property").json_schema();
+        assert_eq!(schema("tiling_depth")["minimum"], 1);
+        assert_eq!(schema("quantization_scheme")["default"], "per_tensor_histogram");
+        assert_eq!(schema("force_h_tiling")["type"], json!(["integer", "null"]));
+        assert_eq!(schema("resources_used")["multipleOf"], 0.125);
+        let help = schema("quantization_scheme")["description"].to_string();
+        assert!(help.contains("runs `quantize`"), "{help}");
     }
 }

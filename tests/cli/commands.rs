@@ -175,3 +175,36 @@ fn int8_stays_within_a_point_of_float_on_the_whole_sample_zoo() {
         assert!(share("float_top1") - share("int8_top1") <= 0.01, "{network}/{model}: {classes}");
     }
 }
+
+#[test]
+fn check_looks_into_the_weights() {
+    let space = Space::only("digits");
+    let codes = || -> Vec<(String, u64)> {
+        let found = json(&space.axzoo("check --format json").stdout);
+        let all = found["diagnostics"].as_array().expect("a list").iter();
+        let onnx = all.filter(|problem| problem["code"].as_str().is_some_and(|code| code.starts_with("onnx/")));
+        let text = |problem: &Value| {
+            assert_eq!((problem["network"].as_str(), problem["model"].as_str()), (Some("digits"), Some("digits")));
+            let word = |key: &str| problem[key].as_str().unwrap_or_default();
+            (format!("{} {}", word("severity"), word("code")), problem["line"].as_u64().unwrap_or_default())
+        };
+        onnx.map(text).collect()
+    };
+    assert_eq!(codes(), []);
+    let card = space.path("model_cards/digits.yaml");
+    space.edit(&card, "input_tensor_shape: [1, 1, 16, 16]", "input_tensor_shape: [1, 1, 16, 18]");
+    assert_eq!(codes(), [("error onnx/input-shape".to_owned(), 23)]);
+    space
+        .axzoo("check")
+        .expect_code(1)
+        .says("the input `image` is [1, 1, 16, 16] in the model")
+        .says("onnx/input-shape");
+    space.edit(&card, "[1, 1, 16, 18]", "[1, 16, 16, 1]");
+    assert_eq!(codes(), [("error onnx/layout".to_owned(), 23)]);
+    space.edit(&card, "[1, 16, 16, 1]", "[1, 1, 16, 16]");
+    space.edit(&card, "input_color_format: GRAY", "input_color_format: RGB");
+    assert_eq!(codes(), [("warning onnx/channels".to_owned(), 23)]);
+    space.edit(&card, "input_color_format: RGB", "input_color_format: GRAY");
+    space.write("weights/digits.onnx", "an error page");
+    assert_eq!(codes(), [("error onnx/unreadable".to_owned(), 19)]);
+}

@@ -5,6 +5,7 @@
 #![expect(clippy::panic, reason = "a test that cannot go on fails")]
 
 mod commands;
+mod config;
 mod errors;
 mod hostile;
 mod layers;

@@ -33,7 +33,15 @@ fn every_dependency_has_its_reason() {
 fn files_that_the_documents_name_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut missing = Vec::new();
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/operators.md", "docs/design/store.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/operators.md",
+        "docs/aipu.md",
+        "docs/editors.md",
+        "docs/design/store.md",
+    ] {
         for word in text(document).split('`').skip(1).step_by(2) {
             let is_path = ["src/", "tests/", "docs/", "tools/", "benches/"].iter().any(|start| word.starts_with(start));
             if is_path && !word.contains(['*', '<', ' ']) && !root.join(word).exists() {

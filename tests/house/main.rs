@@ -4,3 +4,4 @@
 
 mod direction;
 mod documents;
+mod schema;

@@ -24,7 +24,8 @@ pub enum DataType {
     I64,
 }
 
-/// A constant tensor: a shape and as many values as the shape's product. A scalar has the empty shape.
+/// A constant tensor: a shape and as many values as the shape's product. A scalar has the empty shape. Only one made by
+/// [`Tensor::unread`] has fewer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     shape: Vec<usize>,
@@ -75,6 +76,23 @@ impl Tensor {
     pub fn from_i64(shape: Vec<usize>, values: impl Into<Arc<[i64]>>) -> Option<Self> {
         let values = values.into();
         (element_count(&shape) == Some(values.len())).then_some(Self { shape, data: Data::I64(values) })
+    }
+
+    /// A tensor whose values stayed in the file: it has its shape and no values. Only the survey of a file makes these,
+    /// and none of them gets into a graph that is compiled.
+    #[must_use]
+    pub fn unread(shape: Vec<usize>, data_type: DataType) -> Self {
+        let data = match data_type {
+            DataType::F32 => Data::F32(Vec::new().into()),
+            DataType::I64 => Data::I64(Vec::new().into()),
+        };
+        Self { shape, data }
+    }
+
+    /// Whether the values stayed in the file.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.is_empty() && !self.shape.contains(&0)
     }
 
     /// The same values under another shape; `None` when the number of elements differs.

@@ -11,8 +11,11 @@ use crate::compiler::graph::Value;
 use crate::compiler::graph::ValueId;
 use crate::compiler::graph::element_count;
 use crate::compiler::onnx::Names;
+use crate::compiler::onnx::NoExternalData;
 use crate::compiler::onnx::Refusal;
 use crate::compiler::onnx::fold;
+use crate::compiler::onnx::proto::TensorProto;
+use crate::compiler::onnx::tensors;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::Slice;
 
@@ -32,6 +35,8 @@ pub(crate) struct Builder {
     names: Names,
     node_names: Names,
     folded: usize,
+    /// Whether large constants stayed in the file.
+    pub(super) is_skimmed: bool,
 }
 
 /// Refuses a shape that no real network has, before anything is allocated for it.
@@ -47,7 +52,14 @@ impl Builder {
     /// An empty graph; `names` are those of the file, which made-up names keep away from.
     pub(super) fn new(name: String, names: BTreeSet<String>) -> Self {
         let graph = Graph { name, ..Graph::default() };
-        Self { graph, label: String::new(), names: Names::new(names), node_names: Names::default(), folded: 0 }
+        Self {
+            graph,
+            label: String::new(),
+            names: Names::new(names),
+            node_names: Names::default(),
+            folded: 0,
+            is_skimmed: false,
+        }
     }
 
     /// A name that neither the file nor anything made up so far uses.
@@ -85,6 +97,15 @@ impl Builder {
         }
     }
 
+    /// A constant that a node holds.
+    pub(super) fn tensor(&self, proto: &TensorProto) -> Result<Tensor, String> {
+        if self.is_skimmed {
+            tensors::read_skimmed(proto, &NoExternalData)
+        } else {
+            tensors::read(proto, &NoExternalData)
+        }
+    }
+
     /// Takes the bytes of a constant of `count` elements off the budget, before it is computed.
     pub(super) fn reserve(&mut self, count: usize, data_type: DataType) -> Result<(), Refusal> {
         let width = match data_type {
@@ -118,6 +139,14 @@ impl Builder {
     ) -> Result<ValueId, Refusal> {
         let count = check_size(&shape)?;
         let constants: Option<Vec<&Tensor>> = inputs.iter().map(|&id| self.constant(id)).collect();
+        if let Some(constants) = &constants
+            && constants.iter().any(|tensor| tensor.is_unread())
+            && fold::is_folded(&operator)
+        {
+            let data_type = constants.first().map_or(DataType::F32, |tensor| tensor.data_type());
+            let name = self.unused_name(&format!("{}/{}", self.label, operator.name()));
+            return Ok(self.graph.add_constant(name, Tensor::unread(shape, data_type)));
+        }
         // A reshape shares its input's elements.
         if constants.is_some() && operator != Operator::Reshape {
             let data_type = inputs.first().map_or(DataType::F32, |&id| self.graph.value(id).data_type);

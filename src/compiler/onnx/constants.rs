@@ -23,7 +23,7 @@ fn run_time(what: &str) -> Refusal {
 /// Constant: a tensor, or since opset 12 plain values.
 pub(crate) fn constant(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let tensor = if let Some(proto) = node.tensor("value")? {
-        Some(tensors::read(proto, &NoExternalData)?)
+        Some(builder.tensor(proto)?)
     } else if let Some(value) = node.any_float("value_float")? {
         Tensor::from_f32(vec![], vec![value])
     } else if let Some(value) = node.integer("value_int")? {

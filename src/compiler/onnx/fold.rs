@@ -78,6 +78,18 @@ fn strided(tensor: &Tensor, shape: &[usize], start: isize, strides: &[isize]) ->
     }
 }
 
+/// Whether [`evaluate`] computes an operator.
+pub(super) const fn is_folded(operator: &Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Reshape
+            | Operator::Transpose { .. }
+            | Operator::Slice(_)
+            | Operator::Concat { .. }
+            | Operator::Arithmetic(_)
+    )
+}
+
 /// What `operator` makes of constants; `None` where it is not computed here (it stays a node), or is undefined.
 pub(super) fn evaluate(operator: &Operator, inputs: &[&Tensor], shape: &[usize]) -> Option<Tensor> {
     let first = *inputs.first()?;

@@ -26,7 +26,7 @@ use crate::compiler::operators::Operator;
 use crate::compiler::operators::importer;
 
 /// Versions of the standard operators that are read.
-const OPSETS: std::ops::RangeInclusive<i64> = 7..=18;
+pub(super) const OPSETS: std::ops::RangeInclusive<i64> = 7..=18;
 
 /// What an import needs to know beside the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,41 +44,66 @@ fn error(message: impl Into<String>) -> StageError {
 /// depends on are left out. Every failure is an `ONNX_GRAPH_CLEANER_ERROR` that names what is wrong; unsupported
 /// operators are all named in one.
 pub fn import(bytes: &[u8], external: &dyn ExternalData, options: &ImportOptions) -> Result<Graph, StageError> {
-    let model = ModelProto::decode(bytes)
-        .map_err(|cause| error(format!("the file is not an ONNX model: {cause}")).hint("is the file whole?"))?;
-    let file = model.graph.as_ref().ok_or_else(|| error("the file has no graph in it, so it is not an ONNX model"))?;
-    if !file.sparse_initializer.is_empty() {
-        return Err(error("the file has sparse initializers, which are not supported"));
-    }
+    let model = decode(bytes)?;
     let opset = standard_opset(&model)?;
-    let given: BTreeSet<&str> = file.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
-    let inputs: Vec<&ValueInfoProto> = file.input.iter().filter(|input| !given.contains(input.name.as_str())).collect();
-    let mut all_given = given.clone();
-    for input in &inputs {
-        if !all_given.insert(&input.name) {
-            return Err(error(format!("two inputs are called `{}`", input.name)));
-        }
-    }
-    if given.len() != file.initializer.len() {
-        return Err(error("two initializers have the same name"));
-    }
-    if file.output.is_empty() {
-        return Err(error("the graph has no outputs"));
-    }
-    let order = order::needed_nodes(file, &all_given).map_err(error)?;
+    let Outline { file, inputs, order } = outline(&model)?;
     check_operators(file, &order)?;
 
-    let mut state = State {
-        builder: Builder::new(file.name.clone(), file_names(file)),
-        known: BTreeMap::new(),
-        meaningless: BTreeMap::new(),
-    };
+    let mut state = State::new(file);
     state.add_inputs(&inputs, options)?;
     state.add_initializers(file, &order, external)?;
     for &place in &order {
         state.add_node(&file.node[place], opset)?;
     }
     state.finish(file)
+}
+
+/// The file as the standard's messages.
+pub(super) fn decode(bytes: &[u8]) -> Result<ModelProto, StageError> {
+    ModelProto::decode(bytes)
+        .map_err(|cause| error(format!("the file is not an ONNX model: {cause}")).hint("is the file whole?"))
+}
+
+/// What there is to import, checked for names that cannot be.
+pub(super) struct Outline<'a> {
+    pub(super) file: &'a GraphProto,
+    /// Inputs that are not initializers.
+    pub(super) inputs: Vec<&'a ValueInfoProto>,
+    /// The nodes that outputs depend on, in topological order.
+    pub(super) order: Vec<usize>,
+}
+
+/// The graph of a file.
+pub(super) fn graph_of(model: &ModelProto) -> Result<&GraphProto, StageError> {
+    model.graph.as_ref().ok_or_else(|| error("the file has no graph in it, so it is not an ONNX model"))
+}
+
+/// Inputs that are not initializers: those that a caller has to give.
+pub(super) fn inputs_of(file: &GraphProto) -> Vec<&ValueInfoProto> {
+    let given: BTreeSet<&str> = file.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    file.input.iter().filter(|input| !given.contains(input.name.as_str())).collect()
+}
+
+pub(super) fn outline(model: &ModelProto) -> Result<Outline<'_>, StageError> {
+    let file = graph_of(model)?;
+    if !file.sparse_initializer.is_empty() {
+        return Err(error("the file has sparse initializers, which are not supported"));
+    }
+    let inputs = inputs_of(file);
+    let mut given: BTreeSet<&str> = file.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    if given.len() != file.initializer.len() {
+        return Err(error("two initializers have the same name"));
+    }
+    for input in &inputs {
+        if !given.insert(&input.name) {
+            return Err(error(format!("two inputs are called `{}`", input.name)));
+        }
+    }
+    if file.output.is_empty() {
+        return Err(error("the graph has no outputs"));
+    }
+    let order = order::needed_nodes(file, &given).map_err(error)?;
+    Ok(Outline { file, inputs, order })
 }
 
 /// Every name of the file, so that none is made up twice.
@@ -88,13 +113,17 @@ fn file_names(file: &GraphProto) -> BTreeSet<String> {
     nodes.chain(values).chain(file.initializer.iter().map(|tensor| &tensor.name)).cloned().collect()
 }
 
-fn is_standard(domain: &str) -> bool {
+pub(super) fn is_standard(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
-fn standard_opset(model: &ModelProto) -> Result<i64, StageError> {
-    let mut versions = model.opset_import.iter().filter(|set| is_standard(&set.domain)).map(|set| set.version);
-    let version = versions.next().ok_or_else(|| error("the file does not say which opset its operators are of"))?;
+/// The version of the standard operators that a file says it uses.
+pub(super) fn stated_opset(model: &ModelProto) -> Option<i64> {
+    model.opset_import.iter().find(|set| is_standard(&set.domain)).map(|set| set.version)
+}
+
+pub(super) fn standard_opset(model: &ModelProto) -> Result<i64, StageError> {
+    let version = stated_opset(model).ok_or_else(|| error("the file does not say which opset its operators are of"))?;
     if OPSETS.contains(&version) {
         Ok(version)
     } else {
@@ -131,16 +160,24 @@ fn check_operators(file: &GraphProto, order: &[usize]) -> Result<(), StageError>
         .hint("export the model without them, or cut it before them"))
 }
 
-struct State {
-    builder: Builder,
+pub(super) struct State {
+    pub(super) builder: Builder,
     /// What each name of the file stands for.
-    known: BTreeMap<String, ValueId>,
+    pub(super) known: BTreeMap<String, ValueId>,
     /// Optional outputs without a meaning here, with their node's label.
     meaningless: BTreeMap<String, String>,
 }
 
 impl State {
-    fn add_inputs(&mut self, inputs: &[&ValueInfoProto], options: &ImportOptions) -> Result<(), StageError> {
+    pub(super) fn new(file: &GraphProto) -> Self {
+        Self {
+            builder: Builder::new(file.name.clone(), file_names(file)),
+            known: BTreeMap::new(),
+            meaningless: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn add_inputs(&mut self, inputs: &[&ValueInfoProto], options: &ImportOptions) -> Result<(), StageError> {
         if options.input_shapes.len() > inputs.len() {
             let (given, found) = (options.input_shapes.len(), inputs.len());
             return Err(error(format!("{given} input shapes are given; the model has {found} inputs")));
@@ -157,7 +194,7 @@ impl State {
     }
 
     /// Reads the initializers that needed nodes or outputs name.
-    fn add_initializers(
+    pub(super) fn add_initializers(
         &mut self,
         file: &GraphProto,
         order: &[usize],
@@ -166,7 +203,8 @@ impl State {
         let mut used: BTreeSet<&str> = file.output.iter().map(|output| output.name.as_str()).collect();
         used.extend(order.iter().flat_map(|&place| file.node[place].input.iter().map(String::as_str)));
         for proto in file.initializer.iter().filter(|proto| used.contains(proto.name.as_str())) {
-            let tensor = tensors::read(proto, external)
+            let read = if self.builder.is_skimmed { tensors::read_skimmed } else { tensors::read };
+            let tensor = read(proto, external)
                 .map_err(|cause| error(format!("the initializer `{}` cannot be read: {cause}", proto.name)))?;
             let id = self.builder.graph.add_constant(proto.name.clone(), tensor);
             self.known.insert(proto.name.clone(), id);
@@ -174,7 +212,8 @@ impl State {
         Ok(())
     }
 
-    fn add_node(&mut self, proto: &NodeProto, opset: i64) -> Result<(), StageError> {
+    /// Reads one node. Where that fails nothing is known of its outputs.
+    pub(super) fn add_node(&mut self, proto: &NodeProto, opset: i64) -> Result<(), StageError> {
         let label = order::label(proto);
         let refused = |message: String| error(format!("`{}`: {message}", proto.op_type)).node(label.clone());
         let mut inputs = Vec::with_capacity(proto.input.len());
@@ -216,7 +255,7 @@ impl State {
     }
 
     /// Names the outputs, in order.
-    fn finish(mut self, file: &GraphProto) -> Result<Graph, StageError> {
+    pub(super) fn finish(mut self, file: &GraphProto) -> Result<Graph, StageError> {
         for output in &file.output {
             let name = &output.name;
             let Some(&id) = self.known.get(name) else {
@@ -263,10 +302,7 @@ fn input_shape(input: &ValueInfoProto, given: Option<&[usize]>) -> Result<Vec<us
             .hint("export the model with a float input and leave the conversion to the preprocessing"));
     }
     let hint = "give the shape: `--input-shape` on the command line, `input_tensor_shape` in a card";
-    let declared: Option<Vec<Option<usize>>> = tensor.shape.as_ref().map(|shape| {
-        let positive = |value: i64| usize::try_from(value).ok().filter(|&value| value > 0);
-        shape.dim.iter().map(|dimension| dimension.dim_value.and_then(positive)).collect()
-    });
+    let declared = declared_shape(input);
     let text = declared.as_ref().map_or_else(|| "unknown".to_owned(), |shape| describe(shape));
     let shape: Vec<usize> = match (given, &declared) {
         (Some(given), Some(declared)) => {
@@ -296,7 +332,16 @@ fn input_shape(input: &ValueInfoProto, given: Option<&[usize]>) -> Result<Vec<us
     Ok(shape)
 }
 
-fn describe(shape: &[Option<usize>]) -> String {
+/// The dimensions of an input, `None` for an open one; `None` where the file does not give its rank.
+pub(super) fn declared_shape(input: &ValueInfoProto) -> Option<Vec<Option<usize>>> {
+    let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref())?;
+    let positive = |value: i64| usize::try_from(value).ok().filter(|&value| value > 0);
+    tensor.shape.as_ref().map(|shape| shape.dim.iter().map(|axis| axis.dim_value.and_then(positive)).collect())
+}
+
+/// A shape for messages, `?` where a dimension is open.
+#[must_use]
+pub fn describe(shape: &[Option<usize>]) -> String {
     let texts: Vec<String> =
         shape.iter().map(|dimension| dimension.map_or_else(|| "?".to_owned(), |size| size.to_string())).collect();
     format!("[{}]", texts.join(", "))

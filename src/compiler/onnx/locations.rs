@@ -12,7 +12,11 @@ const EXTERNAL: i32 = 1;
 /// The `location` of every initializer that lies in another file, sorted; nothing for bytes that are not ONNX.
 #[must_use]
 pub fn external_locations(bytes: &[u8]) -> BTreeSet<String> {
-    let Ok(model) = ModelProto::decode(bytes) else { return BTreeSet::new() };
+    ModelProto::decode(bytes).map_or_else(|_| BTreeSet::new(), |model| of_model(&model))
+}
+
+/// [`external_locations`] of a decoded file.
+pub(super) fn of_model(model: &ModelProto) -> BTreeSet<String> {
     let initializers = model.graph.iter().flat_map(|graph| &graph.initializer);
     let external = initializers.filter(|tensor| tensor.data_location == EXTERNAL);
     let entries = external.flat_map(|tensor| &tensor.external_data).filter(|entry| entry.key == "location");

@@ -98,7 +98,7 @@ pub(crate) struct Case(
 );
 
 /// The numbers of `[1,2]`, or of a scalar, with the shape.
-fn numbers<T: std::str::FromStr>(text: &str) -> (Vec<usize>, Vec<T>) {
+pub(crate) fn numbers<T: std::str::FromStr>(text: &str) -> (Vec<usize>, Vec<T>) {
     let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{text:?} is not a number"));
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some("") => (vec![0], vec![]),
@@ -110,7 +110,8 @@ fn numbers<T: std::str::FromStr>(text: &str) -> (Vec<usize>, Vec<T>) {
     }
 }
 
-fn attribute(text: &str) -> AttributeProto {
+/// An attribute of a case, `name=value`.
+pub(crate) fn attribute(text: &str) -> AttributeProto {
     let (name, value) = text.split_once('=').expect("an attribute has a value");
     let is_number = value.starts_with(|c: char| c == '[' || c == '-' || c.is_ascii_digit());
     match (is_number, value.starts_with('['), value.contains('.')) {

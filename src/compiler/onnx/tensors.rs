@@ -1,10 +1,40 @@
 //! Constants of a file: `TensorProto` to [`Tensor`].
 
+use crate::compiler::graph::DataType;
 use crate::compiler::graph::Tensor;
+use crate::compiler::graph::element_count;
 use crate::compiler::onnx::ExternalData;
 use crate::compiler::onnx::builder::check_size;
 use crate::compiler::onnx::proto::TensorProto;
 use crate::compiler::onnx::proto::data_type;
+
+/// `data_location` of a tensor whose values were left in the file ([`super::skim`]). The standard knows 0 and 1.
+pub(super) const UNREAD: i32 = 2;
+
+/// [`read`], or only shape and type of a tensor that a skimmed file does not hold.
+pub(super) fn read_skimmed(proto: &TensorProto, external: &dyn ExternalData) -> Result<Tensor, String> {
+    let is_float =
+        matches!(proto.data_type, data_type::FLOAT | data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16);
+    // Weights in another file are as large as any; integers there could be a shape.
+    if proto.data_location != UNREAD && (proto.data_location != 1 || !is_float) {
+        return read(proto, external);
+    }
+    let (shape, _) = extent(proto)?;
+    if shape.contains(&0) {
+        return read(&TensorProto { data_location: 0, ..proto.clone() }, external);
+    }
+    Ok(Tensor::unread(shape, if is_float { DataType::F32 } else { DataType::I64 }))
+}
+
+/// The shape of a tensor and the bytes that an element takes.
+fn extent(proto: &TensorProto) -> Result<(Vec<usize>, usize), String> {
+    let shape: Option<Vec<usize>> = proto.dims.iter().map(|&dimension| usize::try_from(dimension).ok()).collect();
+    let shape = shape.ok_or_else(|| format!("its dimensions {:?} are negative", proto.dims))?;
+    check_size(&shape).map_err(|refusal| refusal.message)?;
+    let width = width(proto.data_type)
+        .ok_or_else(|| format!("its type is {}, which is not supported", data_type::name(proto.data_type)))?;
+    Ok((shape, width))
+}
 
 /// Where the values of a tensor are.
 enum Source<'a> {
@@ -15,11 +45,8 @@ enum Source<'a> {
 /// The tensor's values: floats of any width as 32-bit floats, integers and booleans widened. An error says what does
 /// not fit; nothing is allocated for elements that the file does not have.
 pub(super) fn read(proto: &TensorProto, external: &dyn ExternalData) -> Result<Tensor, String> {
-    let shape: Option<Vec<usize>> = proto.dims.iter().map(|&dimension| usize::try_from(dimension).ok()).collect();
-    let shape = shape.ok_or_else(|| format!("its dimensions {:?} are negative", proto.dims))?;
-    let count = check_size(&shape).map_err(|refusal| refusal.message)?;
-    let width = width(proto.data_type)
-        .ok_or_else(|| format!("its type is {}, which is not supported", data_type::name(proto.data_type)))?;
+    let (shape, width) = extent(proto)?;
+    let count = element_count(&shape).unwrap_or(usize::MAX);
     let source = source(proto, count, width, external)?;
     let values = match source {
         Source::Bytes(bytes) => from_bytes(proto.data_type, &bytes, count, width)?,

@@ -208,6 +208,6 @@ fn examples_and_cases_of_the_vendor_hold() {
 fn the_configs_of_the_sdk_can_be_listed() {
     let of_sdk = format!("{MODELS}/yolo11n.toml");
     let zoo = Zoo::new(Device::default(), &[(&of_sdk, OF_SDK)]);
-    let names: Vec<String> = zoo.resolver.list_configs().into_iter().map(|config| config.name).collect();
+    let names: Vec<String> = zoo.resolver.search.list_configs(None).into_iter().map(|config| config.name).collect();
     assert_eq!(names, ["yolo11n.toml"]);
 }

@@ -276,6 +276,43 @@ fn the_toml_holds_what_differs_and_what_was_kept() {
 }
 
 #[test]
+fn a_build_has_what_it_was_packed_with() {
+    use crate::diag::Source;
+    use crate::properties::Value;
+    let zoo = Zoo::new(Device::default(), &[]);
+    let card = "compilation_config:\n  tiling_depth: 6\n  output_dir: /somewhere/else\n  new_thing: a\n  empty: null\n  \
+                softmax_neutral_value: 1.0e-7\n  backend_config:\n    subdevices: [0, 1]\n    nested: {a: {b: 0.5}}\n";
+    let config = zoo.resolve(card, &[]).config;
+    let values: serde_json::Map<String, serde_json::Value> =
+        config.packaged().map(|(name, value)| (name.to_owned(), Value::to_json(value))).collect();
+    let values = serde_json::to_string_pretty(&values).expect("serialized");
+    let line = values.lines().position(|line| line.contains("\"tiling_depth\"")).expect("there") + 1;
+    let (values, kept) = (Source::new("build/values.json", values), Source::new("build/kept.toml", config.to_toml()));
+    let built = Config::of_build(&values, &kept).expect("what a build writes");
+    assert_eq!(render_diff(&diff(&built, &config.as_packaged())), "  the effective configurations are equal\n");
+    assert_eq!(
+        built.get("tiling_depth").expect("there").origin.to_string(),
+        format!("build build/values.json:{line}:19")
+    );
+    let changed = zoo.resolve("compilation_config:\n  tiling_depth: 5\n", &[]).config.as_packaged();
+    let names: Vec<String> = diff(&built, &changed).into_iter().map(|difference| difference.name).collect();
+    assert_eq!(
+        names,
+        [
+            "tiling_depth",
+            "softmax_neutral_value",
+            "backend_config.nested.a.b",
+            "backend_config.subdevices",
+            "new_thing"
+        ]
+    );
+    for (text, kept) in [("[]", ""), ("{\"tiling_depth\": {\"a\": 1}}", ""), ("{", ""), ("{}", "a = ")] {
+        let problem = Config::of_build(&Source::new("a.json", text), &Source::new("b.toml", kept));
+        assert_eq!(problem.map_err(|problem| problem.code), Err("config/build-record"), "{text} {kept}");
+    }
+}
+
+#[test]
 fn show_and_diff_say_where_values_come_from() {
     let zoo = Zoo::new(Device::default(), &[("configs/a.toml", "tiling_depth = 2\n")]);
     let card = "compiler_config_file: a.toml\ncompilation_config:\n  tiling_depth: 6\n  new_thing: 1\n";
@@ -314,9 +351,15 @@ fn show_and_diff_say_where_values_come_from() {
     let differences = diff(&Config::default(), &config);
     assert_eq!(
         render_diff(&differences),
-        "tiling_depth: 1 → 6 (default → inline card.yaml:3:17)\n\
-         use_sysdma: false → true (default → set (--set use_sysdma=true))\n\
-         new_thing: nothing → 1 (not said → inline card.yaml:4:14)\n"
+        "\x20 tiling_depth\n\
+         \x20   - 1  default\n\
+         \x20   + 6  inline card.yaml:3:17\n\
+         \x20 use_sysdma\n\
+         \x20   - false  default\n\
+         \x20   + true   set (--set use_sysdma=true)\n\
+         \x20 new_thing\n\
+         \x20   - nothing\n\
+         \x20   + 1        inline card.yaml:4:14\n"
     );
-    assert_eq!(render_diff(&diff(&config, &config)), "the effective configurations are equal\n");
+    assert_eq!(render_diff(&diff(&config, &config)), "  the effective configurations are equal\n");
 }

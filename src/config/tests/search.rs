@@ -1,6 +1,7 @@
 //! Where a name in `compiler_config_file` leads.
 
 use super::super::Device;
+use super::super::ListedConfig;
 use super::super::resolver::Resolver;
 use super::Zoo;
 use super::lines;
@@ -95,10 +96,24 @@ fn a_folder_a_foreign_encoding_and_an_empty_name_are_errors() {
 fn listed_configs_say_which_ones_are_hidden() {
     let sdk = format!("sdk/{MODELS}/a.toml");
     let zoo = Zoo::new(Device::default(), &[("configs/a.toml", ""), ("configs/note.txt", ""), (sdk.as_str(), "")]);
-    let listed = zoo.resolver.list_configs();
-    let shown: Vec<(&str, bool, Option<&str>)> =
-        listed.iter().map(|config| (config.display.as_str(), config.from_sdk, config.hidden_by.as_deref())).collect();
-    assert_eq!(shown, [("configs/a.toml", false, None), (sdk.as_str(), true, Some("configs/a.toml"))]);
+    let listed = zoo.resolver.search.list_configs(None);
+    let shown = |listed: &[ListedConfig]| -> Vec<(String, &str, Option<String>)> {
+        listed.iter().map(|it| (it.display.clone(), it.source.word(), it.hidden_by.clone())).collect()
+    };
+    let winner = || Some("configs/a.toml".to_owned());
+    assert_eq!(shown(&listed), [("configs/a.toml".to_owned(), "zoo", None), (sdk.clone(), "sdk", winner())]);
+    fs::write_atomic(&zoo.folder.path().join("cards/a.toml"), b"").expect("written");
+    let folder = zoo.folder.path().join("cards");
+    let winner = || Some("cards/a.toml".to_owned());
+    assert_eq!(
+        shown(&zoo.resolver.search.list_configs(Some(&folder))),
+        [
+            ("cards/a.toml".to_owned(), "card", None),
+            ("configs/a.toml".to_owned(), "zoo", winner()),
+            (sdk.clone(), "sdk", winner())
+        ]
+    );
+    assert_eq!(zoo.resolver.search.places(Some(&folder)), ["cards", "configs", "sdk/axelera/compiler/config/models"],);
 }
 
 #[test]

@@ -2,32 +2,34 @@
 
 use std::path::Path;
 
-use super::args::{ConfigShowArgs, Format};
-use super::failure::Failure;
-use super::output::Output;
-use super::settings::Flags;
-use super::zoo::Zoo;
+use super::super::args::{ConfigShowArgs, Format};
+use super::super::failure::Failure;
+use super::super::output::Output;
+use super::super::settings::Flags;
+use super::super::zoo::Zoo;
+use super::nothing_compiled;
+use super::problems_of;
 use crate::config;
-use crate::diag::Diagnostic;
 use crate::diag::Severity;
 
 /// Shows the configuration of every model that the target names.
-pub(super) fn show(arguments: &ConfigShowArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
-    let zoo = Zoo::load(&arguments.zoo, Flags::new(), directory)?;
-    let networks = zoo.networks(std::slice::from_ref(&arguments.target), &arguments.config)?;
+pub(crate) fn show(arguments: &ConfigShowArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
     let targets = std::slice::from_ref(&arguments.target);
+    let zoo = Zoo::load_named(&arguments.zoo, Flags::new(), directory, targets)?;
+    let networks = zoo.networks(targets, &arguments.config)?;
     let mut failed = !zoo.broken(targets).is_empty();
     output.diagnostics(&zoo.card_problems(&networks, targets));
     let mut shown = Vec::new();
     for network in &networks {
-        // What the budget says is for `cascade` and `check`.
-        let problems: Vec<Diagnostic> =
-            network.problems.iter().filter(|problem| problem.code.starts_with("config/")).cloned().collect();
+        let problems = problems_of(network);
         output.diagnostics(&problems);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             // Values that could not be read would be shown as defaults.
             failed = true;
             continue;
+        }
+        if let Some(note) = nothing_compiled(network) {
+            output.note(&note);
         }
         shown.extend(network.wanted().map(|resolved| match arguments.format {
             Format::Human => {

@@ -1,0 +1,138 @@
+//! The operators: what the embedded compiler refuses, what the AIPU refuses, and what the host would have to do.
+
+use std::collections::BTreeMap;
+
+use super::input::count;
+use crate::compiler::StageError;
+use crate::compiler::aipu;
+use crate::compiler::aipu::Fault;
+use crate::compiler::aipu::Place;
+use crate::compiler::aipu::Placement;
+use crate::compiler::onnx::Survey;
+use crate::compiler::onnx::SurveyedNode;
+use crate::diag::Diagnostic;
+
+/// What the embedded compiler says of the file as a whole.
+pub(super) fn refused(error: &StageError) -> Diagnostic {
+    let message = format!("the embedded compiler refuses the model: {error}");
+    Diagnostic::error("onnx/not-supported", message).maybe_hint(error.hint.as_ref())
+}
+
+/// Nodes of one operator with one problem.
+struct Group<'a> {
+    first: &'a SurveyedNode<'a>,
+    /// What the first of them has.
+    found: &'a str,
+    nodes: usize,
+}
+
+impl Group<'_> {
+    /// "`Add` (node `x`)" or "`Add` (12 nodes, the first is `x`)".
+    fn named(&self) -> String {
+        let (operator, label) = (&self.first.operator, &self.first.label);
+        match self.nodes {
+            1 => format!("`{operator}` (node `{label}`)"),
+            nodes => format!("`{operator}` ({nodes} nodes, the first is `{label}`)"),
+        }
+    }
+}
+
+/// Groups by a key, in the order of their first nodes.
+fn grouped<'a, K: Ord>(nodes: impl Iterator<Item = (K, &'a SurveyedNode<'a>, &'a str)>) -> Vec<(K, Group<'a>)> {
+    let mut groups: BTreeMap<(&str, K), (usize, Group<'a>)> = BTreeMap::new();
+    for (place, (key, node, found)) in nodes.enumerate() {
+        let group = groups.entry((&node.operator, key)).or_insert((place, Group { first: node, found, nodes: 0 }));
+        group.1.nodes += 1;
+    }
+    let mut groups: Vec<_> = groups.into_iter().map(|((_, key), group)| (group.0, key, group.1)).collect();
+    groups.sort_by_key(|(place, ..)| *place);
+    groups.into_iter().map(|(_, key, group)| (key, group)).collect()
+}
+
+/// What is to be said of the operators of a model.
+pub(super) fn check(survey: &Survey<'_>, run_graph_cleaner: bool, problems: &mut Vec<Diagnostic>) {
+    let refused_nodes = survey.nodes.iter().filter_map(|node| Some((node, node.refusal.as_deref()?)));
+    for (_, group) in grouped(refused_nodes.map(|(node, found)| (found, node, found))) {
+        let message = format!("the embedded compiler refuses {}: {}", group.named(), group.found);
+        let hint = "export the model without it, or cut the model before it";
+        problems.push(Diagnostic::error("onnx/not-supported", message).hint(hint));
+    }
+    if let Some(error) = &survey.problem {
+        problems.push(refused(error));
+    }
+    let placement = aipu::place(survey, run_graph_cleaner);
+    if placement.has_core {
+        middle(survey, &placement, run_graph_cleaner, problems);
+        host(survey, &placement, problems);
+    } else {
+        no_core(survey, &placement, problems);
+    }
+}
+
+/// Nodes with a fault at one of some places; those that the embedded compiler refuses have been named.
+fn faults<'a>(
+    survey: &'a Survey<'a>,
+    placement: &'a Placement,
+    wanted: impl Fn(&SurveyedNode<'_>, Place) -> bool,
+) -> Vec<(Option<&'a str>, Group<'a>)> {
+    let nodes = placement.nodes.iter().filter_map(|(node, place, fault)| {
+        let (node, Fault { expected, found }) = (survey.nodes.get(*node)?, fault.as_ref()?);
+        (node.refusal.is_none() && wanted(node, *place)).then_some((expected.as_deref(), node, found.as_str()))
+    });
+    grouped(nodes)
+}
+
+/// What the AIPU does not take and what cannot be left to the host.
+fn middle(survey: &Survey<'_>, placement: &Placement, run_graph_cleaner: bool, problems: &mut Vec<Diagnostic>) {
+    for (expected, group) in faults(survey, placement, |_, place| place == Place::Refused) {
+        let expected = expected.map(|expected| format!("; expected {expected}")).unwrap_or_default();
+        let place = if run_graph_cleaner { " in the middle of the network" } else { "" };
+        let message = format!("the AIPU refuses {}{place}: {}{expected}", group.named(), group.found);
+        let hint = if run_graph_cleaner {
+            "the embedded compiler runs it, so the model builds; a device would not take it"
+        } else {
+            "`run_graph_cleaner: false` leaves nothing to the host; a device would not take it"
+        };
+        problems.push(Diagnostic::warning("onnx/operator", message).hint(hint));
+    }
+}
+
+/// What the host would do before and after the core.
+fn host(survey: &Survey<'_>, placement: &Placement, problems: &mut Vec<Diagnostic>) {
+    let sides = [(Place::Preamble, "onnx/host-before", "before"), (Place::Postamble, "onnx/host-after", "after")];
+    for (wanted, code, word) in sides {
+        let here = placement.nodes.iter().filter(|(_, place, _)| *place == wanted);
+        let nodes = here.filter_map(|(node, ..)| survey.nodes.get(*node));
+        let groups = grouped(nodes.map(|node| ((), node, "")));
+        let Some(((), first)) = groups.first() else { continue };
+        let total: usize = groups.iter().map(|((), group)| group.nodes).sum();
+        let operators: Vec<String> =
+            groups.iter().map(|((), group)| format!("{} `{}`", group.nodes, group.first.operator)).collect();
+        let message = format!(
+            "the host runs {} {word} the AIPU, from `{}` on: {}",
+            count(total, "operator"),
+            first.first.label,
+            operators.join(", ")
+        );
+        problems.push(Diagnostic::note(code, message));
+    }
+}
+
+/// A model of which the AIPU takes no layer.
+fn no_core(survey: &Survey<'_>, placement: &Placement, problems: &mut Vec<Diagnostic>) {
+    let is_layer = |operator: &str| matches!(operator, "Conv" | "ConvTranspose" | "Gemm" | "MatMul");
+    let groups = faults(survey, placement, |node, _| is_layer(&node.operator));
+    if groups.is_empty() {
+        return;
+    }
+    let all: Vec<String> = groups
+        .iter()
+        .map(|(expected, group)| {
+            let takes = expected.map(|expected| format!(", expected {expected}")).unwrap_or_default();
+            format!("{}: {}{takes}", group.named(), group.found)
+        })
+        .collect();
+    let message = format!("the AIPU takes no layer of this model: {}", all.join("; "));
+    let hint = "the embedded compiler runs it, so the model builds; on a device the host would run all of it";
+    problems.push(Diagnostic::warning("onnx/no-core", message).hint(hint));
+}

@@ -4,7 +4,7 @@
 //! through [`super::fs`], which tells this file every path that it is asked about, so nothing can be forgotten.
 //! Watching is a matter of the thread that does the work: work that hands parts of itself to other threads cannot be
 //! watched. Without a watcher nothing is kept, and looking costs nothing.
-#![expect(clippy::disallowed_methods, reason = "the state of a path is taken before `fs` opens it")]
+#![expect(clippy::disallowed_methods, reason = "states of paths are compared with the time of looking, before `fs` opens them")]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -52,6 +53,13 @@ pub struct Looked {
     pub paths: BTreeMap<PathBuf, Option<Fingerprint>>,
     /// Names of variables of the environment.
     pub variables: BTreeSet<String>,
+}
+
+/// Now, in nanoseconds since 1970: what [`Fingerprint::is_settled`] compares with.
+#[must_use]
+pub fn moment() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 thread_local! {

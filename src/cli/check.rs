@@ -4,18 +4,56 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::args::{CheckArgs, Format};
+use super::args::{CheckArgs, CheckFormat};
 use super::failure::Failure;
 use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::check::check_card;
+use crate::diag;
+use crate::diag::Diagnostic;
 use crate::diag::Severity;
-use crate::diag::count;
-use crate::diag::to_json;
+use crate::diag::catalogue;
 
-/// Checks what the targets name; errors make it fail.
+/// What was checked, and everything that is wrong with it.
+#[derive(Default)]
+struct Checked {
+    networks: usize,
+    models: usize,
+    problems: Vec<Diagnostic>,
+    /// The zoo's folder within a checkout of GitHub's, with a `/` at its end, or nothing.
+    folder: String,
+}
+
+/// Checks what the targets name, or explains one code; errors make it fail.
 pub(super) fn check(arguments: &CheckArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    if let Some(code) = &arguments.explain {
+        let entry = catalogue::look_up(code).map_err(|unknown| {
+            let problem = Diagnostic::error("usage/unknown-code", unknown.to_string());
+            Failure::Usage(vec![problem.hint(unknown.hint)])
+        })?;
+        output.data(&catalogue::explain(entry));
+        return Ok(());
+    }
+    match found(arguments, directory) {
+        Ok(checked) => {
+            report(&checked, arguments.format, output);
+            let failed = checked.problems.iter().any(|problem| problem.severity == Severity::Error);
+            if failed { Err(Failure::Reported) } else { Ok(()) }
+        }
+        // Who reads a format for programs reads it although the settings are wrong; people read why below it.
+        Err(Failure::Usage(problems)) => {
+            if arguments.format != CheckFormat::Human {
+                let problems = problems.clone();
+                report(&Checked { problems, ..Checked::default() }, arguments.format, output);
+            }
+            Err(Failure::Usage(problems))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn found(arguments: &CheckArgs, directory: Option<&Path>) -> Result<Checked, Failure> {
     let zoo = Zoo::load(&arguments.zoo, Flags::new(), directory)?;
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
     let mut problems = zoo.card_problems(&networks, &arguments.targets);
@@ -23,28 +61,45 @@ pub(super) fn check(arguments: &CheckArgs, output: Output, directory: Option<&Pa
         problems.extend(zoo.graded(check_card(network.card, network.only)));
         problems.extend(network.problems.iter().cloned());
     }
-    problems.sort_by_key(|problem| {
-        let offset = problem.place.as_ref().map_or(0, |place| place.span.start);
-        (problem.file_name().map(ToOwned::to_owned), offset)
-    });
-    let models: usize = networks.iter().map(|network| network.models.len()).sum();
-    let (errors, warnings, notes) = count(&problems);
-    match arguments.format {
-        Format::Json => {
-            let all: Vec<_> = problems.iter().map(to_json).collect();
-            let summary = json!({
-                "errors": errors, "warnings": warnings, "notes": notes,
-                "networks": networks.len(), "models": models,
-            });
-            output.data(&format!("{:#}\n", json!({ "diagnostics": all, "summary": summary })));
+    diag::sort(&mut problems);
+    let models = networks.iter().map(|network| network.models.len()).sum();
+    Ok(Checked { networks: networks.len(), models, problems, folder: zoo.folder_in_checkout() })
+}
+
+fn report(checked: &Checked, format: CheckFormat, output: Output) {
+    let distinct = diag::distinct(&checked.problems);
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let summary = format!(
+        "checked {} with {}: {}\n",
+        count(checked.networks, "network"),
+        count(checked.models, "model"),
+        diag::tally(&distinct)
+    );
+    match format {
+        CheckFormat::Human => {
+            output.diagnostics(&distinct);
+            output.data(&summary);
         }
-        Format::Human => {
-            output.diagnostics(&problems);
-            output.data(&format!(
-                "checked {} networks with {models} models: {errors} errors, {warnings} warnings, {notes} notes\n",
-                networks.len()
-            ));
+        CheckFormat::Json => output.data(&format!("{:#}\n", json_of(checked))),
+        CheckFormat::Sarif => {
+            output.data(&format!("{:#}\n", diag::to_sarif(&distinct, &checked.folder)));
+            output.note(&summary);
+        }
+        CheckFormat::Github => {
+            let lines: Vec<String> = distinct.iter().map(|problem| diag::to_github(problem, &checked.folder)).collect();
+            output.data(&lines.concat());
+            output.note(&summary);
         }
     }
-    if problems.iter().any(|problem| problem.severity == Severity::Error) { Err(Failure::Reported) } else { Ok(()) }
+}
+
+fn json_of(checked: &Checked) -> serde_json::Value {
+    let (errors, warnings, notes) = diag::count(&checked.problems);
+    json!({
+        "diagnostics": checked.problems.iter().map(diag::to_json).collect::<Vec<_>>(),
+        "summary": {
+            "errors": errors, "warnings": warnings, "notes": notes,
+            "networks": checked.networks, "models": checked.models,
+        },
+    })
 }

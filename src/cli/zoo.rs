@@ -34,6 +34,8 @@ use crate::config::SearchPath;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Severity;
+use crate::diag::Source;
+use crate::diag::Span;
 use crate::properties::QuantizationScheme;
 
 /// Settings and cards.
@@ -44,6 +46,8 @@ pub(super) struct Zoo {
     resolver: Resolver,
     /// Where the user stands: paths of cards as targets are relative to it.
     standing: PathBuf,
+    /// The checkout that a workflow of GitHub works in (`GITHUB_WORKSPACE`).
+    checkout: Option<PathBuf>,
 }
 
 /// One model with its configuration.
@@ -68,14 +72,14 @@ impl Zoo {
     /// Finds the root, layers the settings, reads the cards.
     pub(super) fn load(flags: &ZooFlags, mut more: Flags, directory: Option<&Path>) -> Result<Self, Failure> {
         let standing = std::env::current_dir()
-            .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
+            .map_err(|error| folder_failure(format!("the current folder cannot be read: {error}")))?;
         let root = match directory {
             Some(folder) => {
                 let root = standing.join(folder);
                 if !fs::is_folder(&root) {
-                    return Err(Failure::usage(format!("`-C {}`: there is no such folder", folder.display())));
+                    return Err(folder_failure(format!("`-C {}`: there is no such folder", folder.display())));
                 }
-                fs::canonical(&root).map_err(|error| Failure::usage(error.to_string()))?
+                fs::canonical(&root).map_err(|error| folder_failure(error.to_string()))?
             }
             None => find_root(&standing).unwrap_or_else(|| standing.clone()),
         };
@@ -94,9 +98,10 @@ impl Zoo {
         let board = Board::from_word(&settings.device.board).unwrap_or_default();
         let cores = settings.device.cores.unwrap_or(board.cores());
         if cores == 0 || cores > board.cores() {
-            let message =
-                format!("`device.cores` is {cores}; a {} board has {} cores", settings.device.board, board.cores());
-            return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]));
+            let (name, most) = (&settings.device.board, board.cores());
+            let message = format!("`device.cores` is {cores}, but the board `{name}` has {most} cores");
+            let hint = format!("{} says so; say a number from 1 to {most}, or another board", resolved.cores_said_by);
+            return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message).hint(hint)]));
         }
         let device = Device { board, cores };
         let search = SearchPath {
@@ -116,6 +121,7 @@ impl Zoo {
         resolver.max_compiler_cores =
             variables.get("AXELERA_MAX_COMPILER_CORES").and_then(|text| text.parse().ok()).filter(|cores| *cores > 0);
         resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
+        let checkout = variables.get("GITHUB_WORKSPACE").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let mut catalog = read_catalog(&CatalogOptions {
             root: root.clone(),
             card_roots: settings.zoo.cards.iter().map(PathBuf::from).collect(),
@@ -125,7 +131,15 @@ impl Zoo {
             allow_keys: settings.zoo.allow_keys.clone(),
         });
         catalog.problems = grade(catalog.problems, settings.zoo.strict);
-        Ok(Self { resolved, catalog, device, resolver, standing })
+        Ok(Self { resolved, catalog, device, resolver, standing, checkout })
+    }
+
+    /// The root within the checkout that a service shows, with a `/` at its end; nothing when it is the checkout, or lies
+    /// in none.
+    pub(super) fn folder_in_checkout(&self) -> String {
+        let below = self.checkout.as_ref().and_then(|checkout| self.root().strip_prefix(checkout).ok());
+        let below = below.filter(|folder| !folder.as_os_str().is_empty());
+        below.map(|folder| format!("{}/", folder.display())).unwrap_or_default()
     }
 
     /// The root.
@@ -325,10 +339,20 @@ fn deep_models(card: &Card) -> usize {
     card.models.iter().filter(|model| model.kind == ModelKind::DeepLearning).count()
 }
 
+fn folder_failure(message: String) -> Failure {
+    let hint = "name an existing folder after `-C`, or go to one";
+    Failure::Usage(vec![Diagnostic::error("usage/folder", message).hint(hint)])
+}
+
 fn parse_set(set: &[String]) -> Result<Vec<(String, String)>, Failure> {
     let parse = |text: &String| match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
-        _ => Err(Failure::usage(format!("`--set {text}`: expected KEY=VALUE, such as `resources_used=0.25`"))),
+        _ => {
+            let source = Source::typed("--set", text.as_str());
+            let problem = Diagnostic::error("usage/set", format!("expected KEY=VALUE, found `{text}`"));
+            let problem = problem.at(&source, Span::new(0, text.len()));
+            Err(Failure::Usage(vec![problem.hint("write for example `--set resources_used=0.25`")]))
+        }
     };
     set.iter().map(parse).collect()
 }

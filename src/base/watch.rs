@@ -4,7 +4,10 @@
 //! through [`super::fs`], which tells this file every path that it is asked about, so nothing can be forgotten.
 //! Watching is a matter of the thread that does the work: work that hands parts of itself to other threads cannot be
 //! watched. Without a watcher nothing is kept, and looking costs nothing.
-#![expect(clippy::disallowed_methods, reason = "states of paths are compared with the time of looking, before `fs` opens them")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "states of paths are compared with the time of looking, before `fs` opens them"
+)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

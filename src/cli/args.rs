@@ -70,7 +70,7 @@ pub(super) struct ZooFlags {
 }
 
 /// Changes to configurations for this run only; cards are never edited for an experiment.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ConfigFlags {
     /// Set a compiler property for this run; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -78,6 +78,13 @@ pub(super) struct ConfigFlags {
     /// Cores for a network of one model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
     pub(super) aipu_cores: Option<u32>,
+}
+
+impl ConfigFlags {
+    /// Whether nothing was said.
+    pub(super) fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.aipu_cores.is_none()
+    }
 }
 
 /// Where results and the store are, and what a build reads besides cards.
@@ -146,14 +153,29 @@ pub(super) struct BuildArgs {
     pub(super) zoo: ZooFlags,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckFormat {
+    /// Text for people
+    Human,
+    /// JSON for scripts
+    Json,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+    /// Annotations of a GitHub workflow
+    Github,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Networks, paths of cards, globs, or `all` [default: all]
     #[arg(value_name = "TARGET")]
     pub(super) targets: Vec<String>,
-    /// Text for people, or JSON
+    /// How problems are written
     #[arg(long, value_enum, default_value = "human")]
-    pub(super) format: Format,
+    pub(super) format: CheckFormat,
+    /// Explain a diagnostic, such as `card/unknown-key`, and check nothing
+    #[arg(long, value_name = "CODE", exclusive = true)]
+    pub(super) explain: Option<String>,
     #[command(flatten)]
     pub(super) config: ConfigFlags,
     #[command(flatten)]

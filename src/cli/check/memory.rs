@@ -190,7 +190,8 @@ impl Memory {
                 }
             };
             let problems = found.problems.iter().map(Problem::of).collect();
-            kept.cards.insert(file.to_owned(), Card { name: found.name.clone(), models: found.models, looked, problems });
+            kept.cards
+                .insert(file.to_owned(), Card { name: found.name.clone(), models: found.models, looked, problems });
         }
         serde_json::to_vec(&kept).ok()
     }

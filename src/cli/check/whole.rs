@@ -28,12 +28,8 @@ const FILE: &str = "checked.json";
 pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
     let options = zoo.options();
     let (files, problems) = find_cards(options);
-    let run = Run {
-        root: zoo.root(),
-        circumstances: zoo.circumstances(),
-        variables: &options.variables,
-        began: moment(),
-    };
+    let run =
+        Run { root: zoo.root(), circumstances: zoo.circumstances(), variables: &options.variables, began: moment() };
     let kept = zoo.cache().join(FILE);
     let memory = Memory::load(&kept, &run);
     let reader = CardReader::new(options);

@@ -9,6 +9,7 @@ mod config;
 mod errors;
 mod hostile;
 mod layers;
+mod memory;
 mod mutations;
 mod rebuild;
 mod shared;

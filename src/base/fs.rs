@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Digest;
+use super::watch;
 
 /// What was being done to a path, for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +146,7 @@ fn stat_of(meta: &fs::Metadata) -> Stat {
 
 /// What `path` is, links followed; an error when it does not exist.
 pub fn inspect(path: &Path) -> Result<Kind> {
+    watch::path(path);
     let meta = at(Action::Inspect, path, fs::metadata(path))?;
     Ok(match meta.file_type() {
         kind if kind.is_file() => Kind::File(stat_of(&meta)),
@@ -165,33 +167,39 @@ pub fn stat(path: &Path) -> Option<Stat> {
 /// Whether something exists at `path` (links followed).
 #[must_use]
 pub fn exists(path: &Path) -> bool {
+    watch::path(path);
     path.exists()
 }
 
 /// Whether `path` is a folder (links followed).
 #[must_use]
 pub fn is_folder(path: &Path) -> bool {
+    watch::path(path);
     path.is_dir()
 }
 
 /// Whether `path` is a regular file (links followed).
 #[must_use]
 pub fn is_file(path: &Path) -> bool {
+    watch::path(path);
     path.is_file()
 }
 
 /// The real place of `path`, every link followed; an error when it does not exist.
 pub fn canonical(path: &Path) -> Result<PathBuf> {
+    watch::path(path);
     at(Action::Inspect, path, fs::canonicalize(path))
 }
 
 /// All bytes of a file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
+    watch::path(path);
     at(Action::Read, path, fs::read(path))
 }
 
 /// At most `limit` bytes of a file; an error when it is larger, before it is read.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    watch::path(path);
     let file = at(Action::Read, path, fs::File::open(path))?;
     // Of the file's size from the start: a zoo has many small cards, and each growth is a call of the system.
     let size = file.metadata().map_or(0, |meta| meta.len()).min(limit);
@@ -206,6 +214,7 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
 
 /// `length` bytes of a file from `offset`; an error when the file has fewer, before they are allocated.
 pub fn read_range(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>> {
+    watch::path(path);
     let mut file = at(Action::Read, path, fs::File::open(path))?;
     let size = at(Action::Inspect, path, file.metadata())?.len();
     if offset.checked_add(length).is_none_or(|end| end > size) {
@@ -220,6 +229,7 @@ pub fn read_range(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>> {
 
 /// The BLAKE3 digest of a file's bytes, read in pieces: memory does not grow with the file.
 pub fn digest(path: &Path) -> Result<Digest> {
+    watch::path(path);
     let mut file = at(Action::Read, path, fs::File::open(path))?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0_u8; 128 * 1024];
@@ -238,6 +248,7 @@ pub fn digest(path: &Path) -> Result<Digest> {
 /// The md5 of a file's bytes as 32 lower-case hexadecimal digits, read in pieces. Only for checksums that cards give;
 /// keys use [`digest`].
 pub fn md5(path: &Path) -> Result<String> {
+    watch::path(path);
     use md5::Digest as _;
     let mut file = at(Action::Read, path, fs::File::open(path))?;
     let mut hasher = md5::Md5::new();
@@ -256,6 +267,7 @@ pub fn md5(path: &Path) -> Result<String> {
 
 /// Opens a file for reading.
 pub fn open(path: &Path) -> Result<fs::File> {
+    watch::path(path);
     at(Action::Read, path, fs::File::open(path))
 }
 
@@ -413,6 +425,7 @@ pub fn remove_folder_if_empty(path: &Path) -> Result<()> {
 
 /// The entries of a folder, sorted by name: full paths.
 pub fn list(path: &Path) -> Result<Vec<PathBuf>> {
+    watch::path(path);
     let entries = at(Action::List, path, fs::read_dir(path))?;
     let mut paths = Vec::new();
     for entry in entries {
@@ -426,12 +439,16 @@ pub fn list(path: &Path) -> Result<Vec<PathBuf>> {
 /// it, which is what is returned, with `/` between the parts.
 pub fn files_below(folder: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
+    watch::path(folder);
     for entry in walkdir::WalkDir::new(folder).follow_links(false) {
         let entry = entry.map_err(|error| FsError {
             action: Action::List,
             path: error.path().unwrap_or(folder).to_owned(),
             source: error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links")),
         })?;
+        if entry.file_type().is_dir() {
+            watch::path(entry.path());
+        }
         let is_file = entry.file_type().is_file() || (entry.file_type().is_symlink() && entry.path().is_file());
         if is_file && let Ok(relative) = entry.path().strip_prefix(folder) {
             let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -450,6 +467,7 @@ pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> (Vec<PathBuf
     for entry in walkdir::WalkDir::new(folder).follow_links(true) {
         match entry {
             Ok(entry) if entry.file_type().is_file() && wanted(entry.path()) => found.push(entry.into_path()),
+            Ok(entry) if entry.file_type().is_dir() => watch::path(entry.path()),
             Ok(_) => {}
             Err(error) => errors.push(FsError {
                 action: Action::List,
@@ -489,6 +507,7 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
 /// Whether `path` itself is a symbolic link.
 #[must_use]
 pub fn is_link(path: &Path) -> bool {
+    watch::path(path);
     path.is_symlink()
 }
 

@@ -8,6 +8,7 @@ mod paths;
 mod random;
 mod share;
 mod suggest;
+mod watch;
 
 pub use cancel::{CancelToken, Cancelled};
 pub use digest::{Digest, DigestError};
@@ -16,3 +17,4 @@ pub use paths::{shown, tidy};
 pub use random::SplitMix;
 pub use share::Share;
 pub use suggest::{did_you_mean, near_miss, nearest};
+pub use watch::{Fingerprint, Looked, looked_again, looked_at_variable, moment, watched};

@@ -62,21 +62,69 @@ pub struct Catalog {
 /// Files with one of these extensions are cards.
 const EXTENSIONS: [&str; 2] = ["yaml", "yml"];
 
+/// A file that may be a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardFile {
+    /// Its path relative to the root, as users see it.
+    pub name: String,
+    /// The path to open.
+    pub path: PathBuf,
+}
+
+/// What was read from one file.
+#[derive(Debug, Default)]
+pub struct CardReading {
+    /// The card, where it can be used.
+    pub card: Option<Card>,
+    /// The card, where it cannot; neither where the file is no card.
+    pub broken: Option<BrokenCard>,
+    /// Every problem found, by place.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// Reads cards one by one, each template once however many of them name it.
+#[derive(Debug)]
+pub struct CardReader<'a> {
+    options: &'a CatalogOptions,
+    templates: Arc<Templates>,
+    variables: Arc<Variables>,
+}
+
+impl<'a> CardReader<'a> {
+    /// A reader for the cards of a zoo.
+    #[must_use]
+    pub fn new(options: &'a CatalogOptions) -> Self {
+        let templates = Arc::new(Templates::new(&options.root));
+        Self { options, templates, variables: Arc::new(options.variables.clone()) }
+    }
+
+    /// Reads one file.
+    #[must_use]
+    pub fn read(&self, file: &CardFile) -> CardReading {
+        read_one(&file.name, &file.path, self.options, &self.variables, &self.templates)
+    }
+}
+
+/// The files below the card roots that may be cards, sorted by name, and what is wrong with the roots.
+#[must_use]
+pub fn find_cards(options: &CatalogOptions) -> (Vec<CardFile>, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    let files = find(options, &mut problems);
+    (files.into_iter().map(|(name, path)| CardFile { name, path }).collect(), problems)
+}
+
 /// Reads every card below the card roots. The result does not depend on the number of threads.
 #[must_use]
 pub fn read_catalog(options: &CatalogOptions) -> Catalog {
-    let mut problems = Vec::new();
-    let files = find(options, &mut problems);
-    let templates = Arc::new(Templates::new(&options.root));
-    let variables = Arc::new(options.variables.clone());
-    let read: Vec<Outcome> =
-        files.par_iter().map(|(file, path)| read_one(file, path, options, &variables, &templates)).collect();
+    let (files, problems) = find_cards(options);
+    let reader = CardReader::new(options);
+    let read: Vec<CardReading> = files.par_iter().map(|file| reader.read(file)).collect();
     let mut catalog = Catalog { problems, ..Catalog::default() };
-    for outcome in read {
-        catalog.problems.extend(outcome.problems);
-        match outcome.card {
+    for reading in read {
+        catalog.problems.extend(reading.problems);
+        match reading.card {
             Some(card) => catalog.cards.push(card),
-            None => catalog.broken.extend(outcome.broken),
+            None => catalog.broken.extend(reading.broken),
         }
     }
     refuse_duplicate_names(&mut catalog);
@@ -86,10 +134,9 @@ pub fn read_catalog(options: &CatalogOptions) -> Catalog {
 /// Reads one card, wherever it lies; the folders of cards in `options` do not matter.
 #[must_use]
 pub fn read_card_file(path: &Path, options: &CatalogOptions) -> Catalog {
-    let templates = Arc::new(Templates::new(&options.root));
-    let variables = Arc::new(options.variables.clone());
     let options = CatalogOptions { names: None, ..options.clone() };
-    let outcome = read_one(&relative(path, &options.root), path, &options, &variables, &templates);
+    let file = CardFile { name: relative(path, &options.root), path: path.to_owned() };
+    let outcome = CardReader::new(&options).read(&file);
     Catalog {
         cards: outcome.card.into_iter().collect(),
         broken: outcome.broken.into_iter().collect(),
@@ -166,13 +213,6 @@ fn relative(path: &Path, root: &Path) -> String {
     shown(path, root)
 }
 
-#[derive(Default)]
-struct Outcome {
-    card: Option<Card>,
-    broken: Option<BrokenCard>,
-    problems: Vec<Diagnostic>,
-}
-
 /// Whether a card of this text may describe a network of this name: what stands as `name` in YAML stands in the text as it
 /// is, unless it has an escape, or is folded from several lines or has a doubled quote, which a name with a blank or a
 /// quote may have.
@@ -187,8 +227,8 @@ fn read_one(
     options: &CatalogOptions,
     variables: &Arc<Variables>,
     templates: &Arc<Templates>,
-) -> Outcome {
-    let broken = |name: Option<String>, problems| Outcome {
+) -> CardReading {
+    let broken = |name: Option<String>, problems| CardReading {
         card: None,
         broken: Some(BrokenCard { file: file.to_owned(), name }),
         problems,
@@ -200,7 +240,7 @@ fn read_one(
     if let Some(names) = &options.names
         && !names.iter().any(|name| may_be_named(&text, name))
     {
-        return Outcome::default();
+        return CardReading::default();
     }
     let source = Source::new(file, text);
     let node = match yaml::parse(&source) {
@@ -216,7 +256,7 @@ fn read_one(
         let problem = Diagnostic::warning("card/not-a-card", "this is no model card, so it is left out")
             .in_file(file)
             .hint("a card has `axelera-model-format`, `name` and `models`; leave other files out with `exclude`");
-        return Outcome { problems: vec![problem], ..Outcome::default() };
+        return CardReading { problems: vec![problem], ..CardReading::default() };
     }
     let name = node.get("name").and_then(yaml::Node::as_text).map(str::to_owned);
     let reading = Reading {
@@ -228,7 +268,7 @@ fn read_one(
         allow_keys: &options.allow_keys,
     };
     match Card::read(&source, node, reading) {
-        (Some(card), problems) => Outcome { card: Some(card), broken: None, problems },
+        (Some(card), problems) => CardReading { card: Some(card), broken: None, problems },
         (None, problems) => broken(name, problems),
     }
 }

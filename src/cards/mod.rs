@@ -31,7 +31,9 @@ pub(crate) mod tests;
 mod versions;
 
 pub use card::Card;
-pub use catalog::{BrokenCard, Catalog, CatalogOptions, read_card_file, read_catalog};
+pub use catalog::{
+    BrokenCard, CardFile, CardReader, CardReading, Catalog, CatalogOptions, find_cards, read_card_file, read_catalog,
+};
 pub use dataset::{Dataset, ImageFolder};
 pub use model::{Model, ModelKind, Ready};
 pub use paths::{PathValue, UndefinedVariable, Variables, expand};

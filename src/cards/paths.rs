@@ -5,6 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::base::fs;
+use crate::base::looked_at_variable;
 use crate::diag::Place;
 
 /// The environment as data: what `$NAME` and `~` stand for.
@@ -45,8 +46,10 @@ impl PathValue {
 /// `text` with `$NAME` and `${NAME}` replaced by their values, and a leading `~` by `HOME`. A `$` that starts no name
 /// stays.
 pub fn expand(text: &str, variables: &Variables) -> Result<String, UndefinedVariable> {
-    let value_of =
-        |name: &str| variables.get(name).map(String::as_str).ok_or_else(|| UndefinedVariable { name: name.to_owned() });
+    let value_of = |name: &str| {
+        looked_at_variable(name);
+        variables.get(name).map(String::as_str).ok_or_else(|| UndefinedVariable { name: name.to_owned() })
+    };
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     if let Some(after) = text.strip_prefix('~')
@@ -86,6 +89,7 @@ pub(super) fn weights(written: &str, place: Place, folder: &Path, model: &str, v
         Ok(path) if Path::new(written).is_relative() && !fs::is_file(path) => path,
         _ => return value,
     };
+    looked_at_variable("HOME");
     if let Some(home) = variables.get("HOME")
         && beside.starts_with(folder)
     {

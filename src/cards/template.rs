@@ -15,10 +15,13 @@ use super::file::read_source;
 use super::substitute::Substitution;
 use super::task::TASK_KEYS;
 use super::task::operator_list;
+use crate::base::Looked;
 use crate::base::did_you_mean;
 use crate::base::fs;
+use crate::base::looked_again;
 use crate::base::near_miss;
 use crate::base::shown;
+use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Source;
@@ -43,7 +46,8 @@ type TemplateResult = Result<Arc<Template>, Box<Diagnostic>>;
 #[derive(Debug, Default)]
 pub(super) struct Templates {
     root: PathBuf,
-    read: RwLock<HashMap<PathBuf, TemplateResult>>,
+    /// Each with what it was read from.
+    read: RwLock<HashMap<PathBuf, (TemplateResult, Looked)>>,
 }
 
 impl Templates {
@@ -58,21 +62,25 @@ impl Templates {
 
     fn get(&self, path: &Path) -> TemplateResult {
         if let Ok(read) = self.read.read()
-            && let Some(found) = read.get(path)
+            && let Some((found, looked)) = read.get(path)
         {
+            looked_again(looked);
             return found.clone();
         }
-        let result = read_source(path, self.shown(path)).and_then(|source| match crate::yaml::parse(&source) {
-            Ok(node) if node.is_mapping() || node.is_null() => Ok(Arc::new(Template { source, node })),
-            Ok(node) => {
-                let message = format!("a template: expected a mapping, found {}", node.describe());
-                Err(Box::new(Diagnostic::error("card/template", message).at(&source, node.span)))
-            }
-            Err(error) => Err(Box::new(error.diagnostic(&source))),
-        });
+        let read = || {
+            read_source(path, self.shown(path)).and_then(|source| match crate::yaml::parse(&source) {
+                Ok(node) if node.is_mapping() || node.is_null() => Ok(Arc::new(Template { source, node })),
+                Ok(node) => {
+                    let message = format!("a template: expected a mapping, found {}", node.describe());
+                    Err(Box::new(Diagnostic::error("card/template", message).at(&source, node.span)))
+                }
+                Err(error) => Err(Box::new(error.diagnostic(&source))),
+            })
+        };
+        let (result, looked) = watched(read);
         // A poisoned lock only means that another thread panicked; the template was read all the same.
         if let Ok(mut read) = self.read.write() {
-            read.entry(path.to_owned()).or_insert_with(|| result.clone());
+            read.entry(path.to_owned()).or_insert_with(|| (result.clone(), looked));
         }
         result
     }

@@ -82,6 +82,13 @@ pub(super) struct ConfigFlags {
     pub(super) aipu_cores: Option<u32>,
 }
 
+impl ConfigFlags {
+    /// Whether nothing was said.
+    pub(super) fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.aipu_cores.is_none()
+    }
+}
+
 /// Where results and the store are, and what a build reads besides cards.
 #[derive(Debug, Args)]
 pub(super) struct StoreFlags {
@@ -148,14 +155,29 @@ pub(super) struct BuildArgs {
     pub(super) zoo: ZooFlags,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckFormat {
+    /// Text for people
+    Human,
+    /// JSON for scripts
+    Json,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+    /// Annotations of a GitHub workflow
+    Github,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Networks, paths of cards, globs, or `all` [default: all]
     #[arg(value_name = "TARGET")]
     pub(super) targets: Vec<String>,
-    /// Text for people, or JSON
+    /// How problems are written
     #[arg(long, value_enum, default_value = "human")]
-    pub(super) format: Format,
+    pub(super) format: CheckFormat,
+    /// Explain a diagnostic, such as `card/unknown-key`, and check nothing
+    #[arg(long, value_name = "CODE", exclusive = true)]
+    pub(super) explain: Option<String>,
     #[command(flatten)]
     pub(super) config: ConfigFlags,
     #[command(flatten)]

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Zoo;
+use super::zoo::folder_failure;
 use crate::base::fs;
 use crate::cards::CatalogOptions;
 use crate::cards::Selected;
@@ -40,7 +41,10 @@ pub(super) fn convert(arguments: &ConvertArgs, output: Output, directory: Option
         return of_zoo(arguments, output, directory);
     }
     if json < arguments.targets.len() {
-        return Err(Failure::usage("JSON files and targets of a zoo are converted by separate commands".to_owned()));
+        return Err(arguments_failure(
+            "JSON files and targets of a zoo are converted by separate commands",
+            "convert the one first, then the other",
+        ));
     }
     of_json(arguments, output, directory)
 }
@@ -48,7 +52,7 @@ pub(super) fn convert(arguments: &ConvertArgs, output: Output, directory: Option
 /// A path as typed, from where the user stands.
 fn standing(directory: Option<&Path>) -> Result<PathBuf, Failure> {
     let folder = std::env::current_dir()
-        .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
+        .map_err(|error| folder_failure(format!("the current folder cannot be read: {error}")))?;
     Ok(directory.map_or_else(|| folder.clone(), |directory| folder.join(directory)))
 }
 
@@ -115,11 +119,14 @@ fn from_yaml(arguments: &ConvertArgs, output: Output, directory: Option<&Path>) 
 fn of_json(arguments: &ConvertArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
     for (flag, given) in [("--in-place", arguments.in_place), ("--share", arguments.share)] {
         if given {
-            return Err(Failure::usage(format!("`{flag}` is for cards; a JSON file names no models")));
+            return Err(arguments_failure(
+                &format!("`{flag}` is for cards; a JSON file names no models"),
+                "leave the flag out",
+            ));
         }
     }
     if arguments.output.is_some() && arguments.targets.len() > 1 {
-        return Err(Failure::usage("`-o` is for one file; name a folder with `--output-dir`".to_owned()));
+        return Err(arguments_failure("`-o` is for one file", "name a folder with `--output-dir`"));
     }
     let standing = standing(directory)?;
     let search = SearchPath { root: standing.clone(), ..SearchPath::default() };
@@ -224,4 +231,8 @@ fn report(conversion: &Conversion, asked: usize, is: &str) -> String {
         plural(files.len(), "TOML file"),
     );
     text
+}
+
+fn arguments_failure(message: &str, hint: &str) -> Failure {
+    Failure::Usage(vec![Diagnostic::error("usage/arguments", message).hint(hint)])
 }

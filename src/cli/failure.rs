@@ -18,11 +18,6 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// A usage error with a message and nothing else.
-    pub(super) fn usage(message: String) -> Self {
-        Self::Usage(vec![Diagnostic::error("usage", message)])
-    }
-
     /// The exit code.
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {

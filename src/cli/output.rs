@@ -1,12 +1,13 @@
 //! The two streams: data on standard output, everything else on standard error.
 #![expect(clippy::disallowed_methods, reason = "NO_COLOR and TERM are read here and nowhere else")]
 
-use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::diag::Colour;
 use crate::diag::Diagnostic;
+use crate::diag::Style;
+use crate::diag::distinct;
 use crate::diag::render;
 
 /// Whether data was lost: standard output could not be written, and not because its reader had read enough.
@@ -15,7 +16,7 @@ static LOST: AtomicBool = AtomicBool::new(false);
 /// Where a command writes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
-    colour: Colour,
+    style: Style,
     dumb: bool,
 }
 
@@ -24,8 +25,13 @@ impl Output {
     pub(super) fn new() -> Self {
         let refused = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        let colour = if io::stderr().is_terminal() && !refused && !dumb { Colour::Ansi } else { Colour::Never };
-        Self { colour, dumb }
+        let mut style = Style::default();
+        if io::stderr().is_terminal() {
+            style.colour = if refused || dumb { Colour::Never } else { Colour::Ansi };
+            let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|size| size.ws_col > 0);
+            style.columns = size.map_or(style.columns, |size| usize::from(size.ws_col));
+        }
+        Self { style, dumb }
     }
 
     /// Whether the terminal cannot move its cursor.
@@ -53,11 +59,8 @@ impl Output {
 
     /// Problems, each once, a blank line after each.
     pub(super) fn diagnostics(self, problems: &[Diagnostic]) {
-        let mut shown = BTreeSet::new();
-        for text in problems.iter().map(|problem| render(problem, self.colour)) {
-            if shown.insert(text.clone()) {
-                self.note(&format!("{text}\n"));
-            }
+        for problem in distinct(problems) {
+            self.note(&format!("{}\n", render(&problem, self.style)));
         }
     }
 }

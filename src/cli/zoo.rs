@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::args::{ConfigFlags, ZooFlags};
 use super::failure::Failure;
 use super::settings::{Flags, Resolved, find_root, resolve};
+use crate::base::Digest;
 use crate::base::fs;
 use crate::base::shown;
 use crate::cards::BrokenCard;
@@ -34,6 +35,8 @@ use crate::config::SearchPath;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Severity;
+use crate::diag::Source;
+use crate::diag::Span;
 use crate::properties::QuantizationScheme;
 use crate::yaml::Node;
 
@@ -46,6 +49,8 @@ pub(super) struct Zoo {
     /// Where the user stands: paths of cards as targets are relative to it.
     standing: PathBuf,
     options: CatalogOptions,
+    /// The checkout that a workflow of GitHub works in (`GITHUB_WORKSPACE`).
+    checkout: Option<PathBuf>,
 }
 
 /// One model with its configuration.
@@ -99,22 +104,23 @@ impl Zoo {
     }
 
     /// Reads the cards: all, or those that may bear one of the names.
-    fn read_cards(&mut self, names: Option<Vec<String>>) {
+    pub(super) fn read_cards(&mut self, names: Option<Vec<String>>) {
         let options = CatalogOptions { names, ..self.options.clone() };
         self.catalog = read_catalog(&options);
         self.catalog.problems = grade(std::mem::take(&mut self.catalog.problems), self.resolved.settings.zoo.strict);
     }
 
-    fn without_cards(flags: &ZooFlags, mut more: Flags, directory: Option<&Path>) -> Result<Self, Failure> {
+    /// Finds the root and layers the settings, and reads no card.
+    pub(super) fn without_cards(flags: &ZooFlags, mut more: Flags, directory: Option<&Path>) -> Result<Self, Failure> {
         let standing = std::env::current_dir()
-            .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
+            .map_err(|error| folder_failure(format!("the current folder cannot be read: {error}")))?;
         let root = match directory {
             Some(folder) => {
                 let root = standing.join(folder);
                 if !fs::is_folder(&root) {
-                    return Err(Failure::usage(format!("`-C {}`: there is no such folder", folder.display())));
+                    return Err(folder_failure(format!("`-C {}`: there is no such folder", folder.display())));
                 }
-                fs::canonical(&root).map_err(|error| Failure::usage(error.to_string()))?
+                fs::canonical(&root).map_err(|error| folder_failure(error.to_string()))?
             }
             None => find_root(&standing).unwrap_or_else(|| standing.clone()),
         };
@@ -135,9 +141,10 @@ impl Zoo {
         let board = Board::from_word(&settings.device.board).unwrap_or_default();
         let cores = settings.device.cores.unwrap_or(board.cores());
         if cores == 0 || cores > board.cores() {
-            let message =
-                format!("`device.cores` is {cores}; a {} board has {} cores", settings.device.board, board.cores());
-            return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message)]));
+            let (name, most) = (&settings.device.board, board.cores());
+            let message = format!("`device.cores` is {cores}, but the board `{name}` has {most} cores");
+            let hint = format!("{} says so; say a number from 1 to {most}, or another board", resolved.cores_said_by);
+            return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message).hint(hint)]));
         }
         let device = Device { board, cores };
         let said = |name: &str| variables.get(name).filter(|text| !text.is_empty());
@@ -156,6 +163,7 @@ impl Zoo {
         let mut resolver = Resolver::new(search, device);
         resolver.max_compiler_cores = max_compiler_cores(&variables)?;
         resolver.allow_keys.clone_from(&settings.zoo.allow_keys);
+        let checkout = variables.get("GITHUB_WORKSPACE").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let options = CatalogOptions {
             root: root.clone(),
             card_roots: settings.zoo.cards.iter().map(PathBuf::from).collect(),
@@ -165,12 +173,45 @@ impl Zoo {
             allow_keys: settings.zoo.allow_keys.clone(),
             names: None,
         };
-        Ok(Self { resolved, catalog: Catalog::default(), device, resolver, standing, options })
+        Ok(Self { resolved, catalog: Catalog::default(), device, resolver, standing, options, checkout })
+    }
+
+    /// The root within the checkout that a service shows, with a `/` at its end; nothing when it is the checkout, or lies
+    /// in none.
+    pub(super) fn folder_in_checkout(&self) -> String {
+        let below = self.checkout.as_ref().and_then(|checkout| self.root().strip_prefix(checkout).ok());
+        let below = below.filter(|folder| !folder.as_os_str().is_empty());
+        below.map(|folder| format!("{}/", folder.display())).unwrap_or_default()
     }
 
     /// The root.
     pub(super) fn root(&self) -> &Path {
         &self.resolved.root
+    }
+
+    /// What cards are found and read with.
+    pub(super) fn options(&self) -> &CatalogOptions {
+        &self.options
+    }
+
+    /// The store's folder.
+    pub(super) fn cache(&self) -> PathBuf {
+        self.root().join(&self.resolved.settings.zoo.cache)
+    }
+
+    /// A digest of everything but cards, files and variables that a check's result depends on: the program itself,
+    /// the settings, the device, and who asks.
+    pub(super) fn circumstances(&self) -> Digest {
+        let program = std::env::current_exe().ok().and_then(|path| fs::stat(&path));
+        let resolver = (&self.resolver.search, self.resolver.max_compiler_cores);
+        let user = rustix::process::geteuid().as_raw();
+        let text = format!(
+            "{} {program:?} {user} {:?} {:?} {resolver:?}",
+            env!("CARGO_PKG_VERSION"),
+            self.resolved,
+            self.device
+        );
+        Digest::of(text.as_bytes())
     }
 
     /// Where configs are looked for.
@@ -403,10 +444,21 @@ fn network_named(target: &str) -> Option<String> {
     plain.then(|| target.split('/').next().unwrap_or(target).to_owned())
 }
 
+/// A folder on the command line cannot be used.
+pub(super) fn folder_failure(message: String) -> Failure {
+    let hint = "name an existing folder after `-C`, or go to one";
+    Failure::Usage(vec![Diagnostic::error("usage/folder", message).hint(hint)])
+}
+
 fn parse_set(set: &[String]) -> Result<Vec<(String, String)>, Failure> {
     let parse = |text: &String| match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
-        _ => Err(Failure::usage(format!("`--set {text}`: expected KEY=VALUE, such as `resources_used=0.25`"))),
+        _ => {
+            let source = Source::typed("--set", text.as_str());
+            let problem = Diagnostic::error("usage/set", format!("expected KEY=VALUE, found `{text}`"));
+            let problem = problem.at(&source, Span::new(0, text.len()));
+            Err(Failure::Usage(vec![problem.hint("write for example `--set resources_used=0.25`")]))
+        }
     };
     set.iter().map(parse).collect()
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use crate::base::Looked;
 use crate::base::fs;
+use crate::base::looked_again;
+use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Severity;
@@ -93,7 +96,8 @@ pub struct Resolver {
     pub allow_keys: Vec<String>,
     /// Files that are not written yet, by their real place: they count as if they were.
     pub overlay: Arc<BTreeMap<PathBuf, String>>,
-    files: Mutex<BTreeMap<PathBuf, Arc<TomlFile>>>,
+    /// Each with what it was read from.
+    files: Mutex<BTreeMap<PathBuf, (Arc<TomlFile>, Looked)>>,
 }
 
 impl Resolver {
@@ -281,16 +285,19 @@ impl Resolver {
 
     fn file(&self, path: &Path) -> Arc<TomlFile> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = files.get(path) {
+        if let Some((file, looked)) = files.get(path) {
+            looked_again(looked);
             return Arc::clone(file);
         }
         let name = self.search.display(path);
         let unwritten = if self.overlay.is_empty() { None } else { self.overlay.get(&fs::place_of(path)) };
-        let file = Arc::new(match unwritten {
-            Some(text) => toml_file::parse(&Source::new(name, text.as_str())),
-            None => toml_file::read(path, &name),
+        let (file, looked) = watched(|| {
+            Arc::new(match unwritten {
+                Some(text) => toml_file::parse(&Source::new(name, text.as_str())),
+                None => toml_file::read(path, &name),
+            })
         });
-        files.insert(path.to_owned(), Arc::clone(&file));
+        files.insert(path.to_owned(), (Arc::clone(&file), looked));
         file
     }
 

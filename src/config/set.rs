@@ -14,7 +14,7 @@ use super::toml_file;
 /// The entry of one argument. `null` unsets; what is no TOML value is text, so that `--set ptq_scheme=per_tensor_min_max`
 /// needs no quotes. The place is in a text that reads as the argument did.
 pub(super) fn entry(key: &str, value: &str) -> RawEntry {
-    let source = Source::new("--set", format!("{key}={value}"));
+    let source = Source::typed("--set", format!("{key}={value}"));
     let end = key.len() + 1 + value.len();
     RawEntry {
         key: key.trim().to_owned(),
@@ -30,7 +30,7 @@ fn raw(value: &str) -> RawValue {
     }
     let text = format!("value = {value}");
     if !value.contains(['\n', '\r']) && DeTable::parse(&text).is_ok() {
-        let file = toml_file::parse(&Source::new("--set", text));
+        let file = toml_file::parse(&Source::typed("--set", text));
         if let Some(entry) = file.entries.into_iter().next() {
             return match entry.value {
                 RawValue::Scalar { value: parsed, .. } => {

@@ -130,7 +130,14 @@ impl Diagnostic {
         self
     }
 
-    /// The name of the file it concerns, from its place or its `file`.
+    /// The name of the file it concerns; `None` too when it is about what was typed.
+    #[must_use]
+    pub fn artifact(&self) -> Option<&str> {
+        let typed = self.place.as_ref().is_some_and(|place| place.source.is_typed());
+        self.file_name().filter(|_| !typed)
+    }
+
+    /// The name of the text it concerns, from its place or its `file`: a file, or a flag such as `--set`.
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         self.place.as_ref().map(|place| place.source.name()).or(self.file.as_deref())

@@ -13,6 +13,8 @@ pub struct Source {
 struct Inner {
     name: String,
     text: String,
+    /// Whether it was typed on the command line rather than read from a file.
+    typed: bool,
     /// Byte offset of each line's start.
     lines: Vec<usize>,
 }
@@ -53,10 +55,25 @@ impl Source {
     /// A text under the name that users see.
     #[must_use]
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        let text = text.into();
+        Self::of(name.into(), text.into(), false)
+    }
+
+    /// A text of the command line under the name of its flag, such as `--set`.
+    #[must_use]
+    pub fn typed(flag: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::of(flag.into(), text.into(), true)
+    }
+
+    fn of(name: String, text: String, typed: bool) -> Self {
         let starts = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(index, _)| index + 1);
         let lines = std::iter::once(0).chain(starts).collect();
-        Self { inner: Arc::new(Inner { name: name.into(), text, lines }) }
+        Self { inner: Arc::new(Inner { name, text, typed, lines }) }
+    }
+
+    /// Whether it was typed on the command line, so that no file has its name.
+    #[must_use]
+    pub fn is_typed(&self) -> bool {
+        self.inner.typed
     }
 
     /// The name that users see.
@@ -110,6 +127,12 @@ impl Place {
     #[must_use]
     pub fn position(&self) -> Position {
         self.source.position(self.span.start)
+    }
+
+    /// Line and column right behind the range's end.
+    #[must_use]
+    pub fn end_position(&self) -> Position {
+        self.source.position(self.span.end.max(self.span.start))
     }
 }
 

@@ -112,7 +112,7 @@ pub enum ValueError {
         name: String,
     },
     /// The value is of another type.
-    #[error("`{property}` takes {expected}, found {} `{found}`", found.kind_name())]
+    #[error("`{property}` takes {expected}, found {} `{}`", found.kind_name(), shortened(found))]
     Type {
         /// The property.
         property: &'static str,
@@ -153,6 +153,15 @@ pub enum ValueError {
         /// The nearest shares that are allowed, lower first.
         nearest: Vec<String>,
     },
+}
+
+/// The value's first 80 characters: a message is no place for a megabyte.
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
 }
 
 fn ticked(words: &[&str]) -> String {

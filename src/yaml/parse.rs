@@ -72,14 +72,18 @@ pub(super) fn parse_with_references(source: &Source) -> Result<(Node, References
                 let message = error.info().trim_end_matches('.');
                 let at = composer.offsets.byte(error.marker().index());
                 let at = if message.contains("tab") { first_tab(text, at) } else { at };
-                if at >= text.trim_end().len()
-                    && let Some((index, bracket)) = unclosed(&hidden)
+                if let Some((index, bracket)) =
+                    open_bracket(&hidden, error.marker().index(), at >= text.trim_end().len())
                 {
                     let start = composer.offsets.byte(index);
                     let message = format!("`{bracket}` is not closed");
                     let problem = YamlError::new(YamlErrorKind::Syntax, message, Span::new(start, start + 1));
                     let closing = if bracket == '[' { ']' } else { '}' };
                     return Err(problem.hint(format!("put the `{closing}` that belongs to it where the value ends")));
+                }
+                if message.contains("recursion limit") {
+                    let message = format!("nested deeper than {DEPTH_LIMIT} levels");
+                    return Err(YamlError::new(YamlErrorKind::Limit, message, Span::new(at, at)));
                 }
                 let mut problem = YamlError::new(YamlErrorKind::Syntax, lower_first(message), Span::new(at, at));
                 problem.hint = syntax_hint(message).map(str::to_owned);
@@ -90,6 +94,19 @@ pub(super) fn parse_with_references(source: &Source) -> Result<(Node, References
     let end = text.len();
     let root = composer.root.unwrap_or_else(|| Node { span: Span::new(end, end), kind: null() });
     Ok((root, composer.references))
+}
+
+/// The bracket whose missing partner makes the scanner stumble at a character: at the end of the text, or at the start of the
+/// next key on a later line.
+fn open_bracket(text: &str, character: usize, at_end: bool) -> Option<(usize, char)> {
+    if at_end {
+        return unclosed(text);
+    }
+    let before: String = text.chars().take(character).collect();
+    let line = before.rfind('\n')?;
+    let found = unclosed(&before)?;
+    let is_key = text.chars().nth(character) == Some(':');
+    (is_key && found.0 < before.get(..line)?.chars().count()).then_some(found)
 }
 
 fn lower_first(text: &str) -> String {

@@ -20,6 +20,11 @@ pub(crate) fn shared() -> Option<PathBuf> {
     None
 }
 
+/// The cards of one version of the SDK.
+pub(crate) fn cards(version: &str) -> Option<PathBuf> {
+    shared().map(|folder| folder.join("cards").join(version)).filter(|folder| folder.is_dir())
+}
+
 /// Models that must go through: the file, and classes of its output.
 const MODELS: [(&str, u32); 7] = [
     ("mnist_8", 10),

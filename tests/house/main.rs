@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at files directly")]
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod codes;
 mod direction;
 mod documents;
 mod schema;

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use super::input;
 use super::operators;
 use crate::base::fs;
@@ -29,9 +27,9 @@ pub struct ModelToCheck<'a> {
     pub run_graph_cleaner: bool,
 }
 
-/// What is wrong with the ONNX files of models, and what is worth knowing of them, in the order of `models`. Weights that
-/// are absent or not ONNX have nothing to say. No file is read twice, and large tensors not at all unless a refusal may
-/// depend on them.
+/// What is wrong with the ONNX files of a card's models, and what is worth knowing of them, in the order of `models`.
+/// Weights that are absent or not ONNX have nothing to say. No file is read twice, and large tensors not at all unless a
+/// refusal may depend on them. Works on the thread it is called on, so that whoever watches sees what was looked at.
 #[must_use]
 pub fn check_weights(models: &[ModelToCheck<'_>]) -> Vec<Diagnostic> {
     let mut files: BTreeMap<&Path, Vec<(usize, &ModelToCheck<'_>, &PathValue)>> = BTreeMap::new();
@@ -41,12 +39,11 @@ pub fn check_weights(models: &[ModelToCheck<'_>]) -> Vec<Diagnostic> {
             files.entry(path).or_default().push((place, model, weights));
         }
     }
-    let files: Vec<_> = files.into_iter().collect();
     let mut found: Vec<(usize, Vec<Diagnostic>)> = files
-        .par_iter()
-        .flat_map_iter(|(path, models)| {
+        .into_iter()
+        .flat_map(|(path, models)| {
             let file = read(path);
-            models.iter().map(move |&(place, model, weights)| (place, problems(&file, path, model, weights)))
+            models.into_iter().map(move |(place, model, weights)| (place, problems(&file, path, model, weights)))
         })
         .collect();
     found.sort_by_key(|(place, _)| *place);

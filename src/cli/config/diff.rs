@@ -120,7 +120,8 @@ fn network<'z>(
         (Some(network), 0) => Ok(network),
         (None, _) => Err(Failure::Reported),
         (Some(_), others) => {
-            Err(Failure::usage(format!("`{target}` names {} networks; a side of a comparison is one", others + 1)))
+            let message = format!("`{target}` names {} networks; a side of a comparison is one", others + 1);
+            Err(Failure::Usage(vec![Diagnostic::error("target/several", message).hint("name one network")]))
         }
     }
 }

@@ -12,6 +12,7 @@ use super::super::output::Output;
 use super::super::settings::Flags;
 use super::super::zoo::Zoo;
 use crate::config::ListedConfig;
+use crate::diag::Diagnostic;
 use crate::diag::printable;
 use crate::report::Align;
 use crate::report::table;
@@ -60,8 +61,8 @@ fn card_folder(zoo: &Zoo, target: &str, output: Output) -> Result<PathBuf, Failu
             Err(Failure::Reported)
         }
         several => {
-            let message = format!("`{target}` names cards of {} folders; name one network", several.len());
-            Err(Failure::usage(message))
+            let message = format!("`{target}` names cards of {} folders", several.len());
+            Err(Failure::Usage(vec![Diagnostic::error("target/several", message).hint("name one network")]))
         }
     }
 }

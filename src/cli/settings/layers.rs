@@ -176,6 +176,11 @@ pub(super) fn from_text(key: Key, text: &str, standing: &Path) -> Result<Value, 
     }
 }
 
+/// A problem of what a variable or a flag gives, which points at it.
+pub(super) fn typed(problem: Diagnostic, name: &str, text: &str) -> Diagnostic {
+    problem.at(&Source::typed(name, text), Span::new(0, text.len()))
+}
+
 /// The settings that variables give, weakest first: the SDK's names, then `AXZOO_…`.
 pub(super) fn from_variables(variables: &BTreeMap<String, String>, standing: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
     let mut settings = Vec::new();
@@ -190,7 +195,7 @@ pub(super) fn from_variables(variables: &BTreeMap<String, String>, standing: &Pa
             }
             match from_text(key, text, standing) {
                 Ok(value) => settings.push(Setting { path: key.path, value, place: name }),
-                Err(problem) => problems.push(problem.in_file(format!("the variable {name}"))),
+                Err(problem) => problems.push(typed(problem, &name, text)),
             }
         }
     }

@@ -95,6 +95,8 @@ pub struct Resolved {
     /// Whether the number of calibration images was asked for on the command line or in a variable: too few are then
     /// an error.
     pub images_are_explicit: bool,
+    /// Who said `device.cores`: `axzoo.toml:3`, a variable or a flag.
+    pub cores_said_by: String,
 }
 
 /// What the command line says of settings: the flag's name and its text; a list once for each value.
@@ -156,7 +158,10 @@ pub fn resolve(
     let place = said_by("calibration.images");
     let images_are_explicit = place != "default" && !place.starts_with("axzoo.toml");
     match figment.extract::<Settings>() {
-        Ok(settings) => Ok(Resolved { root: root.to_owned(), settings, images_are_explicit }),
+        Ok(settings) => {
+            let cores_said_by = said_by("device.cores");
+            Ok(Resolved { root: root.to_owned(), settings, images_are_explicit, cores_said_by })
+        }
         Err(errors) => Err(errors
             .into_iter()
             .map(|error| {
@@ -185,7 +190,7 @@ fn flag_settings(flags: &Flags, standing: &Path) -> (Vec<Setting>, Vec<Diagnosti
         };
         match value {
             Ok(value) => settings.push(Setting { path: key.path, value, place: format!("--{}", key.flag) }),
-            Err(problem) => problems.push(problem.in_file(format!("the flag --{}", key.flag))),
+            Err(problem) => problems.push(layers::typed(problem, &format!("--{}", key.flag), last)),
         }
     }
     (settings, problems)

@@ -1,0 +1,140 @@
+//! `axzoo check`: everything that can be found with nothing but the cards.
+
+mod memory;
+mod whole;
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::args::{CheckArgs, CheckFormat};
+use super::failure::Failure;
+use super::output::Output;
+use super::settings::Flags;
+use super::zoo::Network;
+use super::zoo::Zoo;
+use crate::check::ModelToCheck;
+use crate::check::check_card;
+use crate::check::check_weights;
+use crate::diag;
+use crate::diag::Diagnostic;
+use crate::diag::Severity;
+use crate::diag::catalogue;
+
+/// What was checked, and everything that is wrong with it.
+#[derive(Default)]
+struct Checked {
+    networks: usize,
+    models: usize,
+    problems: Vec<Diagnostic>,
+    /// The zoo's folder within a checkout of GitHub's, with a `/` at its end, or nothing.
+    folder: String,
+}
+
+/// Checks what the targets name, or explains one code; errors make it fail.
+pub(super) fn check(arguments: &CheckArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    if let Some(code) = &arguments.explain {
+        let entry = catalogue::look_up(code).map_err(|unknown| {
+            let problem = Diagnostic::error("usage/unknown-code", unknown.to_string());
+            Failure::Usage(vec![problem.hint(unknown.hint)])
+        })?;
+        output.data(&catalogue::explain(entry));
+        return Ok(());
+    }
+    match found(arguments, directory) {
+        Ok(checked) => {
+            report(&checked, arguments.format, output);
+            let failed = checked.problems.iter().any(|problem| problem.severity == Severity::Error);
+            if failed { Err(Failure::Reported) } else { Ok(()) }
+        }
+        // Who reads a format for programs reads it although the settings are wrong; people read why below it.
+        Err(Failure::Usage(problems)) => {
+            if arguments.format != CheckFormat::Human {
+                let problems = problems.clone();
+                report(&Checked { problems, ..Checked::default() }, arguments.format, output);
+            }
+            Err(Failure::Usage(problems))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn found(arguments: &CheckArgs, directory: Option<&Path>) -> Result<Checked, Failure> {
+    let mut zoo = Zoo::without_cards(&arguments.zoo, Flags::new(), directory)?;
+    let everything = arguments.targets.iter().all(|target| target == "all") && arguments.config.is_empty();
+    let whole = if everything { whole::check(&zoo)? } else { None };
+    let mut checked = match whole {
+        Some(checked) => checked,
+        None => {
+            zoo.read_cards(None);
+            named(&zoo, arguments)?
+        }
+    };
+    checked.folder = zoo.folder_in_checkout();
+    diag::sort(&mut checked.problems);
+    Ok(checked)
+}
+
+/// Checks what the targets name, all cards of the zoo being known.
+fn named(zoo: &Zoo, arguments: &CheckArgs) -> Result<Checked, Failure> {
+    let networks = zoo.networks(&arguments.targets, &arguments.config)?;
+    let mut problems = zoo.card_problems(&networks, &arguments.targets);
+    problems.par_extend(networks.par_iter().flat_map_iter(|network| problems_of(zoo, network)));
+    let models = networks.iter().map(|network| network.models.len()).sum();
+    Ok(Checked { networks: networks.len(), models, problems, folder: String::new() })
+}
+
+/// What is wrong with a network beyond what reading its card found: pipeline, files, configurations, budget, weights.
+fn problems_of(zoo: &Zoo, network: &Network<'_>) -> Vec<Diagnostic> {
+    let mut problems = zoo.graded(check_card(network.card, network.only));
+    problems.extend(network.problems.iter().cloned());
+    let asked = network.models.iter().filter(|one| network.only.is_none_or(|only| only == one.model.name.value));
+    let weights: Vec<ModelToCheck<'_>> = asked
+        .map(|one| ModelToCheck {
+            card: network.card,
+            model: one.model,
+            run_graph_cleaner: one.config.effective().run_graph_cleaner,
+        })
+        .collect();
+    problems.extend(zoo.graded(check_weights(&weights)));
+    problems
+}
+
+fn report(checked: &Checked, format: CheckFormat, output: Output) {
+    let distinct = diag::distinct(&checked.problems);
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let summary = format!(
+        "checked {} with {}: {}\n",
+        count(checked.networks, "network"),
+        count(checked.models, "model"),
+        diag::tally(&distinct)
+    );
+    match format {
+        CheckFormat::Human => {
+            output.diagnostics(&distinct);
+            output.data(&summary);
+        }
+        CheckFormat::Json => output.data(&format!("{:#}\n", json_of(checked))),
+        CheckFormat::Sarif => {
+            output.data(&format!("{:#}\n", diag::to_sarif(&distinct, &checked.folder)));
+            output.note(&summary);
+        }
+        CheckFormat::Github => {
+            let lines: Vec<String> = distinct.iter().map(|problem| diag::to_github(problem, &checked.folder)).collect();
+            output.data(&lines.concat());
+            output.note(&summary);
+        }
+    }
+}
+
+fn json_of(checked: &Checked) -> serde_json::Value {
+    let (errors, warnings, notes) = diag::count(&checked.problems);
+    json!({
+        "diagnostics": checked.problems.iter().map(diag::to_json).collect::<Vec<_>>(),
+        "summary": {
+            "errors": errors, "warnings": warnings, "notes": notes,
+            "networks": checked.networks, "models": checked.models,
+        },
+    })
+}

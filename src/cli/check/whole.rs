@@ -1,0 +1,79 @@
+//! Checking a whole zoo: card by card, each on one thread and forgotten when it has been checked, so that memory does not
+//! grow with the zoo; what the last run found and still holds is not looked for again.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::Checked;
+use super::memory::Found;
+use super::memory::Memory;
+use super::memory::Run;
+use super::memory::Seen;
+use super::problems_of;
+use crate::base::fs;
+use crate::base::moment;
+use crate::base::watched;
+use crate::cards::CardFile;
+use crate::cards::CardReader;
+use crate::cards::find_cards;
+use crate::cli::args::ConfigFlags;
+use crate::cli::failure::Failure;
+use crate::cli::zoo::Zoo;
+
+/// The file in the cache folder.
+const FILE: &str = "checked.json";
+
+/// Checks every card; `None` where cards must be seen together: two have one name.
+pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
+    let options = zoo.options();
+    let (files, problems) = find_cards(options);
+    let run =
+        Run { root: zoo.root(), circumstances: zoo.circumstances(), variables: &options.variables, began: moment() };
+    let kept = zoo.cache().join(FILE);
+    let memory = Memory::load(&kept, &run);
+    let reader = CardReader::new(options);
+    let seen: Vec<(Found, Seen)> = files
+        .par_iter()
+        .map(|file| match memory.recall(&file.name) {
+            Some(found) => Ok((found, Seen::Before)),
+            None => {
+                let (found, looked) = watched(|| examine(zoo, &reader, file));
+                Ok((found?, Seen::Now(looked)))
+            }
+        })
+        .collect::<Result<_, Failure>>()?;
+    let cards: Vec<(&str, &Found, &Seen)> =
+        files.iter().zip(&seen).map(|(file, (found, seen))| (file.name.as_str(), found, seen)).collect();
+    if let Some(bytes) = memory.next(&run, &cards) {
+        // What cannot be kept is found again next time.
+        let _ = fs::write_atomic(&kept, &bytes);
+    }
+    if has_a_name_twice(&seen) {
+        return Ok(None);
+    }
+    let mut checked = Checked { problems: zoo.graded(problems), ..Checked::default() };
+    for (found, _) in seen {
+        checked.networks += usize::from(found.models.is_some());
+        checked.models += found.models.unwrap_or_default();
+        checked.problems.extend(found.problems);
+    }
+    Ok(Some(checked))
+}
+
+/// Reads and checks one card.
+fn examine(zoo: &Zoo, reader: &CardReader<'_>, file: &CardFile) -> Result<Found, Failure> {
+    let reading = reader.read(file);
+    let mut problems = zoo.graded(reading.problems);
+    let Some(card) = reading.card else {
+        return Ok(Found { name: None, models: None, problems });
+    };
+    let network = zoo.network_of(&card, &ConfigFlags::default())?;
+    problems.extend(problems_of(zoo, &network));
+    Ok(Found { name: Some(card.name.value.clone()), models: Some(network.models.len()), problems })
+}
+
+fn has_a_name_twice(seen: &[(Found, Seen)]) -> bool {
+    let mut names: BTreeMap<&str, ()> = BTreeMap::new();
+    seen.iter().filter_map(|(found, _)| found.name.as_deref()).any(|name| names.insert(name, ()).is_some())
+}

@@ -1,0 +1,136 @@
+//! Settings of the tool, and the command line.
+
+use super::super::Severity;
+use super::{Entry, Placed};
+
+/// The rows of the settings.
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        code: "settings/no-zoo",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "there is no zoo here",
+        meaning: "Neither this folder nor any above it has `axzoo.toml` or `model_cards/`.",
+        why: "There are no cards to read.",
+        remedy: "Go to the zoo, name its root with `-C DIR`, or name folders of cards with `--cards`.",
+        example: "cd /tmp && axzoo check",
+        no_case: None,
+    },
+    Entry {
+        code: "settings/not-supported",
+        severity: Severity::Error,
+        placed: Placed::Line,
+        title: "a setting that this version does not have",
+        meaning: "The setting is described for axzoo, but nothing of this version reads it.",
+        why: "It would have no effect.",
+        remedy: "Remove the line.",
+        example: "[jobs]\nmemory = \"80%\"",
+        no_case: None,
+    },
+    Entry {
+        code: "settings/syntax",
+        severity: Severity::Error,
+        placed: Placed::Line,
+        title: "`axzoo.toml` is not TOML",
+        meaning: "The text cannot be parsed.",
+        why: "No setting of the file could be trusted.",
+        remedy: "Correct the line that the caret points at.",
+        example: "[zoo\ncards = [\"model_cards\"]",
+        no_case: None,
+    },
+    Entry {
+        code: "settings/unknown-key",
+        severity: Severity::Error,
+        placed: Placed::Line,
+        title: "there is no such setting",
+        meaning: "`axzoo.toml` has a table or a key that axzoo does not know.",
+        why: "It would have no effect.",
+        remedy: "Write the name that the hint gives.",
+        example: "[zoo]\ncard = [\"model_cards\"]",
+        no_case: None,
+    },
+    Entry {
+        code: "settings/unreadable",
+        severity: Severity::Error,
+        placed: Placed::File,
+        title: "`axzoo.toml` cannot be read",
+        meaning: "The system refuses to open the file, or it is not UTF-8, or it is larger than 1 MiB.",
+        why: "The defaults would be used instead.",
+        remedy: "Save the file as UTF-8, or change its permissions.",
+        example: "# a comment that was saved in Latin-1",
+        no_case: None,
+    },
+    Entry {
+        code: "settings/value",
+        severity: Severity::Error,
+        placed: Placed::Line,
+        title: "a setting has a value that it does not take",
+        meaning: "A value in `axzoo.toml`, of a variable or after a flag is of another type or outside its range.",
+        why: "Another value would have to be guessed.",
+        remedy: "Write a value that the message names.",
+        example: "[zoo]\nstrict = \"yes\"",
+        no_case: None,
+    },
+];
+
+/// The rows of targets and other arguments.
+pub(super) const COMMAND_LINE: &[Entry] = &[
+    Entry {
+        code: "target/aipu-cores",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "`--aipu-cores` for a network of several models",
+        meaning: "The flag sets the cores of a network's only model. A target has several models that are compiled.",
+        why: "It would be unclear whose cores are meant.",
+        remedy: "Say `aipu_cores` of each model in the card.",
+        example: "axzoo build digit-cascade --aipu-cores 2",
+        no_case: None,
+    },
+    Entry {
+        code: "target/unknown",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "a target names nothing",
+        meaning: "A target is `all`, a network, `NETWORK/MODEL`, the path of a card, or a glob over network names, \
+              and this is none.",
+        why: "Nothing is done before every target is known.",
+        remedy: "Write one of the names that the hint gives; `axzoo list` shows all.",
+        example: "axzoo build yolov8",
+        no_case: None,
+    },
+    Entry {
+        code: "usage/folder",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "the folder of the zoo cannot be used",
+        meaning: "The folder after `-C` does not exist or cannot be read, or the folder that the command runs in has \
+              been removed.",
+        why: "There are no cards to read.",
+        remedy: "Name an existing folder after `-C`, or go to one.",
+        example: "axzoo check -C nowhere",
+        no_case: None,
+    },
+    Entry {
+        code: "usage/set",
+        severity: Severity::Error,
+        placed: Placed::Line,
+        title: "a text after `--set` is not KEY=VALUE",
+        meaning: "`--set` takes the name of a property, `=`, and a value.",
+        why: "It would be unclear what is to be set.",
+        remedy: "Write for example `--set resources_used=0.25`.",
+        example: "axzoo build --set resources_used",
+        no_case: None,
+    },
+    Entry {
+        code: "usage/unknown-code",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "there is no such diagnostic",
+        meaning: "`--explain` takes a code as it stands in brackets at the start of a message, or the part behind \
+              its slash where only one code ends so.",
+        why: "There is nothing to explain.",
+        remedy: "Write one of the codes that the hint gives.",
+        example: "axzoo check --explain card/unknown",
+        no_case: None,
+    },
+];

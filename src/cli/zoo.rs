@@ -28,6 +28,7 @@ use crate::config::BoardRequest;
 use crate::config::Config;
 use crate::config::CoreSettings;
 use crate::config::Device;
+use crate::config::LayerKind;
 use crate::config::Request;
 use crate::config::Resolver;
 use crate::config::SearchPath;
@@ -130,7 +131,7 @@ impl Zoo {
             variables,
             allow_keys: settings.zoo.allow_keys.clone(),
         });
-        catalog.problems = grade(catalog.problems, settings.zoo.strict);
+        catalog.problems = grade(catalog.problems, settings.zoo.strict, &root);
         Ok(Self { resolved, catalog, device, resolver, standing, checkout })
     }
 
@@ -152,9 +153,14 @@ impl Zoo {
         path.strip_prefix(self.root()).unwrap_or(path).display().to_string()
     }
 
-    /// Makes errors of warnings, where the settings are strict.
+    /// Text with the paths below the root relative to it.
+    pub(super) fn relative(&self, text: &str) -> String {
+        relative(text, self.root())
+    }
+
+    /// Makes errors of warnings, where the settings are strict, and paths in messages relative to the root.
     pub(super) fn graded(&self, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        grade(problems, self.resolved.settings.zoo.strict)
+        grade(problems, self.resolved.settings.zoo.strict, self.root())
     }
 
     /// Cards that the targets mean and that cannot be read; no targets mean all.
@@ -312,6 +318,8 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
     let about = |problem: Diagnostic| problem.network(card.name.value.as_str()).model(model.name.value.as_str());
     let mut problems: Vec<Diagnostic> = config
         .ignored_by_host()
+        // What follows from `aipu_cores` nobody said.
+        .filter(|(_, traced)| traced.origin.layer != LayerKind::Cores)
         .map(|(property, traced)| {
             let why = property.why.unwrap_or("it concerns hardware");
             let message = format!("`{}` has no effect with the embedded compiler: {why}", property.name);
@@ -328,11 +336,19 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
     problems
 }
 
-fn grade(mut problems: Vec<Diagnostic>, strict: bool) -> Vec<Diagnostic> {
-    for problem in problems.iter_mut().filter(|problem| strict && problem.severity == Severity::Warning) {
-        problem.severity = Severity::Error;
+fn grade(mut problems: Vec<Diagnostic>, strict: bool, root: &Path) -> Vec<Diagnostic> {
+    for problem in &mut problems {
+        if strict && problem.severity == Severity::Warning {
+            problem.severity = Severity::Error;
+        }
+        problem.message = relative(&problem.message, root);
     }
     problems
+}
+
+/// File errors name whole paths; users know the root.
+fn relative(text: &str, root: &Path) -> String {
+    text.replace(&format!("`{}/", root.display()), "`")
 }
 
 fn deep_models(card: &Card) -> usize {

@@ -178,7 +178,9 @@ impl Resolver {
         let path = match self.search.find(name, card_folder) {
             Ok(path) => path,
             Err(not_found) => {
-                let mut hint = format!("looked in {}", not_found.places.join(", "));
+                let places: Vec<String> = not_found.places.iter().map(|place| format!("`{place}`")).collect();
+                let looked = if not_found.is_path { "looked at" } else { "looked in" };
+                let mut hint = format!("{looked} {}", places.join(", "));
                 if let Some(near) = not_found.near {
                     hint = format!("{near}\n{hint}");
                 }
@@ -189,7 +191,11 @@ impl Resolver {
             }
         };
         let file = self.file(&path);
-        reader.problems.extend(file.problems.iter().cloned());
+        reader.problems.extend(file.problems.iter().cloned().map(|problem| match problem.code {
+            // There is nothing to mend in such a file: the card names the wrong one.
+            "config/not-a-file" | "config/unreadable" => problem.at_place(Some(place)),
+            _ => problem,
+        }));
         let layer = reader.read(&file.entries, Form::Toml);
         files.push(path);
         layer

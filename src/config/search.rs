@@ -44,6 +44,8 @@ pub(super) struct NotFound {
     pub(super) places: Vec<String>,
     /// `did you mean …?`, where something is near.
     pub(super) near: Option<String>,
+    /// Whether one file was looked at, rather than folders.
+    pub(super) is_path: bool,
 }
 
 impl SearchPath {
@@ -73,7 +75,7 @@ impl SearchPath {
         if path.is_absolute() || has_folder {
             // `join` leaves an absolute path as it is.
             let path = card_folder.join(path);
-            return if fs::exists(&path) { Ok(path) } else { Err(self.not_there(&path)) };
+            return if fs::exists(&path) { Ok(path) } else { Err(self.not_there(name, &path)) };
         }
         let mut looked = Vec::new();
         let own = std::iter::once(card_folder.to_owned()).chain(self.config_folders.iter().cloned());
@@ -100,14 +102,13 @@ impl SearchPath {
             looked.extend(folders);
         }
         let names: Vec<String> = looked.iter().flat_map(|folder| toml_names(folder)).collect();
-        Err(NotFound { places, near: did_you_mean(&nearest(name, names.iter().map(String::as_str))) })
+        Err(NotFound { places, near: near("", name, &names), is_path: false })
     }
 
-    fn not_there(&self, path: &Path) -> NotFound {
+    fn not_there(&self, written: &str, path: &Path) -> NotFound {
         let names = path.parent().map(toml_names).unwrap_or_default();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let near = did_you_mean(&nearest(&name, names.iter().map(String::as_str)));
-        NotFound { places: vec![self.display(path)], near }
+        let (folder, name) = written.rfind('/').map_or(("", written), |at| written.split_at(at + 1));
+        NotFound { places: vec![self.display(path)], near: near(folder, name, &names), is_path: true }
     }
 
     /// The configs that any card can name, in the order they are looked for. Those beside cards are not among them.
@@ -130,6 +131,19 @@ impl SearchPath {
         }
         listed
     }
+}
+
+/// `did you mean …?` for the files that look like `name`; their common ending makes no two alike.
+fn near(folder: &str, name: &str, names: &[String]) -> Option<String> {
+    let stem = |name: &str| name.strip_suffix(".toml").unwrap_or(name).to_owned();
+    let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
+    let found = nearest(&stem(name), stems.iter().map(String::as_str));
+    // A name that is right but for its ending is the nearest of all.
+    let same = stems.iter().map(String::as_str).filter(|other| *other == stem(name));
+    let found: Vec<String> = same.chain(found).map(|stem| format!("{folder}{stem}.toml")).collect();
+    let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
+    found.dedup();
+    did_you_mean(&found)
 }
 
 /// The folders of an SDK, environment or checkout that hold the compiler's configs; only those that exist.

@@ -76,7 +76,10 @@ pub(super) fn parse(source: &Source) -> TomlFile {
         let hint = syntax_hint(error.message(), source, span);
         Diagnostic::error("config/syntax", message).at(source, span).maybe_hint(hint)
     };
-    TomlFile { entries: Vec::new(), problems: errors.iter().map(problem).collect() }
+    let mut problems: Vec<Diagnostic> = errors.iter().map(problem).collect();
+    // What the parser says next of a line that it has lost says nothing new.
+    problems.dedup_by_key(|problem| problem.place.as_ref().map(|place| place.position().line));
+    TomlFile { entries: Vec::new(), problems }
 }
 
 /// What people who think in YAML or Python write.

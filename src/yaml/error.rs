@@ -59,6 +59,18 @@ impl YamlError {
     }
 }
 
+/// A message of the scanner's in words of a card's author.
+pub(super) fn plain_words(message: &str) -> &str {
+    match message {
+        "mapping values are not allowed in this context" => "a `:` with a blank behind it cannot stand inside a value",
+        "illegal placement of ':' indicator" => "a `:` cannot stand here",
+        "while scanning a quoted scalar, found unexpected end of stream" => "a quote is opened here and not closed",
+        "while parsing node, found unknown anchor" => "an alias of an anchor that does not exist",
+        "tabs disallowed within this context (block indentation)" => "a tab in the indentation",
+        other => other,
+    }
+}
+
 /// What would help against a syntax error of the scanner's, known by its words.
 pub(super) fn syntax_hint(message: &str) -> Option<&'static str> {
     let hints = [
@@ -70,6 +82,7 @@ pub(super) fn syntax_hint(message: &str) -> Option<&'static str> {
         ("invalid indentation", "check the indentation of this line and of the lines above it"),
         ("',' or ']'", "close the list with `]`, or put a comma between its items"),
         ("',' or '}'", "close the mapping with `}`, or put a comma between its entries"),
+        ("illegal placement", "check that what the lines above open with `[`, `{` or a quote is closed"),
         ("unexpected end of stream", "a quote, bracket or brace that was opened is not closed"),
         ("unexpected end of plain scalar", "put a value that starts with a special character between quotes"),
         (

@@ -62,7 +62,7 @@ fn a_missing_file_names_every_place_and_the_nearest_names() {
         resolution.diagnostics[0].hint.as_deref(),
         Some(
             "did you mean `yolov8n.toml` or `yolo11n.toml`?\n\
-             looked in cards, configs, sdk/axelera/compiler/config/models"
+             looked in `cards`, `configs`, `sdk/axelera/compiler/config/models`"
         )
     );
     assert_eq!(resolution.files, Vec::<std::path::PathBuf>::new());
@@ -73,7 +73,7 @@ fn a_folder_a_foreign_encoding_and_an_empty_name_are_errors() {
     let zoo = Zoo::new(Device::default(), &[("cards/folder.toml/inside", ""), ("cards/x.yaml", "")]);
     fs::write(&zoo.folder.path().join("cards/latin.toml"), b"# ok\nmodel_name = \"\xe4\"\n").expect("written");
     for (name, expected) in [
-        ("folder.toml", "error config/not-a-file: expected a TOML file, found the folder `cards/folder.toml`"),
+        ("folder.toml", "error config/not-a-file 1:23: expected a TOML file, found the folder `cards/folder.toml`"),
         ("latin.toml", "error config/not-utf8: `cards/latin.toml` is not UTF-8: line 2 has a byte that is no text"),
         ("''", "error config/missing-file 1:23: `compiler_config_file` names no file"),
     ] {

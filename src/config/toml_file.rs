@@ -77,6 +77,7 @@ pub(super) fn parse(source: &Source) -> TomlFile {
         Diagnostic::error("config/syntax", message).at(source, span).maybe_hint(hint)
     };
     let mut problems: Vec<Diagnostic> = errors.iter().map(problem).collect();
+    problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.span.start));
     // What the parser says next of a line that it has lost says nothing new.
     problems.dedup_by_key(|problem| problem.place.as_ref().map(|place| place.position().line));
     TomlFile { entries: Vec::new(), problems }

@@ -85,6 +85,12 @@ impl FsError {
             io::ErrorKind::ReadOnlyFilesystem => {
                 Some("the file system is mounted read-only; choose another place with --cache or --build-root")
             }
+            io::ErrorKind::NotADirectory => {
+                Some("a file stands where a folder is needed; remove it, or choose another place")
+            }
+            io::ErrorKind::IsADirectory => {
+                Some("a folder stands where a file is needed; remove it, or choose another place")
+            }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Some("free some space (`axzoo cache gc` drops what no card needs) and run the same command again")
             }

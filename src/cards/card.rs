@@ -178,8 +178,13 @@ fn entries<T>(
     let all = mapping.map(Node::entries).unwrap_or_default();
     for (key, node) in within_limit(fields, all, |(key, _)| key) {
         if key.as_text().is_none() {
-            let message = format!("expected a name, found {}", key.describe());
-            fields.error("card/type", key.span, message, None);
+            let message = format!("expected a name as the key, found {}", key.describe());
+            fields.error(
+                "card/type",
+                key.span,
+                message,
+                Some("each entry of this section is `name:` with its keys below it"),
+            );
             continue;
         }
         found.extend(read(fields, key, node));

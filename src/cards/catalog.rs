@@ -201,7 +201,8 @@ fn excluded(globs: &[String], problems: &mut Vec<Diagnostic>) -> globset::GlobSe
             }
             Err(error) => {
                 let message = format!("`exclude`: `{glob}` is not a glob: {}", error.kind());
-                problems.push(Diagnostic::error("card/exclude", message));
+                let hint = "write a glob over paths of cards, such as `model_cards/drafts/**`";
+                problems.push(Diagnostic::error("card/exclude", message).hint(hint));
             }
         }
     }

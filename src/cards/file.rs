@@ -39,7 +39,10 @@ pub(super) fn read_text(path: &Path, name: &str) -> Result<String, Box<Diagnosti
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let utf_16 = matches!(error.as_bytes(), [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]);
-            let what = if utf_16 { "UTF-16".to_owned() } else { format!("not UTF-8 from byte {at} on") };
+            let before = error.as_bytes().get(..at).unwrap_or_default();
+            let line = before.split(|&byte| byte == b'\n').count();
+            let what =
+                if utf_16 { "UTF-16".to_owned() } else { format!("not UTF-8: line {line} has a byte that is no text") };
             Err(unreadable(format!("the file is {what}"), Some("save it as UTF-8")))
         }
     }

@@ -202,7 +202,9 @@ fn input_shape(fields: &mut Fields<'_>, key: &Node, node: &Node, needed: bool) -
         _ => {
             let found = fields.source.text().get(shape.span.start..shape.span.end).unwrap_or_default();
             let message = format!("`input_tensor_shape`: expected {expected}, found `{}`", printable(found));
-            fields.error("card/input-shape", shape.span, message, None);
+            let hint =
+                "write numbers only; a dimension that is free in the ONNX file has one size here, a batch mostly 1";
+            fields.error("card/input-shape", shape.span, message, Some(hint));
             None
         }
     }

@@ -71,10 +71,11 @@ pub(super) fn check_datasets(fields: &mut Fields<'_>, models: &[Model], datasets
         if names.clone().any(|known| known == name.value) {
             continue;
         }
-        let hint = did_you_mean(&nearest(&name.value, names));
+        let hint = did_you_mean(&nearest(&name.value, names))
+            .unwrap_or_else(|| format!("describe `{}` there, or correct the name", name.value));
         fields.model = Some(model.name.value.clone());
         let message = format!("the dataset `{}` is not defined under `datasets:`", name.value);
-        fields.error("card/dataset-undefined", name.span, message, hint.as_deref());
+        fields.error("card/dataset-undefined", name.span, message, Some(&hint));
         fields.model = None;
     }
 }

@@ -49,7 +49,10 @@ impl<'n> RawCard<'n> {
             }
             let message = format!("the card has no `{key}`");
             let problem = match severity {
-                Severity::Error => Diagnostic::error("card/missing-key", message),
+                Severity::Error => Diagnostic::error("card/missing-key", message).hint(match key {
+                    "name" => "write `name: …`; it names the network and its folder below `build/`",
+                    _ => "describe the network's models under `models:`",
+                }),
                 _ => Diagnostic::warning("card/missing-key", message).hint("the SDK refuses a card without it"),
             };
             fields.report(problem.at(fields.source, start));
@@ -58,7 +61,7 @@ impl<'n> RawCard<'n> {
         if let Some((_, value)) = node.entry("name")
             && value.is_null()
         {
-            fields.error("card/missing-key", value.span, "the card's `name` is empty", None);
+            fields.error("card/missing-key", value.span, "the card's `name` is empty", Some("write a name behind it"));
         }
         let pipeline = Fields::value(node, "pipeline").filter(|pipeline| {
             let fits = pipeline.is_sequence();
@@ -71,7 +74,12 @@ impl<'n> RawCard<'n> {
         if let Some((key, value)) = node.entry("models")
             && (value.is_null() || (value.is_mapping() && value.entries().is_empty()))
         {
-            fields.error("card/no-models", key.span, "the card defines no models", None);
+            fields.error(
+                "card/no-models",
+                key.span,
+                "the card defines no models",
+                Some("describe a model below it, or remove the card"),
+            );
         }
         Self {
             description: fields.text(node, "description"),
@@ -89,7 +97,8 @@ fn format_version(fields: &mut Fields<'_>, node: &Node) {
         Some(version) if version.value == FORMAT => {}
         Some(version) => {
             let message = format!("`axelera-model-format`: expected `{FORMAT}`, found `{}`", version.value);
-            fields.error("card/format", version.span, message, None);
+            let hint = format!("write `{FORMAT}` if the card follows that format; no other is read");
+            fields.error("card/format", version.span, message, Some(&hint));
         }
         None => {
             let others = ["name", "description", "pipeline", "models", "datasets"];

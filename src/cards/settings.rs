@@ -149,7 +149,9 @@ impl AxzooSettings {
             && !(0.0..=1.0).contains(&agreement.value)
         {
             let message = format!("`min_top1_agreement`: expected a share from 0 to 1, found {}", agreement.value);
-            fields.error("card/value", agreement.span, message, None);
+            let percent = (1.0..=100.0).contains(&agreement.value);
+            let hint = percent.then(|| format!("for {} % write `{}`", agreement.value, agreement.value / 100.0));
+            fields.error("card/value", agreement.span, message, hint.as_deref());
         }
         Self {
             preprocess: operators(fields, node, "preprocess"),

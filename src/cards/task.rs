@@ -82,7 +82,11 @@ impl Task {
 }
 
 fn found_of(item: &Node) -> String {
-    if item.is_mapping() { format!("{} keys", item.entries().len()) } else { item.describe() }
+    match item.entries() {
+        [_] => "one key that is no name".to_owned(),
+        entries if item.is_mapping() => format!("{} keys", entries.len()),
+        _ => item.describe(),
+    }
 }
 
 impl TaskInput {
@@ -125,6 +129,11 @@ pub(super) fn operator_list(list: &Node, key: &str, problems: &mut Vec<(Span, St
             (_, [(name, arguments)]) if name.as_text().is_some() && (arguments.is_mapping() || arguments.is_null()) => {
                 let text = name.as_text().unwrap_or_default().to_owned();
                 found.push(Operator { name: Spanned::new(text, name.span), arguments: arguments.clone() });
+            }
+            (_, [(name, arguments)]) if name.as_text().is_some() => {
+                let name = name.as_text().unwrap_or_default();
+                let message = format!("`{name}`: expected a mapping of arguments, found {}", arguments.describe());
+                problems.push((arguments.span, message));
             }
             _ => problems.push((item.span, format!("`{key}`: expected an operator, found {}", found_of(item)))),
         }

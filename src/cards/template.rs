@@ -72,7 +72,8 @@ impl Templates {
                 Ok(node) if node.is_mapping() || node.is_null() => Ok(Arc::new(Template { source, node })),
                 Ok(node) => {
                     let message = format!("a template: expected a mapping, found {}", node.describe());
-                    Err(Box::new(Diagnostic::error("card/template", message).at(&source, node.span)))
+                    let hint = "a template has `input`, `preprocess` and `postprocess` at its top level";
+                    Err(Box::new(Diagnostic::error("card/template", message).at(&source, node.span).hint(hint)))
                 }
                 Err(error) => Err(Box::new(error.diagnostic(&source))),
             })

@@ -35,9 +35,11 @@ pub(super) fn warn(fields: &mut Fields<'_>, card: &Node) {
     walk(card, &mut found);
     for (node, difference) in found {
         let text = node.as_scalar().map_or("", |scalar| scalar.text.as_str());
+        let alike = node.as_scalar().and_then(crate::yaml::Scalar::spelled_alike);
+        let value = alike.map(|value| format!(", or `{value}` for the value")).unwrap_or_default();
         let problem = Diagnostic::warning("card/yaml-versions", difference)
             .at(fields.source, node.span)
-            .hint(format!("write `\"{text}\"` if it is meant as text, or another spelling of the value"));
+            .hint(format!("write `\"{text}\"` for the text{value}"));
         fields.report(problem);
     }
 }

@@ -33,8 +33,9 @@ impl Named<'_> {
         if !present {
             let kind = if self.folder { "folder" } else { "file" };
             let problem = if fs::exists(path) {
-                let message = format!("{}: `{}` is no {kind}", self.what, self.path.written);
-                Diagnostic::warning("file/kind", message)
+                let found = if fs::is_folder(path) { "folder" } else { "file" };
+                let message = format!("{}: expected a {kind}, found the {found} `{}`", self.what, self.path.written);
+                Diagnostic::warning("file/kind", message).hint(format!("name the {kind}, relative to the card"))
             } else if self.url {
                 let message = format!("{}: the {kind} `{}` is not here yet", self.what, self.path.written);
                 Diagnostic::note("file/missing", message).hint("download it from the URL in the card and put it there")
@@ -106,11 +107,12 @@ pub(super) fn of_datasets(card: &Card, problems: &mut Vec<Diagnostic>) {
         let evaluation = card.evaluation(model).ok().flatten();
         for images in calibration.into_iter().chain(evaluation) {
             if !fs::exists(&images.folder) {
-                let message = format!("`{}`: the folder of images does not exist", images.key);
+                let message =
+                    format!("images: the folder `{}` of `{}` does not exist", card.shown(&images.folder), images.key);
                 problems.push(
                     Diagnostic::warning("file/missing", message)
                         .at_place(Some(&images.place))
-                        .hint(looked_at(card, &images.folder))
+                        .hint("put images there; `--data-root` says where the folders of datasets lie")
                         .model(model.name.value.as_str()),
                 );
             }

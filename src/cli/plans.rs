@@ -95,7 +95,7 @@ impl Zoo {
     /// What a build would do with each step, and why.
     pub(super) fn explain(&self, graph: &Graph<StepWork>) -> Result<Vec<Explanation>, Failure> {
         let failed = |message: String, hint: Option<&str>| {
-            Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(hint))
+            Failure::Failed(Diagnostic::error("build/run", self.relative(&message)).maybe_hint(hint))
         };
         let mut store = self.store().map_err(|error| failed(error.to_string(), error.hint()))?;
         exec::explain(graph, &mut store, &[]).map_err(|error| failed(error.to_string(), error.hint()))

@@ -29,6 +29,7 @@ use crate::config::Board;
 use crate::config::Config;
 use crate::config::CoreSettings;
 use crate::config::Device;
+use crate::config::LayerKind;
 use crate::config::Request;
 use crate::config::Resolver;
 use crate::config::SearchPath;
@@ -107,7 +108,7 @@ impl Zoo {
     pub(super) fn read_cards(&mut self, names: Option<Vec<String>>) {
         let options = CatalogOptions { names, ..self.options.clone() };
         self.catalog = read_catalog(&options);
-        self.catalog.problems = grade(std::mem::take(&mut self.catalog.problems), self.resolved.settings.zoo.strict);
+        self.catalog.problems = self.graded(std::mem::take(&mut self.catalog.problems));
     }
 
     /// Finds the root and layers the settings, and reads no card.
@@ -224,9 +225,14 @@ impl Zoo {
         shown(path, self.root())
     }
 
-    /// Makes errors of warnings, where the settings are strict.
+    /// Text with the paths below the root relative to it.
+    pub(super) fn relative(&self, text: &str) -> String {
+        relative(text, self.root())
+    }
+
+    /// Makes errors of warnings, where the settings are strict, and paths in messages relative to the root.
     pub(super) fn graded(&self, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        grade(problems, self.resolved.settings.zoo.strict)
+        grade(problems, self.resolved.settings.zoo.strict, self.root())
     }
 
     /// Cards that the targets mean and that cannot be read; no targets mean all.
@@ -396,6 +402,8 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
     let about = |problem: Diagnostic| problem.network(card.name.value.as_str()).model(model.name.value.as_str());
     let mut problems: Vec<Diagnostic> = config
         .ignored_by_host()
+        // What follows from `aipu_cores` nobody said.
+        .filter(|(_, traced)| traced.origin.layer != LayerKind::Cores)
         .map(|(property, traced)| {
             let why = property.why.unwrap_or("it concerns hardware");
             let message = format!("`{}` has no effect with the embedded compiler: {why}", property.name);
@@ -426,11 +434,19 @@ fn max_compiler_cores(variables: &BTreeMap<String, String>) -> Result<Option<u32
     }
 }
 
-fn grade(mut problems: Vec<Diagnostic>, strict: bool) -> Vec<Diagnostic> {
-    for problem in problems.iter_mut().filter(|problem| strict && problem.severity == Severity::Warning) {
-        problem.severity = Severity::Error;
+fn grade(mut problems: Vec<Diagnostic>, strict: bool, root: &Path) -> Vec<Diagnostic> {
+    for problem in &mut problems {
+        if strict && problem.severity == Severity::Warning {
+            problem.severity = Severity::Error;
+        }
+        problem.message = relative(&problem.message, root);
     }
     problems
+}
+
+/// File errors name whole paths; users know the root.
+fn relative(text: &str, root: &Path) -> String {
+    text.replace(&format!("`{}/", root.display()), "`")
 }
 
 fn deep_models(card: &Card) -> usize {

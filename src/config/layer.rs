@@ -221,7 +221,13 @@ impl Reader<'_> {
         let meant_as_text = matches!(property.kind, Kind::Text | Kind::Path);
         if let (RawValue::Scalar { versions_differ: Some(difference), .. }, false) = (&entry.value, meant_as_text) {
             let warning = Diagnostic::warning("config/yaml-versions", difference.as_str()).at_place(Some(&entry.place));
-            self.problems.push(warning.hint("write it so that both read it alike"));
+            let alike = entry.value.value().map(|value| match value {
+                // Text in YAML 1.1 that is a number in 1.2 was meant as one: the property takes no text.
+                Value::Text(text) => text.parse::<f64>().map_or(text, |number| number.to_string()),
+                value => value.to_string(),
+            });
+            let alike = alike.map_or_else(|| "so that both read it alike".to_owned(), |alike| format!("`{alike}`"));
+            self.problems.push(warning.hint(format!("write {alike}")));
         }
         let value = if meant_as_text { raw.text() } else { raw.value() };
         let Some(value) = value else {

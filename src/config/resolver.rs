@@ -190,9 +190,10 @@ impl Resolver {
         let path = match self.find(name, card_folder) {
             Ok(path) => path,
             Err(not_found) => {
-                let word = if name.contains('/') { "at" } else { "in" };
-                let mut hint = format!("looked {word} {}", not_found.places.join(", "));
-                if !name.contains('/') && self.search.sdk_roots.is_empty() {
+                let places: Vec<String> = not_found.places.iter().map(|place| format!("`{place}`")).collect();
+                let looked = if not_found.is_path { "looked at" } else { "looked in" };
+                let mut hint = format!("{looked} {}", places.join(", "));
+                if !not_found.is_path && self.search.sdk_roots.is_empty() {
                     hint += "; no SDK is known, `--sdk` names one";
                 }
                 if let Some(near) = not_found.near {

@@ -67,6 +67,8 @@ pub(super) struct NotFound {
     pub(super) places: Vec<String>,
     /// `did you mean …?`, where something is near.
     pub(super) near: Option<String>,
+    /// Whether one file was looked at, rather than folders.
+    pub(super) is_path: bool,
 }
 
 impl SearchPath {
@@ -90,7 +92,7 @@ impl SearchPath {
         if path.is_absolute() || has_folder {
             // `join` leaves an absolute path as it is.
             let path = card_folder.join(path);
-            return if exists(&path) { Ok(path) } else { Err(self.not_there(&path)) };
+            return if exists(&path) { Ok(path) } else { Err(self.not_there(name, &path)) };
         }
         let mut looked = Vec::new();
         let own = std::iter::once(card_folder.to_owned()).chain(self.config_folders.iter().cloned());
@@ -112,13 +114,13 @@ impl SearchPath {
         }
         let places = self.places(Some(card_folder));
         let names: Vec<String> = looked.iter().flat_map(|folder| toml_names(folder)).collect();
-        Err(NotFound { places, near: near_names(name, &names) })
+        Err(NotFound { places, near: near("", name, &names), is_path: false })
     }
 
-    fn not_there(&self, path: &Path) -> NotFound {
+    fn not_there(&self, written: &str, path: &Path) -> NotFound {
         let names = path.parent().map(toml_names).unwrap_or_default();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        NotFound { places: vec![self.display(path)], near: near_names(&name, &names) }
+        let (folder, name) = written.rfind('/').map_or(("", written), |at| written.split_at(at + 1));
+        NotFound { places: vec![self.display(path)], near: near(folder, name, &names), is_path: true }
     }
 
     /// Every place where a bare name is looked for, in order, as users see them: the card's own folder where one is given,
@@ -161,13 +163,17 @@ impl SearchPath {
     }
 }
 
-/// `did you mean …?` for the files whose names without their extension are near, since that is alike in all of them.
-fn near_names(name: &str, names: &[String]) -> Option<String> {
+/// `did you mean …?` for the files that look like `name`; their common ending makes no two alike.
+fn near(folder: &str, name: &str, names: &[String]) -> Option<String> {
     let stem = |name: &str| name.strip_suffix(".toml").unwrap_or(name).to_owned();
     let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
-    let near: Vec<String> =
-        nearest(&stem(name), stems.iter().map(String::as_str)).into_iter().map(|stem| format!("{stem}.toml")).collect();
-    did_you_mean(&near.iter().map(String::as_str).collect::<Vec<_>>())
+    let found = nearest(&stem(name), stems.iter().map(String::as_str));
+    // A name that is right but for its ending is the nearest of all.
+    let same = stems.iter().map(String::as_str).filter(|other| *other == stem(name));
+    let found: Vec<String> = same.chain(found).map(|stem| format!("{folder}{stem}.toml")).collect();
+    let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
+    found.dedup();
+    did_you_mean(&found)
 }
 
 /// The folders of an SDK, environment or checkout that hold the compiler's configs; only those that exist.

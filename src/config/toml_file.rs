@@ -77,7 +77,11 @@ pub(super) fn parse(source: &Source) -> TomlFile {
     if let Some(problems) = colons(source, &errors) {
         return TomlFile { entries: Vec::new(), problems };
     }
-    TomlFile { entries: Vec::new(), problems: errors.iter().map(|error| syntax_problem(error, source)).collect() }
+    let mut problems: Vec<Diagnostic> = errors.iter().map(|error| syntax_problem(error, source)).collect();
+    problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.span.start));
+    // What the parser says next of a line that it has lost says nothing new.
+    problems.dedup_by_key(|problem| problem.place.as_ref().map(|place| place.position().line));
+    TomlFile { entries: Vec::new(), problems }
 }
 
 /// About how many lines `key: value` are told apart in a file that cannot be parsed; each costs a parse at most.

@@ -129,20 +129,21 @@ impl Shown {
         let marked_columns = columns(marked.chars(), room);
         let after_columns = columns(after.chars(), room);
         let wanted = room.saturating_sub(marked_columns + after_columns).max(room / 2 - marked_columns.min(room / 4));
-        let (from, cut_before) = match fitting(before.chars().rev(), wanted) {
-            None => (0, ""),
-            Some(_) => {
-                let kept = fitting(before.chars().rev(), wanted - 1).unwrap_or_default();
-                (before.len() - kept, CUT)
-            }
+        let (from, cut_before) = if fitting(before.chars().rev(), wanted).is_none() {
+            (0, "")
+        } else {
+            let kept = fitting(before.chars().rev(), wanted.saturating_sub(CUT.width())).unwrap_or_default();
+            (before.len() - kept, CUT)
         };
         let before = format!("{cut_before}{}", visible(before.get(from..)?));
         let column = before.width();
         let rest = line.get(first..)?;
         let left = room.saturating_sub(column);
-        let (rest, cut_after) = match fitting(rest.chars(), left) {
-            None => (rest, ""),
-            Some(_) => (rest.get(..fitting(rest.chars(), left.saturating_sub(1)).unwrap_or_default())?, CUT),
+        let (rest, cut_after) = if fitting(rest.chars(), left).is_none() {
+            (rest, "")
+        } else {
+            let kept = fitting(rest.chars(), left.saturating_sub(CUT.width())).unwrap_or_default();
+            (rest.get(..kept)?, CUT)
         };
         let carets = visible(marked.get(..rest.len()).unwrap_or(marked)).width();
         let text = format!("{before}{}{cut_after}", visible(rest));

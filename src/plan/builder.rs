@@ -163,7 +163,8 @@ impl Builder<'_> {
                 "build/not-supported",
                 "`compiler_mode: lower_only` needs a prequantized model, which this version does not read",
             );
-            let problem = problem.at(&card.source, model.name.span);
+            let place = request.config.get("compiler_mode").and_then(|traced| traced.origin.place.as_ref());
+            let problem = problem.at_place(place).hint("choose `quantize_and_lower`, and give the float weights");
             return Err(refused(card, model, StepKind::Fetch, true, vec![problem]));
         }
         let weights = weights_file(card, model)?;
@@ -247,7 +248,9 @@ impl Builder<'_> {
             }
             Some(chosen) => {
                 let message = format!("`val_data` is `{}`, which is not a folder", card.shown(&chosen.folder));
-                warnings.push(Diagnostic::warning("build/held-out", message).at_place(Some(&chosen.place)));
+                let hint = "name a folder of images, below the dataset's folder or beside the card; without one, images that \
+                            calibration leaves over are held out";
+                warnings.push(Diagnostic::warning("build/held-out", message).at_place(Some(&chosen.place)).hint(hint));
                 None
             }
             None => None,
@@ -255,8 +258,9 @@ impl Builder<'_> {
         let images = choose(&folder, held_out.as_ref(), wanted, seed, model.num_classes as usize);
         let have = images.calibration.len();
         if have < wanted {
+            let s = if have == 1 { "" } else { "s" };
             let message =
-                format!("`{}` has {have} images for calibration, {wanted} are wanted", card.shown(&folder.folder));
+                format!("`{}` has {have} image{s} for calibration, {wanted} are wanted", card.shown(&folder.folder));
             if options.images_are_explicit {
                 let hint = format!("add images, or ask for fewer: `--num-cal-images {have}`");
                 let problem = Diagnostic::error("build/too-few-images", message);
@@ -412,8 +416,12 @@ fn no_images(card: &Card, what: &str, place: &Place, hint: Option<&str>) -> Box<
 
 /// The model's ONNX file, or why there is none that the embedded compiler can read.
 fn weights_file(card: &Card, model: &Model) -> Result<PathBuf, Refused> {
+    let named = model.weights.as_ref().map(|weights| weights.place.clone());
+    let place = named.unwrap_or_else(|| Place::new(&card.source, model.name.span));
     let unsupported = |message: String| {
-        let problem = Diagnostic::error("build/not-supported", message).at(&card.source, model.name.span);
+        let hint =
+            "export the model to ONNX and name the file as `weight_path`; `--skip-unsupported` builds the others";
+        let problem = Diagnostic::error("build/not-supported", message).at_place(Some(&place)).hint(hint);
         refused(card, model, StepKind::Fetch, true, vec![problem])
     };
     let Some(weights) = &model.weights else {

@@ -181,7 +181,8 @@ impl ValueError {
                 }
                 Value::Text(text) if text.parse::<f64>().is_ok_and(f64::is_finite) && text.contains(['e', 'E']) => {
                     let value: f64 = text.parse().ok()?;
-                    Some(format!("YAML 1.1 reads `{text}` as text; write `{value:?}`"))
+                    let point = if value.fract() == 0.0 { ".0" } else { "" };
+                    Some(format!("YAML 1.1 reads `{text}` as text; write `{value}{point}`"))
                 }
                 Value::Text(text) if text.parse::<f64>().is_ok_and(f64::is_finite) => {
                     Some(format!("write `{text}` without quotes"))

@@ -59,6 +59,22 @@ impl YamlError {
     }
 }
 
+/// A message of the scanner's in words of a card's author.
+pub(super) fn plain_words(message: &str) -> &str {
+    match message {
+        "mapping values are not allowed in this context" => "a `:` with a blank behind it cannot stand inside a value",
+        "illegal placement of ':' indicator" => "a `:` cannot stand here",
+        "while scanning a quoted scalar, found unexpected end of stream" => "a quote is opened here and not closed",
+        "while parsing node, found unknown anchor" => "an alias of an anchor that does not exist",
+        "':' must be followed by a valid YAML whitespace" => "a `:` needs a blank behind it",
+        "invalid indentation in flow construct" => "what a line above opens with `[` or `{` is not closed before this",
+        other if other.contains("',' or '}'") => "a mapping that `{` opens is not closed before this",
+        other if other.contains("',' or ']'") => "a list that `[` opens is not closed before this",
+        "tabs disallowed within this context (block indentation)" => "a tab in the indentation",
+        other => other,
+    }
+}
+
 /// What would help against a syntax error of the scanner's, known by its words.
 pub(super) fn syntax_hint(message: &str) -> Option<&'static str> {
     let hints = [
@@ -67,9 +83,11 @@ pub(super) fn syntax_hint(message: &str) -> Option<&'static str> {
         ("did not find expected key", "check the indentation of this line and of the lines above it"),
         ("simple key expect", "a key needs a `:` after it; check the indentation of this line"),
         ("block sequence entries are not allowed", "a list that belongs to a key starts on the line below the key"),
+        ("flow construct", "close it with `]` or `}`, or indent this line"),
         ("invalid indentation", "check the indentation of this line and of the lines above it"),
         ("',' or ']'", "close the list with `]`, or put a comma between its items"),
         ("',' or '}'", "close the mapping with `}`, or put a comma between its entries"),
+        ("illegal placement", "check that what the lines above open with `[`, `{` or a quote is closed"),
         ("unexpected end of stream", "a quote, bracket or brace that was opened is not closed"),
         ("unexpected end of plain scalar", "put a value that starts with a special character between quotes"),
         (

@@ -31,6 +31,26 @@ impl Scalar {
     }
 }
 
+impl Scalar {
+    /// The value that a scalar of [`Self::differs_in_yaml_1_2`] probably stands for, as both versions read it: what it is
+    /// in YAML 1.1, or a number that is one in YAML 1.2 only. `None` for text and dates.
+    #[must_use]
+    pub fn spelled_alike(&self) -> Option<String> {
+        let value = match self.meaning() {
+            Meaning::Text => yaml_1_2(&self.text),
+            meaning => meaning,
+        };
+        match value {
+            Meaning::Bool(value) => Some(value.to_string()),
+            Meaning::Int(value) => Some(value.to_string()),
+            // Without an exponent, which the versions read differently.
+            Meaning::Float(value) if value.is_finite() && value.fract() == 0.0 => Some(format!("{value}.0")),
+            Meaning::Float(value) if value.is_finite() => Some(value.to_string()),
+            Meaning::Float(_) | Meaning::Null | Meaning::Text => None,
+        }
+    }
+}
+
 /// A meaning in words, for messages: `the boolean true`, `the integer 8`, `text`.
 pub(super) fn words(meaning: &Meaning) -> String {
     match meaning {
@@ -281,6 +301,9 @@ mod tests {
             plain("010").differs_in_yaml_1_2().as_deref(),
             Some("`010` is the integer 8 in YAML 1.1, which the SDK reads, and the integer 10 in YAML 1.2")
         );
+        let spelled = ["yes", "010", "1e-5", "1e3", "2001-12-14"].map(|text| plain(text).spelled_alike());
+        let spelled = spelled.each_ref().map(|text| text.as_deref().unwrap_or("-"));
+        assert_eq!(spelled, ["true", "8", "0.00001", "1000.0", "-"]);
         let quoted = Scalar { text: "yes".to_owned(), style: Style::Quoted };
         assert_eq!((quoted.meaning(), quoted.differs_in_yaml_1_2()), (Meaning::Text, None));
     }

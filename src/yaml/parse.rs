@@ -17,6 +17,7 @@ use super::Scalar;
 use super::Style;
 use super::YamlError;
 use super::YamlErrorKind;
+use super::error::plain_words;
 use super::error::syntax_hint;
 use super::error::unclosed;
 use super::marks;
@@ -85,7 +86,8 @@ pub(super) fn parse_with_references(source: &Source) -> Result<(Node, References
                     let message = format!("nested deeper than {DEPTH_LIMIT} levels");
                     return Err(YamlError::new(YamlErrorKind::Limit, message, Span::new(at, at)));
                 }
-                let mut problem = YamlError::new(YamlErrorKind::Syntax, lower_first(message), Span::new(at, at));
+                let mut problem =
+                    YamlError::new(YamlErrorKind::Syntax, lower_first(plain_words(message)), Span::new(at, at));
                 problem.hint = syntax_hint(message).map(str::to_owned);
                 return Err(problem);
             }
@@ -536,7 +538,8 @@ fn merge_sources(node: Node) -> Result<Vec<Node>, YamlError> {
 }
 
 fn too_deep(span: Span) -> YamlError {
-    YamlError::new(YamlErrorKind::Limit, format!("nested deeper than {DEPTH_LIMIT} levels"), span)
+    let error = YamlError::new(YamlErrorKind::Limit, format!("nested deeper than {DEPTH_LIMIT} levels"), span);
+    error.hint("a real card has about ten; check how the file was made")
 }
 
 fn shortened(text: &str) -> String {

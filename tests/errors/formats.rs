@@ -133,7 +133,7 @@ fn every_code_is_explained_without_a_zoo() {
     for entry in catalogue::all().into_iter().step_by(7) {
         let run = run(nowhere.path(), &format!("check --explain {}", entry.code));
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", entry.code);
-        assert!(run.stdout.starts_with(entry.code) && run.stdout.contains(entry.title), "{}", run.stdout);
+        assert!(run.stdout.starts_with(entry.code) && run.stdout.contains("example:"), "{}", run.stdout);
     }
     let run_with = |arguments: &str| run(nowhere.path(), &format!("check --explain {arguments}"));
     assert!(run_with("over-budget").stdout.starts_with("cascade/over-budget (error): "));

@@ -16,7 +16,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         if path.is_dir() && name != "catalogue" && name != "tests" {
             files.extend(self::files(&path));
-        } else if path.is_file() && name.ends_with(".rs") && name != "tests.rs" {
+        } else if path.is_file() && path.extension().is_some_and(|extension| extension == "rs") && name != "tests.rs" {
             files.push(path);
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     arguments.store.add_to(&mut flags);
     arguments.add_to(&mut flags);
     let cancel = CancelToken::new();
-    let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error))?;
+    let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error, None))?;
     let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
     let mut refusals = broken_cards(&zoo, &arguments.targets);
@@ -56,7 +56,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         jobs => jobs as usize,
     };
-    let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error)))?;
+    let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error), Some(&zoo)))?;
     let runner = runner::StepRunner { toolchain: &Host, threads: parallel, root: zoo.root() };
     let options = exec::Options {
         parallel,
@@ -71,7 +71,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     drop(reporter);
     let summary = result.map_err(|error| match signals.received() {
         Some(signal) if error.is_interrupted() => Failure::Interrupted(signal),
-        _ => run_error(&error),
+        _ => run_error(&error, Some(&zoo)),
     })?;
 
     let build_root = zoo.root().join(&settings.zoo.build);
@@ -99,8 +99,9 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     if good && !refused && !failed_check { Ok(()) } else { Err(Failure::Reported) }
 }
 
-fn run_error(error: &ExecError) -> Failure {
-    Failure::Failed(Diagnostic::error("build/run", error.to_string()).maybe_hint(error.hint()))
+fn run_error(error: &ExecError, zoo: Option<&Zoo>) -> Failure {
+    let message = zoo.map_or_else(|| error.to_string(), |zoo| zoo.relative(&error.to_string()));
+    Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(error.hint()))
 }
 
 /// What cannot be built because its card cannot be read.

@@ -56,7 +56,7 @@ pub(super) const KEYS: [Key; 15] = [
     key("toolchain.use", "toolchain", Takes::Word(&["host"])),
     key("toolchain.sdk", "sdk", Takes::Path),
     key("device.board", "board", Takes::Word(&["pcie", "m2", "europa"])),
-    key("device.cores", "device-cores", Takes::Number),
+    key("device.cores", "device-cores", Takes::Count),
     key("calibration.images", "num-cal-images", Takes::Count),
     key("calibration.allow_random", "allow-random", Takes::Switch),
     key("jobs.parallel", "jobs", Takes::Number),

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{KEYS, Key, NOT_YET, TOOLCHAINS_NOT_YET, Takes};
 use crate::base::fs;
 use crate::base::near_miss;
+use crate::diag;
 use crate::diag::Diagnostic;
 use crate::diag::Source;
 use crate::diag::Span;
@@ -42,12 +43,16 @@ pub(super) fn from_file(root: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
     if !fs::exists(&path) {
         return (Vec::new(), Vec::new());
     }
-    let unreadable =
-        |message: String| (Vec::new(), vec![Diagnostic::error("settings/unreadable", message).in_file("axzoo.toml")]);
+    let unreadable = |problem: Diagnostic| (Vec::new(), vec![problem.in_file("axzoo.toml")]);
     let text = match fs::read_limited(&path, 1 << 20).map(String::from_utf8) {
         Ok(Ok(text)) => text,
-        Ok(Err(_)) => return unreadable("`axzoo.toml` is not UTF-8 text".to_owned()),
-        Err(error) => return unreadable(error.to_string()),
+        Ok(Err(_)) => {
+            let problem = Diagnostic::error("settings/unreadable", "`axzoo.toml` is not UTF-8 text");
+            return unreadable(problem.hint("save it as UTF-8"));
+        }
+        Err(error) => {
+            return unreadable(Diagnostic::error("settings/unreadable", error.to_string()).maybe_hint(error.hint()));
+        }
     };
     let source = Source::new("axzoo.toml", text);
     let (table, errors) = DeTable::parse_recoverable(source.text());
@@ -55,9 +60,14 @@ pub(super) fn from_file(root: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
         .iter()
         .map(|error| {
             let span = error.span().map_or_else(Span::default, Span::from);
-            Diagnostic::error("settings/syntax", error.message().to_owned()).at(&source, span)
+            let message = format!("not TOML: {}", error.message().lines().collect::<Vec<_>>().join(", "));
+            Diagnostic::error("settings/syntax", message).at(&source, span)
         })
         .collect();
+    // What stands after a syntax error may belong to another table than it seems.
+    if !problems.is_empty() {
+        return (Vec::new(), problems);
+    }
     let mut settings = Vec::new();
     for (section, body) in table.get_ref() {
         let span = Span::from(section.span());
@@ -90,6 +100,8 @@ pub(super) fn from_file(root: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
             }
         }
     }
+    // The maps are in the order of their keys; problems are reported in the order of the file.
+    diag::sort(&mut problems);
     (settings, problems)
 }
 
@@ -104,9 +116,23 @@ fn key_paths() -> Vec<&'static str> {
 fn unknown(name: &str, known: &[&'static str], source: &Source, span: Span) -> Diagnostic {
     let hint = match near_miss(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known are: {}", known.join(", ")),
+        None => known_names(name, known),
     };
     Diagnostic::error("settings/unknown-key", format!("unknown setting `{name}`")).at(source, span).hint(hint)
+}
+
+/// The names that could stand where `name` does.
+fn known_names(name: &str, known: &[&'static str]) -> String {
+    let ticked = |names: Vec<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if let Some((table, _)) = name.split_once('.') {
+        let keys = known.iter().filter_map(|path| path.strip_prefix(table)?.strip_prefix('.'));
+        return format!("the keys of `[{table}]` are {}", ticked(keys.map(ToOwned::to_owned).collect()));
+    }
+    // A key without the table that it belongs to.
+    if let Some((table, key)) = KEYS.iter().filter_map(|key| key.path.split_once('.')).find(|(_, key)| *key == name) {
+        return format!("write `{key}` below the line `[{table}]`");
+    }
+    format!("the tables are {}", ticked(known.iter().map(|table| format!("[{table}]")).collect()))
 }
 
 fn not_yet(path: &str) -> Diagnostic {
@@ -128,11 +154,22 @@ fn wrong(key: Key, found: &str) -> Diagnostic {
     if key.path == "toolchain.use" && TOOLCHAINS_NOT_YET.iter().any(|name| found.trim_matches('`') == *name) {
         return problem.hint("this version has the embedded compiler only: `host`");
     }
-    problem
+    match key.takes {
+        Takes::Texts if found.starts_with("the text ") => problem.hint("put it between brackets: `[\"…\"]`"),
+        Takes::Switch if found.starts_with("the text ") => problem.hint("write `true` or `false` without quotes"),
+        _ => problem,
+    }
 }
 
 fn from_toml(key: Key, value: &DeValue<'_>) -> Result<Value, Diagnostic> {
-    let found = || format!("{} ", value.type_str()).trim_end().to_owned();
+    let found = || match value {
+        DeValue::String(text) => format!("the text `{text}`"),
+        DeValue::Boolean(value) => format!("`{value}`"),
+        DeValue::Integer(number) => format!("`{}`", number.as_str()),
+        DeValue::Table(_) => "a table".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        other => format!("a value of type {}", other.type_str()),
+    };
     match (key.takes, value) {
         (Takes::Texts | Takes::Paths, DeValue::Array(items)) => {
             let texts: Option<Vec<Value>> =
@@ -148,7 +185,7 @@ fn from_toml(key: Key, value: &DeValue<'_>) -> Result<Value, Diagnostic> {
                 _ => Err(wrong(key, &format!("`{}`", number.as_str()))),
             }
         }
-        _ => Err(wrong(key, &format!("a value of type {}", found()))),
+        _ => Err(wrong(key, &found())),
     }
 }
 

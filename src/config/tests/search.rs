@@ -63,7 +63,7 @@ fn a_missing_file_names_every_place_and_the_nearest_names() {
         resolution.diagnostics[0].hint.as_deref(),
         Some(
             "did you mean `yolov8n.toml` or `yolo11n.toml`?\n\
-             looked in cards, configs, sdk/axelera/compiler/config/models"
+             looked in `cards`, `configs`, `sdk/axelera/compiler/config/models`"
         )
     );
     assert_eq!(resolution.files, Vec::<std::path::PathBuf>::new());

@@ -9,7 +9,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "card/dataset-missing",
         severity: Severity::Error,
         placed: Placed::Line,
-        title: "a model names no dataset, so there are no images to calibrate it on",
+        title: "a model names no dataset to calibrate it on",
         meaning: "The model has no `dataset:`. A build needs images to find the ranges of activations, and takes \
               them from the model's dataset.",
         why: "Without images a model cannot be quantized; `--allow-random` would do it on random data, whose ranges \

@@ -24,8 +24,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         title: "a model has less memory than comes with its cores",
         meaning: "`resources_used` is smaller than the share of the model's cores, each of which brings 1/(cores of \
               the board).",
-        why: "All of those cores are taken, yet memory lies idle that no other model can use, and smaller tiles make \
-              this one slower.",
+        why: "All of those cores are taken, so that no other model can use the memory that lies idle, and smaller \
+              tiles make this one slower.",
         remedy: "Raise `resources_used`, or lower `aipu_cores_used`.",
         example: "compilation_config: {aipu_cores_used: 4, resources_used: 0.25}",
         no_case: None,

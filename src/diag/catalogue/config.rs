@@ -71,7 +71,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "config/not-a-file",
         severity: Severity::Error,
-        placed: Placed::File,
+        placed: Placed::Line,
         title: "a config is not a regular file",
         meaning: "`compiler_config_file` names a folder, a socket or a device.",
         why: "There are no settings to read.",
@@ -222,7 +222,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "config/unreadable",
         severity: Severity::Error,
-        placed: Placed::File,
+        placed: Placed::Line,
         title: "a config file cannot be read",
         meaning: "The system refuses to open the file, or it is larger than 1 MiB.",
         why: "The defaults would be used instead.",

@@ -12,7 +12,7 @@ const COLUMNS: usize = 80;
 /// What `axzoo check --explain CODE` prints.
 #[must_use]
 pub fn explain(entry: &Entry) -> String {
-    let mut text = format!("{} ({}): {}\n", entry.code, entry.severity.word(), entry.title);
+    let mut text = filled(&format!("{} ({}): {}", entry.code, entry.severity.word(), entry.title));
     for paragraph in [entry.meaning, entry.why, entry.remedy] {
         let _ = write!(text, "\n{}", filled(paragraph));
     }
@@ -54,7 +54,7 @@ mod tests {
             let text = explain(entry);
             let wide: Vec<&str> = text.lines().filter(|line| line.width() > COLUMNS).collect();
             assert!(wide.is_empty(), "{}: {wide:?}", entry.code);
-            assert!(text.contains(entry.title) && text.ends_with('\n'));
+            assert!(text.starts_with(entry.code) && text.ends_with('\n'), "{text}");
         }
     }
 }

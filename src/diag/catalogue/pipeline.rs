@@ -26,8 +26,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The ranges may not suit what the model sees in the second task.",
         remedy: "Use the same operators in both tasks, or define two models.",
         example: "pipeline:\n\
-              \x20 - whole: {model_name: net, preprocess: [resize: {size: 224}, torch-totensor: ]}\n\
-              \x20 - crops: {model_name: net, preprocess: [resize: {size: 256}, torch-totensor: ]}",
+              \x20 - whole: {model_name: net, preprocess: [resize: {size: 224}]}\n\
+              \x20 - crops: {model_name: net, preprocess: [resize: {size: 256}]}",
         no_case: None,
     },
     Entry {

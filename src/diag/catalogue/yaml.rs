@@ -46,7 +46,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         placed: Placed::Line,
         title: "YAML that a card cannot have",
         meaning: "The file has several documents, a tag such as `!!python/object`, a merge key on something else \
-              than a mapping, an alias without an anchor, or bytes that are no text.",
+              than a mapping, or bytes that are no text.",
         why: "Reading a card runs no code and builds no objects.",
         remedy: "Remove what the caret points at.",
         example: "name: !!python/object:os.system ls",

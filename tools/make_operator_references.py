@@ -98,6 +98,33 @@ def conv_cases(count):
     return cases
 
 
+def transposed_cases(count):
+    """There is no integer kernel: dequantized, convolved in float, quantized."""
+    cases = []
+    for n in range(count):
+        group = [1, 1, 2, 3][n % 4]
+        inputs, outputs = group * int(rng.integers(1, 5)), int(rng.integers(1, 5))
+        k, d, st = ([int(rng.integers(1, top)) for _ in range(2)] for top in (5, 3, 4))
+        p = [int(rng.integers(0, (k[i % 2] - 1) * d[i % 2] + 1)) for i in range(4)]
+        op = [int(rng.integers(0, st[i])) for i in range(2)]
+        x = int8(1 + n % 2, inputs, int(rng.integers(5, 9)), int(rng.integers(5, 9)))
+        weights = int8(inputs, outputs, *k, low=-127)
+        sx, sw, zx, zy = scale(), rng.uniform(0.001, 0.02, group * outputs).astype(np.float32), zero(), zero()
+        bias = rng.integers(-20000, 20000, group * outputs).astype(np.int32)
+        sy = np.float32(sx * sw.max() * 127 * 100 * np.sqrt(inputs / group * k[0] * k[1] / st[0] / st[1] + 1) / 128)
+        attributes = {"kernel_shape": k, "dilations": d, "strides": st, "pads": p, "output_padding": op, "group": group}
+        real_x = run("DequantizeLinear", [x, np.array(sx), np.array(zx)], {}, out_type=TensorProto.FLOAT)
+        by_group = sw.reshape(group, 1, outputs, 1, 1)
+        real_w = (weights.reshape(group, -1, outputs, *k) * by_group).astype(np.float32).reshape(weights.shape)
+        real_b = (bias * (sx * sw)).astype(np.float32)
+        real_y = run("ConvTranspose", [real_x, real_w, real_b], attributes, out_type=TensorProto.FLOAT)
+        y = run("QuantizeLinear", [real_y, np.array(sy), np.array(zy)], {})
+        cases.append({"name": f"transposed_{n}", "inputs": [tensor(x)], "input_encodings": [encoding(sx, zx)],
+                      "weights": tensor(weights), "weight_scales": tensor(sw), "bias": tensor(bias),
+                      "output_encoding": encoding(sy, zy), "attributes": attributes, "output": tensor(y)})
+    return cases
+
+
 def matmul_cases(count):
     cases = []
     for n in range(count):
@@ -249,6 +276,8 @@ def main():
     write("function", "qlinear_sigmoid", "QLinearSigmoid", function_cases("QLinearSigmoid", {}, 12))
     write("function", "qlinear_leaky_relu", "QLinearLeakyRelu", function_cases("QLinearLeakyRelu", {"alpha": 0.0173}, 12))
     write("movement", "qlinear_concat", "QLinearConcat", concat_cases(12))
+    # New cases go behind the others, whose random numbers then stay as they are.
+    write("convolution", "conv_transpose", "ConvTranspose", transposed_cases(32))
 
 
 if __name__ == "__main__":

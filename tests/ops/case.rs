@@ -5,7 +5,9 @@ use axzoo::compiler::operators::Convolution;
 use axzoo::compiler::operators::Function;
 use axzoo::compiler::operators::Pool;
 use axzoo::compiler::operators::PoolKind;
+use axzoo::compiler::operators::TransposedConvolution;
 use axzoo::compiler::operators::function::integer::evaluate;
+use axzoo::compiler::operators::transposed::by_output_channel;
 use axzoo::compiler::quantize::QuantizedGraph;
 use axzoo::compiler::quantize::QuantizedNode;
 use axzoo::compiler::quantize::QuantizedOperator;
@@ -86,6 +88,7 @@ struct Attributes {
     kernel_shape: Vec<usize>,
     strides: Vec<usize>,
     pads: Vec<usize>,
+    output_padding: Vec<usize>,
     dilations: Vec<usize>,
     group: usize,
     axis: usize,
@@ -140,6 +143,13 @@ impl Case {
         })
     }
 
+    /// The weights with their rows as output channels; the file has them as ONNX does.
+    fn transposed_weights(&self) -> Result<Weights, String> {
+        let mut weights = self.weights()?;
+        (weights.shape, weights.values) = by_output_channel(&weights.shape, &weights.values, self.attributes.group);
+        Ok(weights)
+    }
+
     fn pool(&self, kind: PoolKind) -> Pool {
         Pool {
             kind,
@@ -166,6 +176,16 @@ impl Case {
                     group: self.attributes.group,
                 },
                 weights: self.weights()?,
+            },
+            "ConvTranspose" => QuantizedOperator::TransposedConvolution {
+                attributes: TransposedConvolution {
+                    strides: pair(&self.attributes.strides),
+                    pads: self.attributes.pads.as_slice().try_into().unwrap_or([0; 4]),
+                    output_padding: self.attributes.output_padding.as_slice().try_into().unwrap_or([0; 2]),
+                    dilations: pair(&self.attributes.dilations),
+                    group: self.attributes.group,
+                },
+                weights: self.transposed_weights()?,
             },
             "QLinearMatMul" => QuantizedOperator::Dense { weights: self.weights()? },
             "MaxPool" => QuantizedOperator::Pool(self.pool(PoolKind::Maximum)),

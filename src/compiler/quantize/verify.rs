@@ -6,6 +6,7 @@ use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::Slice;
+use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::operators::arithmetic::integer::broadcast_shape;
 use crate::compiler::operators::window;
 use crate::compiler::quantize::QuantizedGraph;
@@ -90,6 +91,10 @@ impl QuantizedGraph {
                 verify_weights(weights, 0, input, output)?;
                 convolution_shape(attributes, shape, &weights.shape)
             }
+            QuantizedOperator::TransposedConvolution { attributes, weights } => {
+                verify_weights(weights, 0, input, output)?;
+                transposed_shape(attributes, shape, &weights.shape)
+            }
             QuantizedOperator::Dense { weights } => {
                 verify_weights(weights, 1, input, output)?;
                 match (&weights.shape[..], shape.split_last()) {
@@ -143,6 +148,20 @@ impl QuantizedGraph {
                     return Err(format!("pads {shape:?} by {before:?} and {after:?}"));
                 }
                 Ok(shape.iter().zip(before).zip(after).map(|((size, before), after)| size + before + after).collect())
+            }
+            QuantizedOperator::Extension(extension) => {
+                let pads = extension.before.iter().chain(&extension.after);
+                if pads.max().is_some_and(|&pad| pad > GEOMETRY_LIMIT) {
+                    return Err(format!("pads {shape:?} by {:?} and {:?}", extension.before, extension.after));
+                }
+                extension.output_shape(shape)
+            }
+            QuantizedOperator::InstanceNormalization { epsilon, scale, bias } => {
+                let finite = scale.iter().chain(bias).chain([epsilon]).all(|value| value.is_finite());
+                match shape[..] {
+                    [_, channels, _, ..] if finite && [scale.len(), bias.len()] == [channels; 2] => Ok(shape.clone()),
+                    _ => Err(format!("normalizes {shape:?} by {} scales and {} biases", scale.len(), bias.len())),
+                }
             }
             QuantizedOperator::Concat { axis } => {
                 let mut total = shape.clone();
@@ -262,6 +281,27 @@ fn convolution_shape(attributes: &Convolution, shape: &[usize], weights: &[usize
         _ => None,
     };
     computed.ok_or_else(|| format!("convolves {shape:?} with {weights:?} in {group} groups"))
+}
+
+fn transposed_shape(
+    attributes: &TransposedConvolution,
+    shape: &[usize],
+    weights: &[usize],
+) -> Result<Vec<usize>, String> {
+    let TransposedConvolution { strides, pads, output_padding, dilations, group } = attributes;
+    let sane = [&strides[..], pads, output_padding, dilations].concat().iter().all(|&size| size <= GEOMETRY_LIMIT);
+    match (shape, weights) {
+        (&[_, c, _, _], &[o, per_group, kh, kw])
+            if sane
+                && *group > 0
+                && o % group == 0
+                && per_group.checked_mul(*group) == Some(c)
+                && [strides, dilations, &[kh, kw]].iter().all(|pair| !pair.contains(&0)) =>
+        {
+            attributes.output_shape(shape, &[c, o / group, kh, kw])
+        }
+        _ => Err(format!("spreads {shape:?} with {weights:?} in {group} groups")),
+    }
 }
 
 /// `ceil_mode` is resolved: the output may be one window larger than the whole windows that fit.

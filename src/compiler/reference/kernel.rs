@@ -1,6 +1,7 @@
 //! A node with its weights widened, its tables computed and its shapes bound.
 
 use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Extension;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::Resize;
 use crate::compiler::operators::ResizeMode;
@@ -10,9 +11,12 @@ use crate::compiler::operators::convolution::integer::IntegerConvolution;
 use crate::compiler::operators::dense::integer::IntegerDense;
 use crate::compiler::operators::function;
 use crate::compiler::operators::movement;
+use crate::compiler::operators::normalization::integer::InstanceNormalization;
 use crate::compiler::operators::pooling::integer::IntegerPool;
 use crate::compiler::operators::resize;
 use crate::compiler::operators::softmax;
+use crate::compiler::operators::transposed::integer::IntegerTransposed;
+use crate::compiler::operators::transposed::integer::Requantization;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
@@ -29,6 +33,7 @@ use crate::compiler::quantize::contract::multiplier;
 pub(super) enum Kernel {
     /// Sizes of one image's input and output, and the layer.
     Convolution(Box<IntegerConvolution>),
+    Transposed(Box<IntegerTransposed>),
     Dense(IntegerDense),
     Arithmetic {
         kernel: IntegerArithmetic,
@@ -54,6 +59,11 @@ pub(super) enum Kernel {
         value: i8,
         output: Vec<usize>,
     },
+    Extension {
+        extension: Extension,
+        shape: Vec<usize>,
+    },
+    InstanceNormalization(InstanceNormalization),
     /// For each input the number of its elements at and behind the axis, and its table.
     Concat(Vec<(usize, Option<Box<Table>>)>),
     Resize {
@@ -107,6 +117,20 @@ impl Kernel {
                 input_zero_point: input.encoding.zero_point,
                 saturation,
             })),
+            QuantizedOperator::TransposedConvolution { attributes, weights } => {
+                let requantization = Requantization {
+                    bias: weights.bias.clone(),
+                    multipliers: multipliers(weights, input.encoding, output.encoding),
+                    saturation,
+                };
+                Self::Transposed(Box::new(IntegerTransposed::new(
+                    attributes,
+                    [image(&input.shape), image(&output.shape)],
+                    (&weights.values, plane(&weights.shape)),
+                    input.encoding.zero_point,
+                    requantization,
+                )))
+            }
             QuantizedOperator::Dense { weights } => Self::Dense(dense(weights, input, output, saturation)),
             QuantizedOperator::Arithmetic(arithmetic) => {
                 let other = graph.value(node.inputs[1]);
@@ -168,6 +192,18 @@ impl Kernel {
                 value: *value,
                 output: output.shape.clone(),
             },
+            QuantizedOperator::Extension(extension) => {
+                Self::Extension { extension: extension.clone(), shape: input.shape.clone() }
+            }
+            QuantizedOperator::InstanceNormalization { epsilon, scale, bias } => {
+                Self::InstanceNormalization(InstanceNormalization {
+                    plane: input.shape[2..].iter().product(),
+                    epsilon: *epsilon,
+                    scale: scale.clone(),
+                    bias: bias.clone(),
+                    encodings,
+                })
+            }
             QuantizedOperator::Concat { axis } => {
                 let one = |&id: &_| {
                     let input = graph.value(id);
@@ -195,6 +231,12 @@ impl Kernel {
                     kernel.run(from, to);
                 }
             }
+            Self::Transposed(kernel) => {
+                let sizes = kernel.sizes();
+                for (from, to) in input.chunks_exact(sizes[0]).zip(output.chunks_exact_mut(sizes[1])) {
+                    kernel.run(from, to);
+                }
+            }
             Self::Dense(kernel) => kernel.run(input, output),
             Self::Arithmetic { kernel, left, right, output: shape } => {
                 kernel.run((input, left), (inputs[1], right), (output, shape));
@@ -209,6 +251,8 @@ impl Kernel {
             Self::Pad { shape, before, value, output: to } => {
                 movement::integer::pad(input, shape, before, *value, (output, to));
             }
+            Self::Extension { extension, shape } => extension.run(input, shape, output),
+            Self::InstanceNormalization(kernel) => kernel.run(input, output),
             Self::Concat(parts) => {
                 let parts: Vec<_> = inputs
                     .iter()

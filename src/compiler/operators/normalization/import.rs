@@ -1,10 +1,11 @@
-//! Reading ONNX `BatchNormalization`.
+//! Reading ONNX `BatchNormalization` and `InstanceNormalization`.
 
 use crate::compiler::graph::ValueId;
 use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::OnnxNode;
 use crate::compiler::onnx::Refusal;
 use crate::compiler::operators::Operator;
+use crate::compiler::operators::normalization::instance_output_shape;
 use crate::compiler::operators::normalization::output_shape;
 
 /// `BatchNormalization` as at inference: statistics are constants.
@@ -29,10 +30,35 @@ pub(crate) fn batch_normalization(node: &mut OnnxNode<'_>, builder: &mut Builder
     Ok(vec![builder.push(Operator::BatchNormalization { epsilon }, inputs, shape)?])
 }
 
+/// `InstanceNormalization` with a constant scale and bias.
+pub(crate) fn instance_normalization(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec<ValueId>, Refusal> {
+    let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
+    let inputs = vec![node.input(0)?, node.input(1)?, node.input(2)?];
+    for (place, what) in [(1, "scale"), (2, "B")] {
+        if builder.floats(inputs[place], what)?.iter().any(|value| !value.is_finite()) {
+            return Err(Refusal::new(format!("its `{what}` has a value that is not finite")));
+        }
+    }
+    let shapes: Vec<&[usize]> = inputs.iter().map(|&id| builder.shape(id)).collect();
+    let shape = instance_output_shape(&shapes)?;
+    Ok(vec![builder.push(Operator::InstanceNormalization { epsilon }, inputs, shape)?])
+}
+
 #[cfg(test)]
 mod tests {
     use crate::compiler::onnx::sample::Case;
     use crate::compiler::onnx::sample::check;
+
+    #[test]
+    fn normalization_of_an_instance_needs_constants() {
+        check(&[
+            Case("InstanceNormalization-7", "x[1,2,3,3] w[2] w[2]", "", Ok("instance-normalization epsilon=1e-5")),
+            Case("InstanceNormalization-7", "x[1,2,9] w[2] w[2]", "epsilon=0.001", Ok("[1, 2, 9] = instance")),
+            Case("InstanceNormalization-7", "x[1,2,3,3] w[3] w[2]", "", Err("has the shape [3]; expected [2]")),
+            Case("InstanceNormalization-7", "x[1,2,3,3] w[2] x[2]", "", Err("its `B` is computed at run time")),
+            Case("InstanceNormalization-7", "x[1,2] w[2] w[2]", "", Err("at least one axis more")),
+        ]);
+    }
 
     #[test]
     fn normalization_is_read_as_at_inference() {

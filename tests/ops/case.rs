@@ -2,9 +2,12 @@
 
 use axzoo::compiler::operators::Arithmetic;
 use axzoo::compiler::operators::Convolution;
+use axzoo::compiler::operators::Coordinates;
 use axzoo::compiler::operators::Function;
 use axzoo::compiler::operators::Pool;
 use axzoo::compiler::operators::PoolKind;
+use axzoo::compiler::operators::Resize;
+use axzoo::compiler::operators::ResizeMode;
 use axzoo::compiler::operators::TransposedConvolution;
 use axzoo::compiler::operators::function::integer::evaluate;
 use axzoo::compiler::operators::transposed::by_output_channel;
@@ -92,6 +95,8 @@ struct Attributes {
     dilations: Vec<usize>,
     group: usize,
     axis: usize,
+    coordinates: String,
+    scales: Vec<f32>,
     alpha: f32,
     count_include_pad: u8,
 }
@@ -150,6 +155,18 @@ impl Case {
         Ok(weights)
     }
 
+    fn resize(&self) -> Result<Resize, String> {
+        let coordinates = match self.attributes.coordinates.as_str() {
+            "half_pixel" => Coordinates::HalfPixel,
+            "pytorch_half_pixel" => Coordinates::PytorchHalfPixel,
+            "asymmetric" => Coordinates::Asymmetric,
+            "align_corners" => Coordinates::AlignCorners,
+            other => return Err(format!("the coordinates `{other}` are not known here")),
+        };
+        let scales = self.attributes.scales.as_slice().try_into().map_err(|_| "no two scales")?;
+        Ok(Resize { mode: ResizeMode::Linear, coordinates, scales })
+    }
+
     fn pool(&self, kind: PoolKind) -> Pool {
         Pool {
             kind,
@@ -187,6 +204,7 @@ impl Case {
                 },
                 weights: self.transposed_weights()?,
             },
+            "QLinearMatMul" if self.weights.is_none() => QuantizedOperator::MatrixProduct,
             "QLinearMatMul" => QuantizedOperator::Dense { weights: self.weights()? },
             "MaxPool" => QuantizedOperator::Pool(self.pool(PoolKind::Maximum)),
             "QLinearAveragePool" => QuantizedOperator::Pool(self.pool(PoolKind::Average)),
@@ -196,6 +214,8 @@ impl Case {
             "QLinearSigmoid" => self.table(Function::Sigmoid)?,
             "QLinearLeakyRelu" => self.table(Function::LeakyRelu { alpha: self.attributes.alpha })?,
             "QLinearConcat" => QuantizedOperator::Concat { axis: self.attributes.axis },
+            "Softmax" => QuantizedOperator::Softmax { axis: self.attributes.axis },
+            "Resize" => QuantizedOperator::Resize(self.resize()?),
             other => return Err(format!("the operator `{other}` is not known here")),
         })
     }

@@ -96,6 +96,7 @@ enum Operation {
     Convolution { attributes: Convolution, weights: Placed },
     TransposedConvolution { attributes: TransposedConvolution, weights: Placed },
     Dense { weights: Placed },
+    MatrixProduct,
     Arithmetic(Arithmetic),
     Table { function: Function, table: Span },
     Pool(Pool),
@@ -145,6 +146,7 @@ impl Operation {
                 Self::TransposedConvolution { attributes, weights: Placed::of(&weights, pool) }
             }
             QuantizedOperator::Dense { weights } => Self::Dense { weights: Placed::of(&weights, pool) },
+            QuantizedOperator::MatrixProduct => Self::MatrixProduct,
             QuantizedOperator::Arithmetic(arithmetic) => Self::Arithmetic(arithmetic),
             QuantizedOperator::Function { function, table } => Self::Table { function, table: pool.int8(&table) },
             QuantizedOperator::Pool(attributes) => Self::Pool(attributes),
@@ -172,6 +174,7 @@ impl Operation {
                 QuantizedOperator::TransposedConvolution { attributes, weights: weights.read(constants)? }
             }
             Self::Dense { weights } => QuantizedOperator::Dense { weights: weights.read(constants)? },
+            Self::MatrixProduct => QuantizedOperator::MatrixProduct,
             Self::Arithmetic(arithmetic) => QuantizedOperator::Arithmetic(arithmetic),
             Self::Table { function, table } => QuantizedOperator::Function { function, table: constants.int8(table)? },
             Self::Pool(attributes) => QuantizedOperator::Pool(attributes),

@@ -131,6 +131,12 @@ pub(crate) fn attribute(text: &str) -> AttributeProto {
 
 impl Case {
     fn import(&self) -> Result<String, String> {
+        let graph = self.graph();
+        graph.map(|graph| graph.to_text()).map_err(|error| error.to_string())
+    }
+
+    /// The graph of the one node.
+    pub(crate) fn graph(&self) -> Result<Graph, StageError> {
         let Self(operator, inputs, attributes, _) = self;
         let (operator, opset) = operator.split_once('-').expect("an operator and its opset");
         let mut sample = Sample::new(opset.parse().expect("an opset")).output("y");
@@ -158,8 +164,7 @@ impl Case {
         let (domain, operator) = operator.rsplit_once('.').unwrap_or(("", operator));
         let mut sample = sample.node(operator, &names, &["y"], &attributes);
         sample.graph().node[0].domain = domain.to_owned();
-        let graph = sample.import();
-        graph.map(|graph| graph.to_text()).map_err(|error| error.to_string())
+        sample.import()
     }
 }
 

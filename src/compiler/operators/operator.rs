@@ -29,6 +29,8 @@ pub enum Operator {
     /// `x [..,K]` times a constant `[K,N]`, optional bias `[N]`. From Gemm and `MatMul`; alpha, beta and transposes are
     /// folded into the constants on import.
     Dense,
+    /// `[…,M,K]` times `[…,K,N]`, leading axes broadcast; at most one is a constant.
+    MatrixProduct,
     /// Element by element with ONNX (multidirectional) broadcasting; two inputs.
     Arithmetic(Arithmetic),
     /// A function of one element; one input.
@@ -89,6 +91,7 @@ impl Operator {
             Self::Convolution(_) => "convolution",
             Self::TransposedConvolution(_) => "transposed-convolution",
             Self::Dense => "dense",
+            Self::MatrixProduct => "matrix-product",
             Self::Arithmetic(operation) => operation.name(),
             Self::Function(function) => function.name(),
             Self::Pool(pool) => match pool.kind {
@@ -119,6 +122,7 @@ impl Operator {
             Self::Convolution(convolution) => convolution.output_shape(first, second.ok_or_else(missing)?)?,
             Self::TransposedConvolution(transposed) => transposed.output_shape(first, second.ok_or_else(missing)?)?,
             Self::Dense => dense::output_shape(first, second.ok_or_else(missing)?)?,
+            Self::MatrixProduct => dense::product_shape(first, second.ok_or_else(missing)?)?,
             Self::Arithmetic(_) => Arithmetic::output_shape(first, second.ok_or_else(missing)?)?,
             Self::Pool(pool) => pool.output_shape(first)?,
             Self::GlobalPool(_) => pooling::global_output_shape(first)?,
@@ -143,6 +147,7 @@ impl Operator {
             Self::Convolution(convolution) => convolution.export(node, writer),
             Self::TransposedConvolution(transposed) => transposed.export(node, writer),
             Self::Dense => dense::export(node, writer),
+            Self::MatrixProduct => dense::export_product(node, writer),
             Self::Arithmetic(operation) => operation.export(node, writer),
             Self::Function(function) => function.export(node, writer),
             Self::Pool(pool) => pool.export(node, writer),
@@ -196,7 +201,12 @@ impl fmt::Display for Operator {
             Self::BatchNormalization { epsilon } | Self::InstanceNormalization { epsilon } => {
                 write!(f, " epsilon={epsilon:?}")
             }
-            Self::Dense | Self::Arithmetic(_) | Self::Function(_) | Self::GlobalPool(_) | Self::Reshape => Ok(()),
+            Self::Dense
+            | Self::MatrixProduct
+            | Self::Arithmetic(_)
+            | Self::Function(_)
+            | Self::GlobalPool(_)
+            | Self::Reshape => Ok(()),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::compiler::graph::ValueId;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Function;
 use crate::compiler::operators::Operator;
+use crate::compiler::operators::dense::product::check_sum;
 use crate::compiler::operators::function::integer::evaluate;
 use crate::compiler::operators::transposed::by_output_channel;
 use crate::compiler::quantize::QuantizedGraph;
@@ -194,6 +195,11 @@ impl Conversion<'_> {
                 let weights = self.weights(node, 1)?;
                 inputs.truncate(1);
                 QuantizedOperator::Dense { weights }
+            }
+            Operator::MatrixProduct => {
+                let length = self.graph.value(node.inputs[0]).shape.last().copied().unwrap_or(0);
+                check_sum(length)?;
+                QuantizedOperator::MatrixProduct
             }
             Operator::Arithmetic(Arithmetic::Divide) if self.constant_floats(node.inputs[1]).is_some() => {
                 return self.division_by_constant(node, output_value);

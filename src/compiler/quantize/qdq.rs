@@ -261,6 +261,7 @@ impl Export<'_> {
                 Operator::TransposedConvolution(attributes.clone())
             }
             QuantizedOperator::Dense { .. } => Operator::Dense,
+            QuantizedOperator::MatrixProduct => Operator::MatrixProduct,
             QuantizedOperator::Arithmetic(arithmetic) => Operator::Arithmetic(*arithmetic),
             QuantizedOperator::Function { function, .. } => Operator::Function(*function),
             QuantizedOperator::Pool(pool) => Operator::Pool(pool.clone()),

@@ -101,6 +101,8 @@ pub enum QuantizedOperator {
         /// `[K,N]`.
         weights: Weights,
     },
+    /// `[…,M,K]` times `[…,K,N]`, leading axes broadcast.
+    MatrixProduct,
     /// Two operands with broadcasting. Division is a float island.
     Arithmetic(Arithmetic),
     /// A function of one element, as its table.
@@ -140,7 +142,7 @@ pub enum QuantizedOperator {
         /// The axis, counted from the front.
         axis: usize,
     },
-    /// Resampling of H and W. Nearest copies; linear is a float island.
+    /// Resampling of H and W. Nearest copies.
     Resize(Resize),
     /// Each plane of `[N,C,…]` by its own statistics; a float island.
     InstanceNormalization {
@@ -151,7 +153,7 @@ pub enum QuantizedOperator {
         /// One for each channel.
         bias: Vec<f32>,
     },
-    /// Softmax over one axis; a float island.
+    /// Softmax over one axis.
     Softmax {
         /// The axis, counted from the front.
         axis: usize,
@@ -203,7 +205,7 @@ impl QuantizedGraph {
         &self.values[id.index()]
     }
 
-    /// Multiplications with weights that one run of a node needs; 0 for operators without weights.
+    /// Multiplications that one run of a layer or a matrix product needs; 0 for other operators.
     #[must_use]
     pub fn macs(&self, node: &QuantizedNode) -> u64 {
         let outputs = self.value(node.output).len() as u64;
@@ -218,6 +220,10 @@ impl QuantizedGraph {
                 [read, per_group, area].iter().map(|&size| size as u64).product()
             }
             QuantizedOperator::Dense { weights } => outputs * weights.shape.first().map_or(0, |&k| k as u64),
+            QuantizedOperator::MatrixProduct => {
+                let depth = node.inputs.first().and_then(|&input| self.value(input).shape.last());
+                outputs * depth.map_or(0, |&depth| depth as u64)
+            }
             _ => 0,
         }
     }
@@ -230,7 +236,7 @@ impl QuantizedOperator {
         match self {
             Self::Convolution { .. } => "Conv",
             Self::TransposedConvolution { .. } => "ConvTranspose",
-            Self::Dense { .. } => "MatMul",
+            Self::Dense { .. } | Self::MatrixProduct => "MatMul",
             Self::Arithmetic(Arithmetic::Add) => "Add",
             Self::Arithmetic(Arithmetic::Subtract) => "Sub",
             Self::Arithmetic(Arithmetic::Multiply) => "Mul",
@@ -254,13 +260,7 @@ impl QuantizedOperator {
     /// Whether it runs on integers alone. What does not is a float island: dequantized, computed in f64, quantized.
     #[must_use]
     pub fn is_integer(&self) -> bool {
-        !matches!(
-            self,
-            Self::Softmax { .. }
-                | Self::InstanceNormalization { .. }
-                | Self::Arithmetic(Arithmetic::Divide)
-                | Self::Resize(Resize { mode: ResizeMode::Linear, .. })
-        )
+        !matches!(self, Self::InstanceNormalization { .. } | Self::Arithmetic(Arithmetic::Divide))
     }
 
     /// Whether its results are rounded from wider ones, so that a clamp can be fused.
@@ -268,7 +268,11 @@ impl QuantizedOperator {
     pub fn requantizes(&self) -> bool {
         matches!(
             self,
-            Self::Convolution { .. } | Self::TransposedConvolution { .. } | Self::Dense { .. } | Self::Arithmetic(_)
+            Self::Convolution { .. }
+                | Self::TransposedConvolution { .. }
+                | Self::Dense { .. }
+                | Self::MatrixProduct
+                | Self::Arithmetic(_)
         )
     }
 

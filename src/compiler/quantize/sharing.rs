@@ -118,6 +118,7 @@ fn requantizes(operator: &Operator) -> bool {
         Operator::Convolution(_)
             | Operator::TransposedConvolution(_)
             | Operator::Dense
+            | Operator::MatrixProduct
             | Operator::Arithmetic(Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply)
     )
 }

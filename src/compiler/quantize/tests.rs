@@ -213,7 +213,7 @@ fn the_network_survives_quantization() {
     assert!(evaluation.sqnr_db > Some(30.0), "{}", quantized.report.to_text());
     let classes = evaluation.classification.as_ref().expect("it is a classifier");
     assert_eq!((classes.images, classes.labelled), (6, 6));
-    assert_eq!(quantized.report.float_islands, ["node_classes"]);
+    assert!(quantized.report.float_islands.is_empty(), "{:?}", quantized.report.float_islands);
     insta::assert_snapshot!(structure(&quantized.graph), @"
     a6 = Conv(x) [-128, 127]
     b_relu = Conv(a6) [-128, 127]

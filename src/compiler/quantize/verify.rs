@@ -8,6 +8,8 @@ use crate::compiler::operators::Pool;
 use crate::compiler::operators::Slice;
 use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::operators::arithmetic::integer::broadcast_shape;
+use crate::compiler::operators::dense::product::check_sum;
+use crate::compiler::operators::dense::product_shape;
 use crate::compiler::operators::window;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
@@ -58,7 +60,7 @@ impl QuantizedGraph {
         let input = self.value(node.inputs[0]);
         let output = self.value(node.output);
         let count = match &node.operator {
-            QuantizedOperator::Arithmetic(_) => 2,
+            QuantizedOperator::Arithmetic(_) | QuantizedOperator::MatrixProduct => 2,
             QuantizedOperator::Concat { .. } => node.inputs.len(),
             _ => 1,
         };
@@ -101,6 +103,12 @@ impl QuantizedGraph {
                     (&[k, n], Some((&last, rest))) if k == last => Ok([rest, &[n]].concat()),
                     _ => Err(format!("multiplies {shape:?} with {:?}", weights.shape)),
                 }
+            }
+            QuantizedOperator::MatrixProduct => {
+                let right = self.value(node.inputs[1]);
+                verify_multiplier(multiplier(input.encoding.scale, right.encoding.scale, output.encoding.scale))?;
+                check_sum(shape.last().copied().unwrap_or(0))?;
+                product_shape(shape, &right.shape)
             }
             QuantizedOperator::Arithmetic(arithmetic) => {
                 let right = self.value(node.inputs[1]);

@@ -9,12 +9,14 @@ use crate::compiler::operators::Slice;
 use crate::compiler::operators::arithmetic::integer::IntegerArithmetic;
 use crate::compiler::operators::convolution::integer::IntegerConvolution;
 use crate::compiler::operators::dense::integer::IntegerDense;
+use crate::compiler::operators::dense::product::IntegerProduct;
 use crate::compiler::operators::function;
 use crate::compiler::operators::movement;
 use crate::compiler::operators::normalization::integer::InstanceNormalization;
 use crate::compiler::operators::pooling::integer::IntegerPool;
 use crate::compiler::operators::resize;
-use crate::compiler::operators::softmax;
+use crate::compiler::operators::resize::integer::IntegerLinear;
+use crate::compiler::operators::softmax::integer::IntegerSoftmax;
 use crate::compiler::operators::transposed::integer::IntegerTransposed;
 use crate::compiler::operators::transposed::integer::Requantization;
 use crate::compiler::quantize::QuantizedGraph;
@@ -35,6 +37,7 @@ pub(super) enum Kernel {
     Convolution(Box<IntegerConvolution>),
     Transposed(Box<IntegerTransposed>),
     Dense(IntegerDense),
+    Product(IntegerProduct),
     Arithmetic {
         kernel: IntegerArithmetic,
         left: Vec<usize>,
@@ -66,16 +69,12 @@ pub(super) enum Kernel {
     InstanceNormalization(InstanceNormalization),
     /// For each input the number of its elements at and behind the axis, and its table.
     Concat(Vec<(usize, Option<Box<Table>>)>),
-    Resize {
+    Nearest {
         resize: Resize,
         sizes: [[usize; 2]; 2],
-        encodings: [Encoding; 2],
     },
-    Softmax {
-        length: usize,
-        inner: usize,
-        encodings: [Encoding; 2],
-    },
+    Linear(IntegerLinear),
+    Softmax(IntegerSoftmax),
 }
 
 fn multipliers(weights: &Weights, input: Encoding, output: Encoding) -> Vec<f32> {
@@ -132,6 +131,15 @@ impl Kernel {
                 )))
             }
             QuantizedOperator::Dense { weights } => Self::Dense(dense(weights, input, output, saturation)),
+            QuantizedOperator::MatrixProduct => {
+                let other = graph.value(node.inputs[1]);
+                Self::Product(IntegerProduct {
+                    shapes: [input.shape.clone(), other.shape.clone(), output.shape.clone()],
+                    zero_points: [input.encoding.zero_point, other.encoding.zero_point],
+                    multiplier: multiplier(input.encoding.scale, other.encoding.scale, output.encoding.scale),
+                    saturation,
+                })
+            }
             QuantizedOperator::Arithmetic(arithmetic) => {
                 let other = graph.value(node.inputs[1]);
                 let make = match arithmetic {
@@ -213,10 +221,16 @@ impl Kernel {
                 Self::Concat(node.inputs.iter().map(one).collect())
             }
             QuantizedOperator::Resize(resize) => {
-                Self::Resize { resize: resize.clone(), sizes: [plane(&input.shape), plane(&output.shape)], encodings }
+                let sizes = [plane(&input.shape), plane(&output.shape)];
+                if resize.mode == ResizeMode::Linear {
+                    Self::Linear(IntegerLinear::new(resize, sizes, encodings))
+                } else {
+                    Self::Nearest { resize: resize.clone(), sizes }
+                }
             }
             QuantizedOperator::Softmax { axis } => {
-                Self::Softmax { length: input.shape[*axis], inner: input.shape[axis + 1..].iter().product(), encodings }
+                let inner = input.shape[axis + 1..].iter().product();
+                Self::Softmax(IntegerSoftmax::new(input.shape[*axis], inner, input.encoding, output.encoding))
             }
         }
     }
@@ -238,6 +252,7 @@ impl Kernel {
                 }
             }
             Self::Dense(kernel) => kernel.run(input, output),
+            Self::Product(kernel) => kernel.run(input, inputs[1], output),
             Self::Arithmetic { kernel, left, right, output: shape } => {
                 kernel.run((input, left), (inputs[1], right), (output, shape));
             }
@@ -265,15 +280,11 @@ impl Kernel {
                     .collect();
                 movement::integer::concat(&parts, output);
             }
-            Self::Resize { resize, sizes: [from, to], encodings } if resize.mode == ResizeMode::Linear => {
-                resize::integer::run_linear(resize, (input, *from, encodings[0]), (output, *to, encodings[1]));
-            }
-            Self::Resize { resize, sizes: [from, to], .. } => {
+            Self::Nearest { resize, sizes: [from, to] } => {
                 resize::integer::run_nearest(resize, input, *from, output, *to);
             }
-            Self::Softmax { length, inner, encodings } => {
-                softmax::integer::run(input, encodings[0], *length, *inner, output, encodings[1]);
-            }
+            Self::Linear(kernel) => kernel.run(input, output),
+            Self::Softmax(kernel) => kernel.run(input, output),
         }
     }
 }

@@ -179,6 +179,7 @@ impl fmt::Display for Operator {
                 write!(f, " dilations={:?} group={}", t.dilations, t.group)
             }
             Self::Function(Function::Clip { low, high }) => write!(f, " low={low:?} high={high:?}"),
+            Self::Function(Function::Power { exponent }) => write!(f, " exponent={exponent:?}"),
             Self::Function(Function::Selu { alpha, gamma }) => write!(f, " alpha={alpha:?} gamma={gamma:?}"),
             Self::Function(Function::LeakyRelu { alpha } | Function::Elu { alpha }) => write!(f, " alpha={alpha:?}"),
             Self::Function(Function::HardSigmoid { alpha, beta }) => write!(f, " alpha={alpha:?} beta={beta:?}"),

@@ -321,5 +321,6 @@ pub fn function_name(function: Function) -> &'static str {
         Function::Softsign => "Softsign",
         Function::ErrorFunction => "Erf",
         Function::Logarithm => "Log",
+        Function::Power { .. } => "Pow",
     }
 }

@@ -4,6 +4,7 @@ use crate::compiler::graph::ELEMENT_LIMIT;
 use crate::compiler::graph::element_count;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Extension;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::Slice;
 use crate::compiler::operators::TransposedConvolution;
@@ -157,36 +158,11 @@ impl QuantizedGraph {
                 }
                 Ok(shape.iter().zip(before).zip(after).map(|((size, before), after)| size + before + after).collect())
             }
-            QuantizedOperator::Extension(extension) => {
-                let pads = extension.before.iter().chain(&extension.after);
-                if pads.max().is_some_and(|&pad| pad > GEOMETRY_LIMIT) {
-                    return Err(format!("pads {shape:?} by {:?} and {:?}", extension.before, extension.after));
-                }
-                extension.output_shape(shape)
-            }
+            QuantizedOperator::Extension(extension) => extension_shape(extension, shape),
             QuantizedOperator::InstanceNormalization { epsilon, scale, bias } => {
-                let finite = scale.iter().chain(bias).chain([epsilon]).all(|value| value.is_finite());
-                match shape[..] {
-                    [_, channels, _, ..] if finite && [scale.len(), bias.len()] == [channels; 2] => Ok(shape.clone()),
-                    _ => Err(format!("normalizes {shape:?} by {} scales and {} biases", scale.len(), bias.len())),
-                }
+                instance_shape([scale, bias, &[*epsilon]], shape)
             }
-            QuantizedOperator::Concat { axis } => {
-                let mut total = shape.clone();
-                if *axis >= total.len() {
-                    return Err(format!("joins {shape:?} along axis {axis}"));
-                }
-                for &other in &node.inputs[1..] {
-                    let other = &self.value(other).shape;
-                    let same = other.len() == shape.len()
-                        && other.iter().zip(shape).enumerate().all(|(place, (a, b))| place == *axis || a == b);
-                    if !same {
-                        return Err(format!("joins {shape:?} with {other:?} along axis {axis}"));
-                    }
-                    total[*axis] += other[*axis];
-                }
-                Ok(total)
-            }
+            QuantizedOperator::Concat { axis } => self.joined_shape(node, *axis, shape),
             QuantizedOperator::Resize(resize) => match (&shape[..], &output.shape[..]) {
                 (&[n, c, ..], &[_, _, h, w])
                     if shape.len() == 4 && resize.scales.iter().all(|scale| scale.is_finite() && *scale > 0.0) =>
@@ -203,6 +179,23 @@ impl QuantizedGraph {
                 }
             }
         }
+    }
+
+    fn joined_shape(&self, node: &QuantizedNode, axis: usize, shape: &[usize]) -> Result<Vec<usize>, String> {
+        let mut total = shape.to_vec();
+        if axis >= total.len() {
+            return Err(format!("joins {shape:?} along axis {axis}"));
+        }
+        for &other in &node.inputs[1..] {
+            let other = &self.value(other).shape;
+            let same = other.len() == shape.len()
+                && other.iter().zip(shape).enumerate().all(|(place, (a, b))| place == axis || a == b);
+            if !same {
+                return Err(format!("joins {shape:?} with {other:?} along axis {axis}"));
+            }
+            total[axis] += other[axis];
+        }
+        Ok(total)
     }
 }
 
@@ -309,6 +302,24 @@ fn transposed_shape(
             attributes.output_shape(shape, &[c, o / group, kh, kw])
         }
         _ => Err(format!("spreads {shape:?} with {weights:?} in {group} groups")),
+    }
+}
+
+fn extension_shape(extension: &Extension, shape: &[usize]) -> Result<Vec<usize>, String> {
+    let pads = extension.before.iter().chain(&extension.after);
+    if pads.max().is_some_and(|&pad| pad > GEOMETRY_LIMIT) {
+        return Err(format!("pads {shape:?} by {:?} and {:?}", extension.before, extension.after));
+    }
+    extension.output_shape(shape)
+}
+
+/// `numbers` are the scales, the biases and epsilon.
+fn instance_shape(numbers: [&[f32]; 3], shape: &[usize]) -> Result<Vec<usize>, String> {
+    let finite = numbers.iter().all(|numbers| numbers.iter().all(|number| number.is_finite()));
+    let [scales, biases, _] = numbers.map(<[f32]>::len);
+    match *shape {
+        [_, channels, _, ..] if finite && [scales, biases] == [channels; 2] => Ok(shape.to_vec()),
+        _ => Err(format!("normalizes {shape:?} by {scales} scales and {biases} biases")),
     }
 }
 

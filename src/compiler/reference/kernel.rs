@@ -1,11 +1,14 @@
 //! A node with its weights widened, its tables computed and its shapes bound.
 
 use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Extension;
 use crate::compiler::operators::Pool;
+use crate::compiler::operators::PoolKind;
 use crate::compiler::operators::Resize;
 use crate::compiler::operators::ResizeMode;
 use crate::compiler::operators::Slice;
+use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::operators::arithmetic::integer::IntegerArithmetic;
 use crate::compiler::operators::convolution::integer::IntegerConvolution;
 use crate::compiler::operators::dense::integer::IntegerDense;
@@ -74,7 +77,7 @@ pub(super) enum Kernel {
         sizes: [[usize; 2]; 2],
     },
     Linear(IntegerLinear),
-    Softmax(IntegerSoftmax),
+    Softmax(Box<IntegerSoftmax>),
 }
 
 fn multipliers(weights: &Weights, input: Encoding, output: Encoding) -> Vec<f32> {
@@ -105,30 +108,11 @@ impl Kernel {
         let saturation = Saturation::between(output.encoding.zero_point, node.clamp);
         let encodings = [input.encoding, output.encoding];
         match &node.operator {
-            QuantizedOperator::Convolution { attributes, weights } => Self::Convolution(Box::new(IntegerConvolution {
-                attributes: attributes.clone(),
-                input: image(&input.shape),
-                output: image(&output.shape),
-                kernel: plane(&weights.shape),
-                weights: weights.values.iter().map(|&weight| i16::from(weight)).collect(),
-                bias: weights.bias.clone(),
-                multipliers: multipliers(weights, input.encoding, output.encoding),
-                input_zero_point: input.encoding.zero_point,
-                saturation,
-            })),
+            QuantizedOperator::Convolution { attributes, weights } => {
+                Self::Convolution(Box::new(convolution(attributes, weights, [input, output], saturation)))
+            }
             QuantizedOperator::TransposedConvolution { attributes, weights } => {
-                let requantization = Requantization {
-                    bias: weights.bias.clone(),
-                    multipliers: multipliers(weights, input.encoding, output.encoding),
-                    saturation,
-                };
-                Self::Transposed(Box::new(IntegerTransposed::new(
-                    attributes,
-                    [image(&input.shape), image(&output.shape)],
-                    (&weights.values, plane(&weights.shape)),
-                    input.encoding.zero_point,
-                    requantization,
-                )))
+                Self::Transposed(Box::new(transposed(attributes, weights, [input, output], saturation)))
             }
             QuantizedOperator::Dense { weights } => Self::Dense(dense(weights, input, output, saturation)),
             QuantizedOperator::MatrixProduct => {
@@ -169,24 +153,7 @@ impl Kernel {
                 input_encoding: input.encoding,
                 output_encoding: output.encoding,
             }),
-            QuantizedOperator::GlobalPool(kind) => {
-                let kernel = plane(&input.shape);
-                let attributes = Pool {
-                    kind: *kind,
-                    kernel,
-                    strides: [1, 1],
-                    pads: [0; 4],
-                    dilations: [1, 1],
-                    count_include_pad: false,
-                };
-                Self::Pool(IntegerPool {
-                    attributes,
-                    input: kernel,
-                    output: [1, 1],
-                    input_encoding: input.encoding,
-                    output_encoding: output.encoding,
-                })
-            }
+            QuantizedOperator::GlobalPool(kind) => Self::Pool(global_pool(*kind, input, output)),
             QuantizedOperator::Reshape => Self::Copy,
             QuantizedOperator::Transpose { permutation } => {
                 Self::Transpose { shape: input.shape.clone(), permutation: permutation.clone() }
@@ -220,18 +187,21 @@ impl Kernel {
                 };
                 Self::Concat(node.inputs.iter().map(one).collect())
             }
-            QuantizedOperator::Resize(resize) => {
-                let sizes = [plane(&input.shape), plane(&output.shape)];
-                if resize.mode == ResizeMode::Linear {
-                    Self::Linear(IntegerLinear::new(resize, sizes, encodings))
-                } else {
-                    Self::Nearest { resize: resize.clone(), sizes }
-                }
-            }
+            QuantizedOperator::Resize(resize) => Self::resize(resize, input, output),
             QuantizedOperator::Softmax { axis } => {
                 let inner = input.shape[axis + 1..].iter().product();
-                Self::Softmax(IntegerSoftmax::new(input.shape[*axis], inner, input.encoding, output.encoding))
+                let kernel = IntegerSoftmax::new(input.shape[*axis], inner, input.encoding, output.encoding);
+                Self::Softmax(Box::new(kernel))
             }
+        }
+    }
+
+    fn resize(resize: &Resize, input: &QuantizedValue, output: &QuantizedValue) -> Self {
+        let sizes = [plane(&input.shape), plane(&output.shape)];
+        if resize.mode == ResizeMode::Linear {
+            Self::Linear(IntegerLinear::new(resize, sizes, [input.encoding, output.encoding]))
+        } else {
+            Self::Nearest { resize: resize.clone(), sizes }
         }
     }
 
@@ -286,6 +256,57 @@ impl Kernel {
             Self::Linear(kernel) => kernel.run(input, output),
             Self::Softmax(kernel) => kernel.run(input, output),
         }
+    }
+}
+
+fn convolution(
+    attributes: &Convolution,
+    weights: &Weights,
+    [input, output]: [&QuantizedValue; 2],
+    saturation: Saturation,
+) -> IntegerConvolution {
+    IntegerConvolution {
+        attributes: attributes.clone(),
+        input: image(&input.shape),
+        output: image(&output.shape),
+        kernel: plane(&weights.shape),
+        weights: weights.values.iter().map(|&weight| i16::from(weight)).collect(),
+        bias: weights.bias.clone(),
+        multipliers: multipliers(weights, input.encoding, output.encoding),
+        input_zero_point: input.encoding.zero_point,
+        saturation,
+    }
+}
+
+fn transposed(
+    attributes: &TransposedConvolution,
+    weights: &Weights,
+    [input, output]: [&QuantizedValue; 2],
+    saturation: Saturation,
+) -> IntegerTransposed {
+    let requantization = Requantization {
+        bias: weights.bias.clone(),
+        multipliers: multipliers(weights, input.encoding, output.encoding),
+        saturation,
+    };
+    IntegerTransposed::new(
+        attributes,
+        [image(&input.shape), image(&output.shape)],
+        (&weights.values, plane(&weights.shape)),
+        input.encoding.zero_point,
+        requantization,
+    )
+}
+
+fn global_pool(kind: PoolKind, input: &QuantizedValue, output: &QuantizedValue) -> IntegerPool {
+    let kernel = plane(&input.shape);
+    let attributes = Pool { kind, kernel, strides: [1, 1], pads: [0; 4], dilations: [1, 1], count_include_pad: false };
+    IntegerPool {
+        attributes,
+        input: kernel,
+        output: [1, 1],
+        input_encoding: input.encoding,
+        output_encoding: output.encoding,
     }
 }
 

@@ -98,7 +98,7 @@ fn shifted(x: ValueId, shape: &[usize], offsets: Vec<f32>, builder: &mut Builder
     binary(Arithmetic::Add, [x, offset], builder)
 }
 
-/// Pow with a constant exponent that is the same everywhere: 1, 2 or one half.
+/// Pow with a constant exponent that is the same everywhere.
 pub(crate) fn power(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec<ValueId>, Refusal> {
     let (x, exponent) = (node.input(0)?, node.input(1)?);
     let values: Vec<f32> = match builder.constant(exponent) {
@@ -121,7 +121,10 @@ pub(crate) fn power(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Ve
         Some(1.0) => Ok(vec![x]),
         Some(2.0) => Ok(vec![builder.push(Operator::Arithmetic(Arithmetic::Multiply), vec![x, x], shape)?]),
         Some(0.5) => Ok(vec![builder.push(Operator::Function(Function::SquareRoot), vec![x], shape)?]),
-        _ => Err(Refusal::new("its exponent is not 1, 2 or 0.5 everywhere; other powers are not supported")),
+        Some(exponent) if exponent.is_finite() => {
+            Ok(vec![builder.push(Operator::Function(Function::Power { exponent }), vec![x], shape)?])
+        }
+        _ => Err(Refusal::new("its exponent is not one finite number everywhere; other powers are not supported")),
     }
 }
 
@@ -141,6 +144,7 @@ mod tests {
             Case("Pow-13", "x[1,3,2,2] f2.0", "", Ok("= multiply (%0, %0)")),
             Case("Pow-12", "x[1,3,2,2] i2", "", Ok("= multiply (%0, %0)")),
             Case("Pow-13", "x[1,3,2,2] f0.5", "", Ok("= square-root (%0)")),
+            Case("Pow-13", "x[1,3,2,2] f3.0", "", Ok("= power exponent=3.0 (%0)")),
         ]);
     }
 
@@ -162,7 +166,7 @@ mod tests {
             Case("Add-13", "x[1,3,2,2] w[4]", "", Err("[1, 3, 2, 2] and [4] cannot be broadcast")),
             Case("Add-13", "x[1,3,2,2] i2", "", Err("one operand is a float and the other an integer")),
             Case("Mul-13", "x[1,3,2,2]", "", Err("its input 1 is missing")),
-            Case("Pow-13", "x[1,3,2,2] f3.0", "", Err("other powers are not supported")),
+            Case("Pow-13", "x[1,3,2,2] f[2.0,3.0]", "", Err("other powers are not supported")),
         ]);
     }
 }

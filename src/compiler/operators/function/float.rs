@@ -63,6 +63,11 @@ pub enum Function {
     ErrorFunction,
     /// The natural logarithm.
     Logarithm,
+    /// x to a power.
+    Power {
+        /// The exponent.
+        exponent: f32,
+    },
 }
 
 impl Function {
@@ -87,6 +92,7 @@ impl Function {
             Self::Softsign => "softsign",
             Self::ErrorFunction => "error-function",
             Self::Logarithm => "logarithm",
+            Self::Power { .. } => "power",
         }
     }
 
@@ -116,7 +122,8 @@ impl Function {
             | Self::Softplus
             | Self::Softsign
             | Self::ErrorFunction
-            | Self::Logarithm => evaluate(self, f64::from(x)) as f32,
+            | Self::Logarithm
+            | Self::Power { .. } => evaluate(self, f64::from(x)) as f32,
         }
     }
 
@@ -154,6 +161,11 @@ impl Function {
             Self::Softsign => ("Softsign", vec![]),
             Self::ErrorFunction => ("Erf", vec![]),
             Self::Logarithm => ("Log", vec![]),
+            Self::Power { exponent } => {
+                let exponent = writer.float(node, "exponent", exponent);
+                writer.node("Pow", node, &[&exponent], vec![]);
+                return;
+            }
         };
         writer.node(operator, node, &[], attributes);
     }

@@ -32,6 +32,7 @@ pub fn evaluate(function: Function, x: f64) -> f64 {
         Function::Softsign => x / (1.0 + x.abs()),
         Function::ErrorFunction => libm::erf(x),
         Function::Logarithm => libm::log(x),
+        Function::Power { exponent } => libm::pow(x, f64::from(exponent)),
     }
 }
 

@@ -147,7 +147,7 @@ pub(crate) fn crop(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
             Some(kept) => start.checked_add(amount(kept)?)?,
             None => size.checked_sub(amount(after)?)?,
         };
-        (start < end && end <= size).then(|| (start as i64, end as i64))
+        (start < end && end <= size).then_some((start as i64, end as i64))
     };
     let ranges = match (border.as_slice(), scale.as_deref()) {
         (&[left, top, right, bottom], None) => [range(top, bottom, height, None), range(left, right, width, None)],

@@ -1,5 +1,5 @@
 //! Batch normalization with constant statistics (ONNX `BatchNormalization`), and normalization of each plane by its own
-//! statistics (ONNX `InstanceNormalization`).
+//! statistics (ONNX `InstanceNormalization`, and `LayerNormalization` written with it).
 
 mod float;
 mod import;
@@ -11,3 +11,4 @@ pub use float::instance_output_shape;
 pub use float::output_shape;
 pub(crate) use import::batch_normalization;
 pub(crate) use import::instance_normalization;
+pub(crate) use import::layer_normalization;

@@ -367,6 +367,18 @@ mod tests {
     }
 
     #[test]
+    fn sums_of_exponentials_fit_int32_and_are_exact_as_floats() {
+        let input = Encoding { scale: 0.01, zero_point: 5 };
+        for length in [1, 64, 65, 1000, 1 << 20, 1 << 28] {
+            let table = exponentials(input, length);
+            assert!(table.is_sorted_by(|a, b| a >= b) && table[0] <= 1 << 24, "{length}: {table:?}");
+            assert!((table[0] as usize) * length <= 1 << 30, "{length} of {}", table[0]);
+        }
+        let table = exponentials(input, 10);
+        assert_eq!((table[0], table[100]), (1 << 24, 6_171_993));
+    }
+
+    #[test]
     fn places_follow_the_order_of_int8() {
         let places: Vec<usize> = (i8::MIN..=i8::MAX).map(place).collect();
         assert_eq!(places, (0..256).collect::<Vec<_>>());

@@ -98,6 +98,33 @@ def conv_cases(count):
     return cases
 
 
+def transposed_cases(count):
+    """There is no integer kernel: dequantized, convolved in float, quantized."""
+    cases = []
+    for n in range(count):
+        group = [1, 1, 2, 3][n % 4]
+        inputs, outputs = group * int(rng.integers(1, 5)), int(rng.integers(1, 5))
+        k, d, st = ([int(rng.integers(1, top)) for _ in range(2)] for top in (5, 3, 4))
+        p = [int(rng.integers(0, (k[i % 2] - 1) * d[i % 2] + 1)) for i in range(4)]
+        op = [int(rng.integers(0, st[i])) for i in range(2)]
+        x = int8(1 + n % 2, inputs, int(rng.integers(5, 9)), int(rng.integers(5, 9)))
+        weights = int8(inputs, outputs, *k, low=-127)
+        sx, sw, zx, zy = scale(), rng.uniform(0.001, 0.02, group * outputs).astype(np.float32), zero(), zero()
+        bias = rng.integers(-20000, 20000, group * outputs).astype(np.int32)
+        sy = np.float32(sx * sw.max() * 127 * 100 * np.sqrt(inputs / group * k[0] * k[1] / st[0] / st[1] + 1) / 128)
+        attributes = {"kernel_shape": k, "dilations": d, "strides": st, "pads": p, "output_padding": op, "group": group}
+        real_x = run("DequantizeLinear", [x, np.array(sx), np.array(zx)], {}, out_type=TensorProto.FLOAT)
+        by_group = sw.reshape(group, 1, outputs, 1, 1)
+        real_w = (weights.reshape(group, -1, outputs, *k) * by_group).astype(np.float32).reshape(weights.shape)
+        real_b = (bias * (sx * sw)).astype(np.float32)
+        real_y = run("ConvTranspose", [real_x, real_w, real_b], attributes, out_type=TensorProto.FLOAT)
+        y = run("QuantizeLinear", [real_y, np.array(sy), np.array(zy)], {})
+        cases.append({"name": f"transposed_{n}", "inputs": [tensor(x)], "input_encodings": [encoding(sx, zx)],
+                      "weights": tensor(weights), "weight_scales": tensor(sw), "bias": tensor(bias),
+                      "output_encoding": encoding(sy, zy), "attributes": attributes, "output": tensor(y)})
+    return cases
+
+
 def matmul_cases(count):
     cases = []
     for n in range(count):
@@ -236,6 +263,56 @@ def concat_cases(count):
     return cases
 
 
+def product_cases(count):
+    cases = []
+    for n in range(count):
+        rows, k, columns = (int(rng.integers(1, top)) for top in (9, 60, 9))
+        lead = [([], []), ([3], [3]), ([1, 4], [1, 4])][n % 3]
+        a, b = int8(*lead[0], rows, k), int8(*lead[1], k, columns)
+        sa, sb, za, zb, zy = scale(), scale(), zero(), zero(), zero()
+        sy = np.float32(sa * sb * 100 * 100 * np.sqrt(k) / 64)
+        y = run("QLinearMatMul", [a, np.array(sa), np.array(za), b, np.array(sb), np.array(zb), np.array(sy), np.array(zy)],
+                {})
+        cases.append({"name": f"product_{n}", "inputs": [tensor(a), tensor(b)],
+                      "input_encodings": [encoding(sa, za), encoding(sb, zb)], "output_encoding": encoding(sy, zy),
+                      "output": tensor(y)})
+    return cases
+
+
+def float_cases(operator, inputs_of, count):
+    """Operators without an integer kernel in the standard: dequantized, computed in float, quantized."""
+    cases = []
+    for n in range(count):
+        x, constants, attributes = inputs_of(n)
+        sx, zx = scale(0.01, 0.1), zero()
+        # With the input's own scale every second element would be a tie, which float errors decide.
+        sy, zy = (np.float32(1 / 256), np.int8(-128)) if operator == "Softmax" else (np.float32(sx * 0.983), zx)
+        real = run("DequantizeLinear", [x, np.array(sx), np.array(zx)], {}, out_type=TensorProto.FLOAT)
+        y = run(operator, [real, *constants], attributes, out_type=TensorProto.FLOAT)
+        y = run("QuantizeLinear", [y, np.array(sy), np.array(zy)], {})
+        cases.append({"name": f"{operator}_{n}", "inputs": [tensor(x)], "input_encodings": [encoding(sx, zx)],
+                      "output_encoding": encoding(sy, zy), "output": tensor(y)}
+                     | {"attributes": {"axis": attributes["axis"]} if operator == "Softmax" else resize_attributes(n)})
+    return cases
+
+
+def softmax_input(n):
+    return int8(2, [10, 300, 1000][n % 3], 3), [], {"axis": 1}
+
+
+def resize_attributes(n):
+    mode = ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"][n % 4]
+    return {"coordinates": mode, "scales": [2 + n // 4 % 2, 2 + n // 8 % 3 * 2]}
+
+
+def resize_input(n):
+    attributes = resize_attributes(n)
+    x = int8(1, 2, int(rng.integers(4, 9)), int(rng.integers(4, 9)))
+    scales = np.array([1, 1, *attributes["scales"]], np.float32)
+    return x, [np.zeros(0, np.float32), scales], {"mode": "linear",
+                                                  "coordinate_transformation_mode": attributes["coordinates"]}
+
+
 def main():
     write("convolution", "qlinear_conv", "QLinearConv", conv_cases(48))
     write("dense", "qlinear_matmul", "QLinearMatMul", matmul_cases(12))
@@ -249,6 +326,11 @@ def main():
     write("function", "qlinear_sigmoid", "QLinearSigmoid", function_cases("QLinearSigmoid", {}, 12))
     write("function", "qlinear_leaky_relu", "QLinearLeakyRelu", function_cases("QLinearLeakyRelu", {"alpha": 0.0173}, 12))
     write("movement", "qlinear_concat", "QLinearConcat", concat_cases(12))
+    # New cases go behind the others, whose random numbers then stay as they are.
+    write("convolution", "conv_transpose", "ConvTranspose", transposed_cases(32))
+    write("dense", "qlinear_matmul_of_two", "QLinearMatMul", product_cases(12))
+    write("softmax", "softmax", "Softmax", float_cases("Softmax", softmax_input, 6))
+    write("resize", "resize_linear", "Resize", float_cases("Resize", resize_input, 12))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,15 @@
 
 use axzoo::compiler::operators::Arithmetic;
 use axzoo::compiler::operators::Convolution;
+use axzoo::compiler::operators::Coordinates;
 use axzoo::compiler::operators::Function;
 use axzoo::compiler::operators::Pool;
 use axzoo::compiler::operators::PoolKind;
+use axzoo::compiler::operators::Resize;
+use axzoo::compiler::operators::ResizeMode;
+use axzoo::compiler::operators::TransposedConvolution;
 use axzoo::compiler::operators::function::integer::evaluate;
+use axzoo::compiler::operators::transposed::by_output_channel;
 use axzoo::compiler::quantize::QuantizedGraph;
 use axzoo::compiler::quantize::QuantizedNode;
 use axzoo::compiler::quantize::QuantizedOperator;
@@ -86,9 +91,12 @@ struct Attributes {
     kernel_shape: Vec<usize>,
     strides: Vec<usize>,
     pads: Vec<usize>,
+    output_padding: Vec<usize>,
     dilations: Vec<usize>,
     group: usize,
     axis: usize,
+    coordinates: String,
+    scales: Vec<f32>,
     alpha: f32,
     count_include_pad: u8,
 }
@@ -140,6 +148,25 @@ impl Case {
         })
     }
 
+    /// The weights with their rows as output channels; the file has them as ONNX does.
+    fn transposed_weights(&self) -> Result<Weights, String> {
+        let mut weights = self.weights()?;
+        (weights.shape, weights.values) = by_output_channel(&weights.shape, &weights.values, self.attributes.group);
+        Ok(weights)
+    }
+
+    fn resize(&self) -> Result<Resize, String> {
+        let coordinates = match self.attributes.coordinates.as_str() {
+            "half_pixel" => Coordinates::HalfPixel,
+            "pytorch_half_pixel" => Coordinates::PytorchHalfPixel,
+            "asymmetric" => Coordinates::Asymmetric,
+            "align_corners" => Coordinates::AlignCorners,
+            other => return Err(format!("the coordinates `{other}` are not known here")),
+        };
+        let scales = self.attributes.scales.as_slice().try_into().map_err(|_| "no two scales")?;
+        Ok(Resize { mode: ResizeMode::Linear, coordinates, scales })
+    }
+
     fn pool(&self, kind: PoolKind) -> Pool {
         Pool {
             kind,
@@ -167,6 +194,17 @@ impl Case {
                 },
                 weights: self.weights()?,
             },
+            "ConvTranspose" => QuantizedOperator::TransposedConvolution {
+                attributes: TransposedConvolution {
+                    strides: pair(&self.attributes.strides),
+                    pads: self.attributes.pads.as_slice().try_into().unwrap_or([0; 4]),
+                    output_padding: self.attributes.output_padding.as_slice().try_into().unwrap_or([0; 2]),
+                    dilations: pair(&self.attributes.dilations),
+                    group: self.attributes.group,
+                },
+                weights: self.transposed_weights()?,
+            },
+            "QLinearMatMul" if self.weights.is_none() => QuantizedOperator::MatrixProduct,
             "QLinearMatMul" => QuantizedOperator::Dense { weights: self.weights()? },
             "MaxPool" => QuantizedOperator::Pool(self.pool(PoolKind::Maximum)),
             "QLinearAveragePool" => QuantizedOperator::Pool(self.pool(PoolKind::Average)),
@@ -176,6 +214,8 @@ impl Case {
             "QLinearSigmoid" => self.table(Function::Sigmoid)?,
             "QLinearLeakyRelu" => self.table(Function::LeakyRelu { alpha: self.attributes.alpha })?,
             "QLinearConcat" => QuantizedOperator::Concat { axis: self.attributes.axis },
+            "Softmax" => QuantizedOperator::Softmax { axis: self.attributes.axis },
+            "Resize" => QuantizedOperator::Resize(self.resize()?),
             other => return Err(format!("the operator `{other}` is not known here")),
         })
     }

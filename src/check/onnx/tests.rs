@@ -169,11 +169,11 @@ fn operators_are_named_with_where_they_would_run() {
         Case(
             || {
                 good(17)
-                    .node("Erf", &["y"], &["e"], &[])
-                    .node("Erf", &["e"], &["f"], &[])
+                    .node("Sinh", &["y"], &["e"], &[])
+                    .node("Sinh", &["e"], &["f"], &[])
                     .node("Relu", &["f"], &["r"], &[])
                     .node("Softmax", &["y"], &["s"], &[])
-                    .node("ReduceMean", &["y"], &["odd"], &[AttributeProto::integers("axes", [1])])
+                    .node("ReduceProd", &["y"], &["odd"], &[AttributeProto::integers("axes", [1])])
                     .output("r")
                     .output("s")
                     .output("odd")
@@ -181,17 +181,17 @@ fn operators_are_named_with_where_they_would_run() {
             "",
             "",
             &[
-                "error onnx/not-supported:17 the embedded compiler refuses `Erf` (2 nodes, the first is `make_e`)",
-                "error onnx/not-supported:17 the embedded compiler refuses `ReduceMean` (node `make_odd`)",
-                "note onnx/host-after:17 the host runs 5 operators after the AIPU, from `make_e` on: 2 `Erf`, 1 `Relu`, 1 \
-                 `Softmax`, 1 `ReduceMean`",
+                "error onnx/not-supported:17 the embedded compiler refuses `Sinh` (2 nodes, the first is `make_e`)",
+                "error onnx/not-supported:17 the embedded compiler refuses `ReduceProd` (node `make_odd`)",
+                "note onnx/host-after:17 the host runs 5 operators after the AIPU, from `make_e` on: 2 `Sinh`, 1 `Relu`, 1 \
+                 `Softmax`, 1 `ReduceProd`",
             ],
         ),
-        // Nothing is known behind `Erf`; arithmetic on shapes is none of the device's business all the same.
+        // Nothing is known behind `Sinh`; arithmetic on shapes is none of the device's business all the same.
         Case(
             || {
                 good(17)
-                    .node("Erf", &["y"], &["e"], &[])
+                    .node("Sinh", &["y"], &["e"], &[])
                     .node("Shape", &["e"], &["shape"], &[])
                     .integers("one", &[1], &[1])
                     .node("Div", &["shape", "one"], &["wanted"], &[])
@@ -202,7 +202,7 @@ fn operators_are_named_with_where_they_would_run() {
             },
             "",
             "",
-            &["error onnx/not-supported:17 the embedded compiler refuses `Erf` (node `make_e`)"],
+            &["error onnx/not-supported:17 the embedded compiler refuses `Sinh` (node `make_e`)"],
         ),
         Case(
             || {
@@ -300,7 +300,8 @@ fn values_that_were_left_in_the_file_refuse_nothing() {
         all.into_iter().filter(|text| text.contains("onnx/not-supported")).collect::<Vec<_>>()
     };
     assert!(refusals(2.0).is_empty(), "{:?}", refusals(2.0));
-    assert!(refusals(3.0)[0].contains("its exponent is not 1, 2 or 0.5"), "{:?}", refusals(3.0));
+    let endless = refusals(f32::INFINITY);
+    assert!(endless[0].contains("its exponent is not one finite number"), "{endless:?}");
 }
 
 proptest! {

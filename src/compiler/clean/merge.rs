@@ -13,6 +13,8 @@ use crate::compiler::graph::ValueId;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Operator;
+use crate::compiler::operators::transposed::by_input_channel;
+use crate::compiler::operators::transposed::by_output_channel;
 
 /// y = scale·x + offset, one of each a channel.
 struct Affine {
@@ -81,10 +83,16 @@ fn per_channel(view: &View<'_>, constant: ValueId, shape: &[usize], axis: usize)
 /// The axis of channels that weights of `layer` make.
 fn channel_axis(layer: &Node) -> Option<fn(usize) -> usize> {
     match layer.operator {
-        Operator::Convolution(_) => Some(|_| 1),
+        Operator::Convolution(_) | Operator::TransposedConvolution(_) => Some(|_| 1),
         Operator::Dense => Some(|rank| rank - 1),
         _ => None,
     }
+}
+
+/// Rows of weights, one an output channel, times the scale of each.
+fn scaled_rows(elements: &[f32], scales: &[f64]) -> Vec<f32> {
+    let rows = elements.chunks((elements.len() / scales.len()).max(1)).zip(scales);
+    rows.flat_map(|(row, scale)| row.iter().map(move |&weight| (f64::from(weight) * scale) as f32)).collect()
 }
 
 /// `layer` with the affine function behind it in its weights and bias.
@@ -94,10 +102,15 @@ fn merged(view: &View<'_>, layer: &Node, affine: &Affine) -> Option<(Operator, V
     let shape = view.shape(weights);
     let channels = affine.scale.len();
     let scaled: Vec<f32> = match layer.operator {
-        Operator::Convolution(_) if shape.first() == Some(&channels) => {
-            let size = elements.len() / channels;
-            let rows = elements.chunks(size).zip(&affine.scale);
-            rows.flat_map(|(row, scale)| row.iter().map(move |&weight| (f64::from(weight) * scale) as f32)).collect()
+        Operator::Convolution(_) if shape.first() == Some(&channels) => scaled_rows(elements, &affine.scale),
+        Operator::TransposedConvolution(ref transposed) => {
+            let group = transposed.group;
+            let (rows_shape, rows) = by_output_channel(shape, elements, group);
+            if rows_shape.first() != Some(&channels) {
+                return None;
+            }
+            let scaled = scaled_rows(&rows, &affine.scale);
+            by_input_channel(&rows_shape, &scaled, group).1
         }
         Operator::Dense if shape.last() == Some(&channels) => {
             let scales = affine.scale.iter().cycle();

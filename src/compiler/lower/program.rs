@@ -7,11 +7,13 @@ use crate::compiler::lower::constants::Pool as ConstantPool;
 use crate::compiler::lower::constants::Span;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Extension;
 use crate::compiler::operators::Function;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::PoolKind;
 use crate::compiler::operators::Resize;
 use crate::compiler::operators::Slice;
+use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
@@ -92,7 +94,9 @@ struct Placed {
 #[serde(rename_all = "snake_case")]
 enum Operation {
     Convolution { attributes: Convolution, weights: Placed },
+    TransposedConvolution { attributes: TransposedConvolution, weights: Placed },
     Dense { weights: Placed },
+    MatrixProduct,
     Arithmetic(Arithmetic),
     Table { function: Function, table: Span },
     Pool(Pool),
@@ -101,8 +105,10 @@ enum Operation {
     Transpose { permutation: Vec<usize> },
     Slice(Slice),
     Pad { before: Vec<usize>, after: Vec<usize>, value: i8 },
+    Extension(Extension),
     Concat { axis: usize },
     Resize(Resize),
+    InstanceNormalization { epsilon: f32, scale: Span, bias: Span },
     Softmax { axis: usize },
 }
 
@@ -136,7 +142,11 @@ impl Operation {
             QuantizedOperator::Convolution { attributes, weights } => {
                 Self::Convolution { attributes, weights: Placed::of(&weights, pool) }
             }
+            QuantizedOperator::TransposedConvolution { attributes, weights } => {
+                Self::TransposedConvolution { attributes, weights: Placed::of(&weights, pool) }
+            }
             QuantizedOperator::Dense { weights } => Self::Dense { weights: Placed::of(&weights, pool) },
+            QuantizedOperator::MatrixProduct => Self::MatrixProduct,
             QuantizedOperator::Arithmetic(arithmetic) => Self::Arithmetic(arithmetic),
             QuantizedOperator::Function { function, table } => Self::Table { function, table: pool.int8(&table) },
             QuantizedOperator::Pool(attributes) => Self::Pool(attributes),
@@ -145,8 +155,12 @@ impl Operation {
             QuantizedOperator::Transpose { permutation } => Self::Transpose { permutation },
             QuantizedOperator::Slice(slice) => Self::Slice(slice),
             QuantizedOperator::Pad { before, after, value } => Self::Pad { before, after, value },
+            QuantizedOperator::Extension(extension) => Self::Extension(extension),
             QuantizedOperator::Concat { axis } => Self::Concat { axis },
             QuantizedOperator::Resize(resize) => Self::Resize(resize),
+            QuantizedOperator::InstanceNormalization { epsilon, scale, bias } => {
+                Self::InstanceNormalization { epsilon, scale: pool.float32(&scale), bias: pool.float32(&bias) }
+            }
             QuantizedOperator::Softmax { axis } => Self::Softmax { axis },
         }
     }
@@ -156,7 +170,11 @@ impl Operation {
             Self::Convolution { attributes, weights } => {
                 QuantizedOperator::Convolution { attributes, weights: weights.read(constants)? }
             }
+            Self::TransposedConvolution { attributes, weights } => {
+                QuantizedOperator::TransposedConvolution { attributes, weights: weights.read(constants)? }
+            }
             Self::Dense { weights } => QuantizedOperator::Dense { weights: weights.read(constants)? },
+            Self::MatrixProduct => QuantizedOperator::MatrixProduct,
             Self::Arithmetic(arithmetic) => QuantizedOperator::Arithmetic(arithmetic),
             Self::Table { function, table } => QuantizedOperator::Function { function, table: constants.int8(table)? },
             Self::Pool(attributes) => QuantizedOperator::Pool(attributes),
@@ -165,8 +183,14 @@ impl Operation {
             Self::Transpose { permutation } => QuantizedOperator::Transpose { permutation },
             Self::Slice(slice) => QuantizedOperator::Slice(slice),
             Self::Pad { before, after, value } => QuantizedOperator::Pad { before, after, value },
+            Self::Extension(extension) => QuantizedOperator::Extension(extension),
             Self::Concat { axis } => QuantizedOperator::Concat { axis },
             Self::Resize(resize) => QuantizedOperator::Resize(resize),
+            Self::InstanceNormalization { epsilon, scale, bias } => QuantizedOperator::InstanceNormalization {
+                epsilon,
+                scale: constants.float32(scale)?,
+                bias: constants.float32(bias)?,
+            },
             Self::Softmax { axis } => QuantizedOperator::Softmax { axis },
         })
     }

@@ -137,7 +137,7 @@ pub(super) fn standard_opset(model: &ModelProto) -> Result<i64, StageError> {
 fn check_operators(file: &GraphProto, order: &[usize]) -> Result<(), StageError> {
     let mut unsupported: BTreeMap<(&str, &str), Vec<&NodeProto>> = BTreeMap::new();
     for node in order.iter().map(|&place| &file.node[place]) {
-        if !is_standard(&node.domain) || importer(&node.op_type).is_none() {
+        if importer(&node.domain, &node.op_type).is_none() {
             unsupported.entry((&node.domain, &node.op_type)).or_default().push(node);
         }
     }
@@ -230,7 +230,7 @@ impl State {
         self.builder.label.clone_from(&label);
         let first_new = self.builder.graph.values.len();
         let mut node = OnnxNode::new(proto, opset, inputs);
-        let Some(import) = importer(&proto.op_type) else {
+        let Some(import) = importer(&proto.domain, &proto.op_type) else {
             return Err(refused("it is not supported".to_owned()));
         };
         let outputs = import(&mut node, &mut self.builder).map_err(|refusal| refused(refusal.message))?;

@@ -48,6 +48,14 @@ impl<'a> OnnxNode<'a> {
         self.opset
     }
 
+    /// Refuses a node of the experimental operators behind the opset that took them back, where the name means nothing.
+    pub(crate) fn experimental(&self) -> Result<(), Refusal> {
+        if self.opset < 10 {
+            return Ok(());
+        }
+        Err(Refusal::new(format!("opset {} has no such operator; it was taken back at opset 10", self.opset)))
+    }
+
     /// Inputs, absent ones in between included.
     pub(crate) fn input_count(&self) -> usize {
         self.inputs.len()

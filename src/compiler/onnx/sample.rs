@@ -87,7 +87,8 @@ impl Sample {
     }
 }
 
-/// One node in a file and what must come of it: operator and opset (`Conv-11`); inputs (`x[1,2]` computed, `w[3]` floats
+/// One node in a file and what must come of it: operator, with a domain in front where it is not the standard one, and
+/// opset (`Conv-11`, `com.microsoft.FusedConv-11`); inputs (`x[1,2]` computed, `w[3]` floats
 /// that differ, `f[0.5]` and `f0.5` floats, `i[1]` and `i1` integers, `-` absent); attributes (`axis=1 pads=[0,0] mode=nearest`);
 /// a part of the graph's text or of the error.
 pub(crate) struct Case(
@@ -130,6 +131,12 @@ pub(crate) fn attribute(text: &str) -> AttributeProto {
 
 impl Case {
     fn import(&self) -> Result<String, String> {
+        let graph = self.graph();
+        graph.map(|graph| graph.to_text()).map_err(|error| error.to_string())
+    }
+
+    /// The graph of the one node.
+    pub(crate) fn graph(&self) -> Result<Graph, StageError> {
         let Self(operator, inputs, attributes, _) = self;
         let (operator, opset) = operator.split_once('-').expect("an operator and its opset");
         let mut sample = Sample::new(opset.parse().expect("an opset")).output("y");
@@ -154,8 +161,10 @@ impl Case {
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let attributes: Vec<AttributeProto> = attributes.split_whitespace().map(attribute).collect();
-        let graph = sample.node(operator, &names, &["y"], &attributes).import();
-        graph.map(|graph| graph.to_text()).map_err(|error| error.to_string())
+        let (domain, operator) = operator.rsplit_once('.').unwrap_or(("", operator));
+        let mut sample = sample.node(operator, &names, &["y"], &attributes);
+        sample.graph().node[0].domain = domain.to_owned();
+        sample.import()
     }
 }
 

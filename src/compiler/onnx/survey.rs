@@ -207,7 +207,7 @@ impl<'a> Surveyor<'a> {
         let operator = if is_standard { proto.op_type.clone() } else { format!("{}.{}", proto.domain, proto.op_type) };
         let is_known = inputs.iter().flatten().all(|operand| operand.identity.is_some());
         let first_new = self.state.builder.graph.values.len();
-        let refusal = if !is_standard || importer(&proto.op_type).is_none() {
+        let refusal = if importer(&proto.domain, &proto.op_type).is_none() {
             Some("this operator is not supported".to_owned())
         } else if is_known {
             let prefix = format!("`{}`: ", proto.op_type);

@@ -16,11 +16,13 @@ pub mod pooling;
 pub mod resize;
 pub mod softmax;
 mod table;
+pub mod transposed;
 pub mod window;
 
 pub use arithmetic::Arithmetic;
 pub use convolution::Convolution;
 pub use function::Function;
+pub use movement::Extension;
 pub use movement::Slice;
 pub use operator::Operator;
 pub use pooling::Pool;
@@ -29,3 +31,4 @@ pub use resize::Coordinates;
 pub use resize::Resize;
 pub use resize::ResizeMode;
 pub(crate) use table::importer;
+pub use transposed::TransposedConvolution;

@@ -127,7 +127,8 @@ fn same_padding(input: usize, kernel: usize, stride: usize, dilation: usize) -> 
     Some(needed.saturating_sub(input))
 }
 
-fn explicit_pads(values: Option<Vec<i64>>) -> Result<[usize; 4], Refusal> {
+/// `pads` as four amounts; all 0 where it is absent.
+pub(crate) fn explicit_pads(values: Option<Vec<i64>>) -> Result<[usize; 4], Refusal> {
     let Some(values) = values else { return Ok([0; 4]) };
     let mut pads = [0; 4];
     if values.len() != 4 {

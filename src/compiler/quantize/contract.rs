@@ -193,6 +193,36 @@ pub fn concat_table(input: Encoding, output: Encoding) -> Option<Table> {
         .then(|| std::array::from_fn(|place| output.quantize(input.dequantize((place as i32 - 128) as i8))))
 }
 
+/// e^(−d·s) for inputs d = 0…255 steps below the largest, in parts of 2^−k: `rne(2ᵏ·e^(−d·s))` computed in f64. k is the
+/// largest up to 24 with which the sum of `length` of them fits int32 (and each is exact as f32).
+#[must_use]
+pub fn exponentials(input: Encoding, length: usize) -> [i32; 256] {
+    let one = f64::from(1_u32 << length_bits(length));
+    std::array::from_fn(|steps| (one * libm::exp(-(steps as f64) * f64::from(input.scale))).round_ties_even() as i32)
+}
+
+/// k of [`exponentials`]: length·2ᵏ is at most 2³⁰.
+fn length_bits(length: usize) -> u32 {
+    30_u32.saturating_sub(length.next_power_of_two().ilog2()).min(24)
+}
+
+/// m of a softmax with such a sum: `f32(1/f32(f32(sum)·s_y))`.
+#[inline]
+#[must_use]
+pub fn softmax_multiplier(sum: i32, output_scale: f32) -> f32 {
+    1.0 / (sum as f32 * output_scale)
+}
+
+/// Parts of the distance between two neighbours that linear interpolation counts in, where an axis needs more.
+pub const MOST_PARTS: u32 = 2048;
+
+/// m of a bilinear interpolation whose weights along both axes add up to `parts`: `f32(s_x/f32(s_y·f32(parts)))`.
+#[inline]
+#[must_use]
+pub fn interpolation_multiplier(input_scale: f32, output_scale: f32, parts: [u32; 2]) -> f32 {
+    input_scale / (output_scale * (parts[0] * parts[1]) as f32)
+}
+
 /// The weights of one output channel and its bias, quantized.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Channel {
@@ -334,6 +364,18 @@ mod tests {
         assert_eq!(check_accumulator(&vec![127; 66_312], 0), Err(ChannelError::Overflow(2_147_514_120)));
         assert_eq!(check_accumulator(&[1], i32::MIN), Err(ChannelError::Overflow(2_147_483_903)));
         assert_eq!(quantize_channel(&[f32::INFINITY], 0.0, 1.0), Err(ChannelError::NotFinite));
+    }
+
+    #[test]
+    fn sums_of_exponentials_fit_int32_and_are_exact_as_floats() {
+        let input = Encoding { scale: 0.01, zero_point: 5 };
+        for length in [1, 64, 65, 1000, 1 << 20, 1 << 28] {
+            let table = exponentials(input, length);
+            assert!(table.is_sorted_by(|a, b| a >= b) && table[0] <= 1 << 24, "{length}: {table:?}");
+            assert!((table[0] as usize) * length <= 1 << 30, "{length} of {}", table[0]);
+        }
+        let table = exponentials(input, 10);
+        assert_eq!((table[0], table[100]), (1 << 24, 6_171_993));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From the float graph and the ranges of its values to the quantized graph.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::compiler::error::StageError;
@@ -10,7 +11,9 @@ use crate::compiler::graph::ValueId;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Function;
 use crate::compiler::operators::Operator;
+use crate::compiler::operators::dense::product::check_sum;
 use crate::compiler::operators::function::integer::evaluate;
+use crate::compiler::operators::transposed::by_output_channel;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
@@ -183,10 +186,20 @@ impl Conversion<'_> {
                 inputs.truncate(1);
                 QuantizedOperator::Convolution { attributes: attributes.clone(), weights }
             }
+            Operator::TransposedConvolution(attributes) => {
+                let weights = self.weights(node, 0)?;
+                inputs.truncate(1);
+                QuantizedOperator::TransposedConvolution { attributes: attributes.clone(), weights }
+            }
             Operator::Dense => {
                 let weights = self.weights(node, 1)?;
                 inputs.truncate(1);
                 QuantizedOperator::Dense { weights }
+            }
+            Operator::MatrixProduct => {
+                let length = self.graph.value(node.inputs[0]).shape.last().copied().unwrap_or(0);
+                check_sum(length)?;
+                QuantizedOperator::MatrixProduct
             }
             Operator::Arithmetic(Arithmetic::Divide) if self.constant_floats(node.inputs[1]).is_some() => {
                 return self.division_by_constant(node, output_value);
@@ -210,9 +223,19 @@ impl Conversion<'_> {
                 after: after.clone(),
                 value: padding(output_encoding, *value)?,
             },
+            Operator::Extension(extension) => QuantizedOperator::Extension(extension.clone()),
             Operator::Concat { axis } => QuantizedOperator::Concat { axis: *axis },
             Operator::Resize(resize) => QuantizedOperator::Resize(resize.clone()),
             Operator::Softmax { axis } => QuantizedOperator::Softmax { axis: *axis },
+            Operator::InstanceNormalization { epsilon } => {
+                let constant = |place: usize| {
+                    let floats = node.inputs.get(place).and_then(|&id| self.constant_floats(id));
+                    floats.map(<[f32]>::to_vec).ok_or_else(|| "its scale or bias is computed".to_owned())
+                };
+                let (scale, bias) = (constant(1)?, constant(2)?);
+                inputs.truncate(1);
+                QuantizedOperator::InstanceNormalization { epsilon: *epsilon, scale, bias }
+            }
             Operator::BatchNormalization { .. } => {
                 return Err(Refusal {
                     message: "a BatchNormalization is left, expected it folded into a convolution".to_owned(),
@@ -279,14 +302,26 @@ impl Conversion<'_> {
         Ok(())
     }
 
+    /// Shape and values of a layer's weights, where they are constants; those of a transposed convolution with output
+    /// channels on axis 0.
+    fn layer_weights(&self, node: &Node) -> Option<(Vec<usize>, Cow<'_, [f32]>)> {
+        let floats = self.constant_floats(node.inputs[1])?;
+        let shape = &self.graph.value(node.inputs[1]).shape;
+        if let Operator::TransposedConvolution(attributes) = &node.operator {
+            let (shape, floats) = by_output_channel(shape, floats, attributes.group);
+            return Some((shape, Cow::Owned(floats)));
+        }
+        Some((shape.clone(), Cow::Borrowed(floats)))
+    }
+
     /// Weights of a convolution (output channels on axis 0) or a dense layer (on axis 1) and their bias.
     fn weights(&self, node: &Node, channel_axis: usize) -> Result<Weights, Refusal> {
         let weights = self.graph.value(node.inputs[1]);
-        let Some(floats) = self.constant_floats(node.inputs[1]) else {
+        let Some((shape, floats)) = self.layer_weights(node) else {
             let message = format!("the weights `{}` are computed, expected a constant", weights.name);
             return Err(Refusal { message, hint: Some("only the activations of a layer may change between runs") });
         };
-        let channels = weights.shape.get(channel_axis).copied().unwrap_or(0);
+        let channels = shape.get(channel_axis).copied().unwrap_or(0);
         if channels == 0 || floats.is_empty() {
             return Err(format!("the weights `{}` have the shape {:?}", weights.name, weights.shape).into());
         }
@@ -297,7 +332,7 @@ impl Conversion<'_> {
         let input_scale = self.encoding(node.inputs[0])?.scale;
         let length = floats.len() / channels;
         let mut made = Weights {
-            shape: weights.shape.clone(),
+            shape,
             values: vec![0; floats.len()],
             scales: Vec::with_capacity(channels),
             bias: Vec::with_capacity(channels),

@@ -25,6 +25,8 @@ pub use run::{QuantizeOptions, Quantized, quantize};
 pub use sharing::Sharing;
 
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod shared_models;
 #[cfg(test)]
 pub(crate) mod tests;

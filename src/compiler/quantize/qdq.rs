@@ -5,6 +5,8 @@
 //! int8 with one scale for each output channel (axis 0 of a convolution, axis 1 of a dense layer), biases int32 in steps of
 //! `s_x·s_w`. A fused activation stands between its producer and the quantization.
 
+use std::borrow::Cow;
+
 use prost::Message;
 
 use crate::compiler::graph::Graph;
@@ -16,6 +18,7 @@ use crate::compiler::onnx::proto::TensorProto;
 use crate::compiler::onnx::proto::ValueInfoProto;
 use crate::compiler::onnx::proto::data_type;
 use crate::compiler::operators::Operator;
+use crate::compiler::operators::transposed::by_input_channel;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
@@ -139,15 +142,30 @@ impl Export<'_> {
         // Two layers may share their float weights; quantized ones differ with the inputs' scales.
         let real = self.writer.unused_name(&format!("{output}/weights"));
         let [int8, scales] = ["int8", "scales"].map(|part| self.writer.unused_name(&format!("{real}/{part}")));
-        self.writer.constant(int8_tensor(&int8, &weights.shape, &weights.values));
+        let group = match &node.operator {
+            QuantizedOperator::TransposedConvolution { attributes, .. } => Some(attributes.group),
+            _ => None,
+        };
+        // ONNX has the output channels of a transposed convolution on axis 1, and those of several groups on none: they are
+        // dequantized by rows, then moved.
+        let (shape, values, axis) = match group {
+            Some(1) => {
+                let (shape, values) = by_input_channel(&weights.shape, &weights.values, 1);
+                (shape, Cow::Owned(values), 1)
+            }
+            _ => (weights.shape.clone(), Cow::Borrowed(&weights.values), axis),
+        };
+        let dequantized = match group {
+            Some(2..) => self.writer.unused_name(&format!("{real}/rows")),
+            _ => real.clone(),
+        };
+        self.writer.constant(int8_tensor(&int8, &shape, &values));
         self.writer.constant(TensorProto::from_f32(&scales, &[weights.scales.len()], &weights.scales));
-        self.writer.raw_node(
-            "DequantizeLinear",
-            &format!("{real}/dequantize"),
-            &[&int8, &scales],
-            &real,
-            attributes(axis),
-        );
+        let name = format!("{real}/dequantize");
+        self.writer.raw_node("DequantizeLinear", &name, &[&int8, &scales], &dequantized, attributes(axis));
+        if let Some(group @ 2..) = group {
+            self.move_rows(&dequantized, &weights.shape, group, &real);
+        }
         let mut names = vec![real];
         if weights.bias_name.is_some() {
             let real = self.writer.unused_name(&format!("{output}/bias"));
@@ -162,13 +180,33 @@ impl Export<'_> {
         names
     }
 
+    /// Weights `[O,C/group,kh,kw]` to `[C,O/group,kh,kw]`, by a reshape, a transpose and a reshape.
+    fn move_rows(&mut self, rows: &str, shape: &[usize], group: usize, real: &str) {
+        let &[outputs, inputs, height, width] = shape else { return };
+        let parts = [group, outputs / group, inputs, height, width];
+        let moved = [group * inputs, outputs / group, height, width];
+        let [split, exchanged] = ["split", "exchanged"].map(|part| self.writer.unused_name(&format!("{real}/{part}")));
+        self.reshape(rows, &parts, &split);
+        let permutation = AttributeProto::integers("perm", [0, 2, 1, 3, 4]);
+        self.writer.raw_node("Transpose", &format!("{real}/exchange"), &[&split], &exchanged, vec![permutation]);
+        self.reshape(&exchanged, &moved, real);
+    }
+
+    fn reshape(&mut self, from: &str, shape: &[usize], to: &str) {
+        let name = self.writer.unused_name(&format!("{to}/shape"));
+        let sizes: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
+        self.writer.constant(TensorProto::from_i64(&name, &[sizes.len()], &sizes));
+        self.writer.raw_node("Reshape", &format!("{to}/reshape"), &[from, &name], to, vec![]);
+    }
+
     fn node(&mut self, node: &QuantizedNode) {
         let graph = self.graph;
         let output = graph.value(node.output);
         let mut inputs: Vec<String> = node.inputs.iter().map(|input| self.names[input.index()].clone()).collect();
         let mut shapes: Vec<&[usize]> = node.inputs.iter().map(|&input| graph.value(input).shape.as_slice()).collect();
         let weights = match &node.operator {
-            QuantizedOperator::Convolution { weights, .. } => Some((weights, 0)),
+            QuantizedOperator::Convolution { weights, .. }
+            | QuantizedOperator::TransposedConvolution { weights, .. } => Some((weights, 0)),
             QuantizedOperator::Dense { weights } => Some((weights, 1)),
             _ => None,
         };
@@ -178,6 +216,16 @@ impl Export<'_> {
             bias_shape = [weights.bias.len()];
             shapes.push(&weights.shape);
             shapes.push(&bias_shape);
+        }
+        let channels;
+        if let QuantizedOperator::InstanceNormalization { scale, bias, .. } = &node.operator {
+            channels = [scale.len()];
+            for (part, values) in [("scales", scale), ("bias", bias)] {
+                let name = self.writer.unused_name(&format!("{}/{part}", output.name));
+                self.writer.constant(TensorProto::from_f32(&name, &channels, values));
+                inputs.push(name);
+                shapes.push(&channels);
+            }
         }
         let float = self.writer.unused_name(&format!("{}/float", output.name));
         let first = match node.activation {
@@ -209,7 +257,11 @@ impl Export<'_> {
     fn float_operator(&self, node: &QuantizedNode) -> Operator {
         match &node.operator {
             QuantizedOperator::Convolution { attributes, .. } => Operator::Convolution(attributes.clone()),
+            QuantizedOperator::TransposedConvolution { attributes, .. } => {
+                Operator::TransposedConvolution(attributes.clone())
+            }
             QuantizedOperator::Dense { .. } => Operator::Dense,
+            QuantizedOperator::MatrixProduct => Operator::MatrixProduct,
             QuantizedOperator::Arithmetic(arithmetic) => Operator::Arithmetic(*arithmetic),
             QuantizedOperator::Function { function, .. } => Operator::Function(*function),
             QuantizedOperator::Pool(pool) => Operator::Pool(pool.clone()),
@@ -222,6 +274,10 @@ impl Export<'_> {
                 after: after.clone(),
                 value: self.graph.value(node.output).encoding.dequantize(*value),
             },
+            QuantizedOperator::Extension(extension) => Operator::Extension(extension.clone()),
+            QuantizedOperator::InstanceNormalization { epsilon, .. } => {
+                Operator::InstanceNormalization { epsilon: *epsilon }
+            }
             QuantizedOperator::Concat { axis } => Operator::Concat { axis: *axis },
             QuantizedOperator::Resize(resize) => Operator::Resize(resize.clone()),
             QuantizedOperator::Softmax { axis } => Operator::Softmax { axis: *axis },

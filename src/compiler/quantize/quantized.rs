@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Extension;
 use crate::compiler::operators::Function;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::PoolKind;
 use crate::compiler::operators::Resize;
 use crate::compiler::operators::ResizeMode;
 use crate::compiler::operators::Slice;
+use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::json::bytes;
 use crate::compiler::quantize::json::bytes_or_none;
@@ -57,11 +59,11 @@ impl QuantizedValue {
     }
 }
 
-/// Quantized weights in the layout of the float graph, with one scale and one bias for each output channel.
+/// Quantized weights, with one scale and one bias for each output channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// `[O,C/group,kh,kw]` of a convolution, `[K,N]` of a dense layer.
+    /// `[O,C/group,kh,kw]` of a convolution and of a transposed one, `[K,N]` of a dense layer.
     pub shape: Vec<usize>,
     /// −127…127, row-major.
     #[serde(with = "bytes")]
@@ -87,11 +89,20 @@ pub enum QuantizedOperator {
         /// `[O,C/group,kh,kw]`.
         weights: Weights,
     },
+    /// Transposed convolution over `[N,C,H,W]`.
+    TransposedConvolution {
+        /// Strides, pads, output padding, dilations, group.
+        attributes: TransposedConvolution,
+        /// `[O,C/group,kh,kw]`: the axes are not those of ONNX, so that each output channel is one row.
+        weights: Weights,
+    },
     /// `[..,K]` times `[K,N]`.
     Dense {
         /// `[K,N]`.
         weights: Weights,
     },
+    /// `[…,M,K]` times `[…,K,N]`, leading axes broadcast.
+    MatrixProduct,
     /// Two operands with broadcasting. Division is a float island.
     Arithmetic(Arithmetic),
     /// A function of one element, as its table.
@@ -124,14 +135,25 @@ pub enum QuantizedOperator {
         /// What is padded with; the zero point for 0.
         value: i8,
     },
+    /// Padding with the input's own elements.
+    Extension(Extension),
     /// Inputs one after another; those of another encoding go through a table.
     Concat {
         /// The axis, counted from the front.
         axis: usize,
     },
-    /// Resampling of H and W. Nearest copies; linear is a float island.
+    /// Resampling of H and W. Nearest copies.
     Resize(Resize),
-    /// Softmax over one axis; a float island.
+    /// Each plane of `[N,C,…]` by its own statistics; a float island.
+    InstanceNormalization {
+        /// Added to the variance.
+        epsilon: f32,
+        /// One for each channel.
+        scale: Vec<f32>,
+        /// One for each channel.
+        bias: Vec<f32>,
+    },
+    /// Softmax over one axis.
     Softmax {
         /// The axis, counted from the front.
         axis: usize,
@@ -183,7 +205,7 @@ impl QuantizedGraph {
         &self.values[id.index()]
     }
 
-    /// Multiplications with weights that one run of a node needs; 0 for operators without weights.
+    /// Multiplications that one run of a layer or a matrix product needs; 0 for other operators.
     #[must_use]
     pub fn macs(&self, node: &QuantizedNode) -> u64 {
         let outputs = self.value(node.output).len() as u64;
@@ -191,7 +213,17 @@ impl QuantizedGraph {
             QuantizedOperator::Convolution { weights, .. } => {
                 outputs * weights.shape.iter().skip(1).map(|&size| size as u64).product::<u64>()
             }
+            QuantizedOperator::TransposedConvolution { attributes, weights } => {
+                let read: usize = node.inputs.first().map_or(0, |&input| self.value(input).len());
+                let per_group = weights.scales.len() / attributes.group.max(1);
+                let area: usize = weights.shape.iter().skip(2).product();
+                [read, per_group, area].iter().map(|&size| size as u64).product()
+            }
             QuantizedOperator::Dense { weights } => outputs * weights.shape.first().map_or(0, |&k| k as u64),
+            QuantizedOperator::MatrixProduct => {
+                let depth = node.inputs.first().and_then(|&input| self.value(input).shape.last());
+                outputs * depth.map_or(0, |&depth| depth as u64)
+            }
             _ => 0,
         }
     }
@@ -203,7 +235,8 @@ impl QuantizedOperator {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Convolution { .. } => "Conv",
-            Self::Dense { .. } => "MatMul",
+            Self::TransposedConvolution { .. } => "ConvTranspose",
+            Self::Dense { .. } | Self::MatrixProduct => "MatMul",
             Self::Arithmetic(Arithmetic::Add) => "Add",
             Self::Arithmetic(Arithmetic::Subtract) => "Sub",
             Self::Arithmetic(Arithmetic::Multiply) => "Mul",
@@ -216,9 +249,10 @@ impl QuantizedOperator {
             Self::Reshape => "Reshape",
             Self::Transpose { .. } => "Transpose",
             Self::Slice(_) => "Slice",
-            Self::Pad { .. } => "Pad",
+            Self::Pad { .. } | Self::Extension(_) => "Pad",
             Self::Concat { .. } => "Concat",
             Self::Resize(_) => "Resize",
+            Self::InstanceNormalization { .. } => "InstanceNormalization",
             Self::Softmax { .. } => "Softmax",
         }
     }
@@ -226,18 +260,31 @@ impl QuantizedOperator {
     /// Whether it runs on integers alone. What does not is a float island: dequantized, computed in f64, quantized.
     #[must_use]
     pub fn is_integer(&self) -> bool {
-        !matches!(
-            self,
-            Self::Softmax { .. }
-                | Self::Arithmetic(Arithmetic::Divide)
-                | Self::Resize(Resize { mode: ResizeMode::Linear, .. })
-        )
+        !matches!(self, Self::InstanceNormalization { .. } | Self::Arithmetic(Arithmetic::Divide))
     }
 
     /// Whether its results are rounded from wider ones, so that a clamp can be fused.
     #[must_use]
     pub fn requantizes(&self) -> bool {
-        matches!(self, Self::Convolution { .. } | Self::Dense { .. } | Self::Arithmetic(_))
+        matches!(
+            self,
+            Self::Convolution { .. }
+                | Self::TransposedConvolution { .. }
+                | Self::Dense { .. }
+                | Self::MatrixProduct
+                | Self::Arithmetic(_)
+        )
+    }
+
+    /// The weights of a layer.
+    #[must_use]
+    pub const fn weights(&self) -> Option<&Weights> {
+        match self {
+            Self::Convolution { weights, .. }
+            | Self::TransposedConvolution { weights, .. }
+            | Self::Dense { weights } => Some(weights),
+            _ => None,
+        }
     }
 
     /// Whether it only copies int8 values, so that its output has its first input's encoding.
@@ -247,7 +294,7 @@ impl QuantizedOperator {
             Self::Pool(pool) => pool.kind == PoolKind::Maximum,
             Self::GlobalPool(kind) => *kind == PoolKind::Maximum,
             Self::Resize(resize) => resize.mode != ResizeMode::Linear,
-            Self::Reshape | Self::Transpose { .. } | Self::Slice(_) | Self::Pad { .. } => true,
+            Self::Reshape | Self::Transpose { .. } | Self::Slice(_) | Self::Pad { .. } | Self::Extension(_) => true,
             _ => false,
         }
     }
@@ -268,5 +315,12 @@ pub fn function_name(function: Function) -> &'static str {
         Function::SquareRoot => "Sqrt",
         Function::Negate => "Neg",
         Function::Absolute => "Abs",
+        Function::Elu { .. } => "Elu",
+        Function::Selu { .. } => "Selu",
+        Function::Softplus => "Softplus",
+        Function::Softsign => "Softsign",
+        Function::ErrorFunction => "Erf",
+        Function::Logarithm => "Log",
+        Function::Power { .. } => "Pow",
     }
 }

@@ -72,8 +72,12 @@ pub struct QuantizationReport {
     pub evaluation: Option<Evaluation>,
     /// Multiplications with weights in one run.
     pub macs: u64,
-    /// Share of these that run on integers.
+    /// How many of these run on integers.
+    pub integer_macs: u64,
+    /// The same as a share of all; 1 where there are none.
     pub integer_mac_share: f64,
+    /// Nodes of the quantized network.
+    pub nodes: usize,
     /// Nodes that are computed in float between a dequantization and a quantization.
     pub float_islands: Vec<String>,
 }
@@ -109,9 +113,11 @@ impl QuantizationReport {
             Scheme::PerTensorHistogram => "per_tensor_histogram",
         };
         line(format!("scheme: {scheme}, {} calibration images", self.calibration_images));
-        line(format!("multiplications: {}, {} on integers", self.macs, share(self.integer_mac_share)));
+        let integer = share(self.integer_mac_share);
+        line(format!("multiplications: {}, of these {} on integers ({integer})", self.macs, self.integer_macs));
         if !self.float_islands.is_empty() {
-            line(format!("computed in float: {}", self.float_islands.join(", ")));
+            let (count, names) = (self.float_islands.len(), self.float_islands.join(", "));
+            line(format!("computed in float: {count} of {} nodes: {names}", self.nodes));
         }
         let Some(evaluation) = &self.evaluation else {
             line("quality: not measured, there were no evaluation images".to_owned());

@@ -76,6 +76,8 @@ fn report(
         calibration_images,
         evaluation,
         macs,
+        integer_macs: integer,
+        nodes: graph.nodes.len(),
         integer_mac_share: if macs == 0 { 1.0 } else { integer as f64 / macs as f64 },
         float_islands: islands.map(|node| node.name.clone()).collect(),
     }

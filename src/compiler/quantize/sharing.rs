@@ -23,7 +23,7 @@ pub struct Sharing {
 impl Sharing {
     /// Fuses activations and joins the values that only differ by a movement of elements.
     ///
-    /// - `Relu` or `Clip` behind a node that requantizes (Conv, Dense, Add, Sub, Mul), as its only consumer: only the
+    /// - `Relu` or `Clip` behind a node that requantizes (Conv, `ConvTranspose`, Dense, Add, Sub, Mul), as its only consumer: only the
     ///   activation's output is quantized.
     /// - A movement (Reshape, Transpose, Slice, Pad, `MaxPool`, nearest Resize) keeps its input's encoding.
     /// - What only a Concat reads is produced in the Concat's encoding at once: one rounding instead of two.
@@ -116,7 +116,9 @@ fn requantizes(operator: &Operator) -> bool {
     matches!(
         operator,
         Operator::Convolution(_)
+            | Operator::TransposedConvolution(_)
             | Operator::Dense
+            | Operator::MatrixProduct
             | Operator::Arithmetic(Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply)
     )
 }
@@ -126,7 +128,11 @@ fn is_movement(operator: &Operator) -> bool {
         Operator::Pool(pool) => pool.kind == PoolKind::Maximum,
         Operator::GlobalPool(kind) => *kind == PoolKind::Maximum,
         Operator::Resize(resize) => resize.mode != ResizeMode::Linear,
-        Operator::Reshape | Operator::Transpose { .. } | Operator::Slice(_) | Operator::Pad { .. } => true,
+        Operator::Reshape
+        | Operator::Transpose { .. }
+        | Operator::Slice(_)
+        | Operator::Pad { .. }
+        | Operator::Extension(_) => true,
         _ => false,
     }
 }

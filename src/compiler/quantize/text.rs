@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
-use crate::compiler::quantize::QuantizedOperator;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::function_name;
 
@@ -37,7 +36,7 @@ impl QuantizedGraph {
     fn described(&self, node: &QuantizedNode) -> String {
         let inputs: Vec<&str> = node.inputs.iter().map(|&id| self.value(id).name.as_str()).collect();
         let mut text = format!("{} = {}({})", self.typed(node.output), node.operator.name(), inputs.join(", "));
-        if let QuantizedOperator::Convolution { weights, .. } | QuantizedOperator::Dense { weights } = &node.operator {
+        if let Some(weights) = node.operator.weights() {
             let _ = write!(text, " weights={:?}", weights.shape);
         }
         if let Some(activation) = node.activation {

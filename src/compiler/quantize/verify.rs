@@ -4,9 +4,13 @@ use crate::compiler::graph::ELEMENT_LIMIT;
 use crate::compiler::graph::element_count;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Extension;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::Slice;
+use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::operators::arithmetic::integer::broadcast_shape;
+use crate::compiler::operators::dense::product::check_sum;
+use crate::compiler::operators::dense::product_shape;
 use crate::compiler::operators::window;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
@@ -57,7 +61,7 @@ impl QuantizedGraph {
         let input = self.value(node.inputs[0]);
         let output = self.value(node.output);
         let count = match &node.operator {
-            QuantizedOperator::Arithmetic(_) => 2,
+            QuantizedOperator::Arithmetic(_) | QuantizedOperator::MatrixProduct => 2,
             QuantizedOperator::Concat { .. } => node.inputs.len(),
             _ => 1,
         };
@@ -90,12 +94,22 @@ impl QuantizedGraph {
                 verify_weights(weights, 0, input, output)?;
                 convolution_shape(attributes, shape, &weights.shape)
             }
+            QuantizedOperator::TransposedConvolution { attributes, weights } => {
+                verify_weights(weights, 0, input, output)?;
+                transposed_shape(attributes, shape, &weights.shape)
+            }
             QuantizedOperator::Dense { weights } => {
                 verify_weights(weights, 1, input, output)?;
                 match (&weights.shape[..], shape.split_last()) {
                     (&[k, n], Some((&last, rest))) if k == last => Ok([rest, &[n]].concat()),
                     _ => Err(format!("multiplies {shape:?} with {:?}", weights.shape)),
                 }
+            }
+            QuantizedOperator::MatrixProduct => {
+                let right = self.value(node.inputs[1]);
+                verify_multiplier(multiplier(input.encoding.scale, right.encoding.scale, output.encoding.scale))?;
+                check_sum(shape.last().copied().unwrap_or(0))?;
+                product_shape(shape, &right.shape)
             }
             QuantizedOperator::Arithmetic(arithmetic) => {
                 let right = self.value(node.inputs[1]);
@@ -144,22 +158,11 @@ impl QuantizedGraph {
                 }
                 Ok(shape.iter().zip(before).zip(after).map(|((size, before), after)| size + before + after).collect())
             }
-            QuantizedOperator::Concat { axis } => {
-                let mut total = shape.clone();
-                if *axis >= total.len() {
-                    return Err(format!("joins {shape:?} along axis {axis}"));
-                }
-                for &other in &node.inputs[1..] {
-                    let other = &self.value(other).shape;
-                    let same = other.len() == shape.len()
-                        && other.iter().zip(shape).enumerate().all(|(place, (a, b))| place == *axis || a == b);
-                    if !same {
-                        return Err(format!("joins {shape:?} with {other:?} along axis {axis}"));
-                    }
-                    total[*axis] += other[*axis];
-                }
-                Ok(total)
+            QuantizedOperator::Extension(extension) => extension_shape(extension, shape),
+            QuantizedOperator::InstanceNormalization { epsilon, scale, bias } => {
+                instance_shape([scale, bias, &[*epsilon]], shape)
             }
+            QuantizedOperator::Concat { axis } => self.joined_shape(node, *axis, shape),
             QuantizedOperator::Resize(resize) => match (&shape[..], &output.shape[..]) {
                 (&[n, c, ..], &[_, _, h, w])
                     if shape.len() == 4 && resize.scales.iter().all(|scale| scale.is_finite() && *scale > 0.0) =>
@@ -176,6 +179,23 @@ impl QuantizedGraph {
                 }
             }
         }
+    }
+
+    fn joined_shape(&self, node: &QuantizedNode, axis: usize, shape: &[usize]) -> Result<Vec<usize>, String> {
+        let mut total = shape.to_vec();
+        if axis >= total.len() {
+            return Err(format!("joins {shape:?} along axis {axis}"));
+        }
+        for &other in &node.inputs[1..] {
+            let other = &self.value(other).shape;
+            let same = other.len() == shape.len()
+                && other.iter().zip(shape).enumerate().all(|(place, (a, b))| place == axis || a == b);
+            if !same {
+                return Err(format!("joins {shape:?} with {other:?} along axis {axis}"));
+            }
+            total[axis] += other[axis];
+        }
+        Ok(total)
     }
 }
 
@@ -262,6 +282,45 @@ fn convolution_shape(attributes: &Convolution, shape: &[usize], weights: &[usize
         _ => None,
     };
     computed.ok_or_else(|| format!("convolves {shape:?} with {weights:?} in {group} groups"))
+}
+
+fn transposed_shape(
+    attributes: &TransposedConvolution,
+    shape: &[usize],
+    weights: &[usize],
+) -> Result<Vec<usize>, String> {
+    let TransposedConvolution { strides, pads, output_padding, dilations, group } = attributes;
+    let sane = [&strides[..], pads, output_padding, dilations].concat().iter().all(|&size| size <= GEOMETRY_LIMIT);
+    match (shape, weights) {
+        (&[_, c, _, _], &[o, per_group, kh, kw])
+            if sane
+                && *group > 0
+                && o % group == 0
+                && per_group.checked_mul(*group) == Some(c)
+                && [strides, dilations, &[kh, kw]].iter().all(|pair| !pair.contains(&0)) =>
+        {
+            attributes.output_shape(shape, &[c, o / group, kh, kw])
+        }
+        _ => Err(format!("spreads {shape:?} with {weights:?} in {group} groups")),
+    }
+}
+
+fn extension_shape(extension: &Extension, shape: &[usize]) -> Result<Vec<usize>, String> {
+    let pads = extension.before.iter().chain(&extension.after);
+    if pads.max().is_some_and(|&pad| pad > GEOMETRY_LIMIT) {
+        return Err(format!("pads {shape:?} by {:?} and {:?}", extension.before, extension.after));
+    }
+    extension.output_shape(shape)
+}
+
+/// `numbers` are the scales, the biases and epsilon.
+fn instance_shape(numbers: [&[f32]; 3], shape: &[usize]) -> Result<Vec<usize>, String> {
+    let finite = numbers.iter().all(|numbers| numbers.iter().all(|number| number.is_finite()));
+    let [scales, biases, _] = numbers.map(<[f32]>::len);
+    match *shape {
+        [_, channels, _, ..] if finite && [scales, biases] == [channels; 2] => Ok(shape.to_vec()),
+        _ => Err(format!("normalizes {shape:?} by {scales} scales and {biases} biases")),
+    }
 }
 
 /// `ceil_mode` is resolved: the output may be one window larger than the whole windows that fit.

@@ -1,18 +1,27 @@
 //! A node with its weights widened, its tables computed and its shapes bound.
 
 use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Extension;
 use crate::compiler::operators::Pool;
+use crate::compiler::operators::PoolKind;
 use crate::compiler::operators::Resize;
 use crate::compiler::operators::ResizeMode;
 use crate::compiler::operators::Slice;
+use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::operators::arithmetic::integer::IntegerArithmetic;
 use crate::compiler::operators::convolution::integer::IntegerConvolution;
 use crate::compiler::operators::dense::integer::IntegerDense;
+use crate::compiler::operators::dense::product::IntegerProduct;
 use crate::compiler::operators::function;
 use crate::compiler::operators::movement;
+use crate::compiler::operators::normalization::integer::InstanceNormalization;
 use crate::compiler::operators::pooling::integer::IntegerPool;
 use crate::compiler::operators::resize;
-use crate::compiler::operators::softmax;
+use crate::compiler::operators::resize::integer::IntegerLinear;
+use crate::compiler::operators::softmax::integer::IntegerSoftmax;
+use crate::compiler::operators::transposed::integer::IntegerTransposed;
+use crate::compiler::operators::transposed::integer::Requantization;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
@@ -29,7 +38,9 @@ use crate::compiler::quantize::contract::multiplier;
 pub(super) enum Kernel {
     /// Sizes of one image's input and output, and the layer.
     Convolution(Box<IntegerConvolution>),
+    Transposed(Box<IntegerTransposed>),
     Dense(IntegerDense),
+    Product(IntegerProduct),
     Arithmetic {
         kernel: IntegerArithmetic,
         left: Vec<usize>,
@@ -54,18 +65,19 @@ pub(super) enum Kernel {
         value: i8,
         output: Vec<usize>,
     },
+    Extension {
+        extension: Extension,
+        shape: Vec<usize>,
+    },
+    InstanceNormalization(InstanceNormalization),
     /// For each input the number of its elements at and behind the axis, and its table.
     Concat(Vec<(usize, Option<Box<Table>>)>),
-    Resize {
+    Nearest {
         resize: Resize,
         sizes: [[usize; 2]; 2],
-        encodings: [Encoding; 2],
     },
-    Softmax {
-        length: usize,
-        inner: usize,
-        encodings: [Encoding; 2],
-    },
+    Linear(IntegerLinear),
+    Softmax(Box<IntegerSoftmax>),
 }
 
 fn multipliers(weights: &Weights, input: Encoding, output: Encoding) -> Vec<f32> {
@@ -96,18 +108,22 @@ impl Kernel {
         let saturation = Saturation::between(output.encoding.zero_point, node.clamp);
         let encodings = [input.encoding, output.encoding];
         match &node.operator {
-            QuantizedOperator::Convolution { attributes, weights } => Self::Convolution(Box::new(IntegerConvolution {
-                attributes: attributes.clone(),
-                input: image(&input.shape),
-                output: image(&output.shape),
-                kernel: plane(&weights.shape),
-                weights: weights.values.iter().map(|&weight| i16::from(weight)).collect(),
-                bias: weights.bias.clone(),
-                multipliers: multipliers(weights, input.encoding, output.encoding),
-                input_zero_point: input.encoding.zero_point,
-                saturation,
-            })),
+            QuantizedOperator::Convolution { attributes, weights } => {
+                Self::Convolution(Box::new(convolution(attributes, weights, [input, output], saturation)))
+            }
+            QuantizedOperator::TransposedConvolution { attributes, weights } => {
+                Self::Transposed(Box::new(transposed(attributes, weights, [input, output], saturation)))
+            }
             QuantizedOperator::Dense { weights } => Self::Dense(dense(weights, input, output, saturation)),
+            QuantizedOperator::MatrixProduct => {
+                let other = graph.value(node.inputs[1]);
+                Self::Product(IntegerProduct {
+                    shapes: [input.shape.clone(), other.shape.clone(), output.shape.clone()],
+                    zero_points: [input.encoding.zero_point, other.encoding.zero_point],
+                    multiplier: multiplier(input.encoding.scale, other.encoding.scale, output.encoding.scale),
+                    saturation,
+                })
+            }
             QuantizedOperator::Arithmetic(arithmetic) => {
                 let other = graph.value(node.inputs[1]);
                 let make = match arithmetic {
@@ -137,24 +153,7 @@ impl Kernel {
                 input_encoding: input.encoding,
                 output_encoding: output.encoding,
             }),
-            QuantizedOperator::GlobalPool(kind) => {
-                let kernel = plane(&input.shape);
-                let attributes = Pool {
-                    kind: *kind,
-                    kernel,
-                    strides: [1, 1],
-                    pads: [0; 4],
-                    dilations: [1, 1],
-                    count_include_pad: false,
-                };
-                Self::Pool(IntegerPool {
-                    attributes,
-                    input: kernel,
-                    output: [1, 1],
-                    input_encoding: input.encoding,
-                    output_encoding: output.encoding,
-                })
-            }
+            QuantizedOperator::GlobalPool(kind) => Self::Pool(global_pool(*kind, input, output)),
             QuantizedOperator::Reshape => Self::Copy,
             QuantizedOperator::Transpose { permutation } => {
                 Self::Transpose { shape: input.shape.clone(), permutation: permutation.clone() }
@@ -168,6 +167,18 @@ impl Kernel {
                 value: *value,
                 output: output.shape.clone(),
             },
+            QuantizedOperator::Extension(extension) => {
+                Self::Extension { extension: extension.clone(), shape: input.shape.clone() }
+            }
+            QuantizedOperator::InstanceNormalization { epsilon, scale, bias } => {
+                Self::InstanceNormalization(InstanceNormalization {
+                    plane: input.shape[2..].iter().product(),
+                    epsilon: *epsilon,
+                    scale: scale.clone(),
+                    bias: bias.clone(),
+                    encodings,
+                })
+            }
             QuantizedOperator::Concat { axis } => {
                 let one = |&id: &_| {
                     let input = graph.value(id);
@@ -176,12 +187,21 @@ impl Kernel {
                 };
                 Self::Concat(node.inputs.iter().map(one).collect())
             }
-            QuantizedOperator::Resize(resize) => {
-                Self::Resize { resize: resize.clone(), sizes: [plane(&input.shape), plane(&output.shape)], encodings }
-            }
+            QuantizedOperator::Resize(resize) => Self::resize(resize, input, output),
             QuantizedOperator::Softmax { axis } => {
-                Self::Softmax { length: input.shape[*axis], inner: input.shape[axis + 1..].iter().product(), encodings }
+                let inner = input.shape[axis + 1..].iter().product();
+                let kernel = IntegerSoftmax::new(input.shape[*axis], inner, input.encoding, output.encoding);
+                Self::Softmax(Box::new(kernel))
             }
+        }
+    }
+
+    fn resize(resize: &Resize, input: &QuantizedValue, output: &QuantizedValue) -> Self {
+        let sizes = [plane(&input.shape), plane(&output.shape)];
+        if resize.mode == ResizeMode::Linear {
+            Self::Linear(IntegerLinear::new(resize, sizes, [input.encoding, output.encoding]))
+        } else {
+            Self::Nearest { resize: resize.clone(), sizes }
         }
     }
 
@@ -195,7 +215,14 @@ impl Kernel {
                     kernel.run(from, to);
                 }
             }
+            Self::Transposed(kernel) => {
+                let sizes = kernel.sizes();
+                for (from, to) in input.chunks_exact(sizes[0]).zip(output.chunks_exact_mut(sizes[1])) {
+                    kernel.run(from, to);
+                }
+            }
             Self::Dense(kernel) => kernel.run(input, output),
+            Self::Product(kernel) => kernel.run(input, inputs[1], output),
             Self::Arithmetic { kernel, left, right, output: shape } => {
                 kernel.run((input, left), (inputs[1], right), (output, shape));
             }
@@ -209,6 +236,8 @@ impl Kernel {
             Self::Pad { shape, before, value, output: to } => {
                 movement::integer::pad(input, shape, before, *value, (output, to));
             }
+            Self::Extension { extension, shape } => extension.run(input, shape, output),
+            Self::InstanceNormalization(kernel) => kernel.run(input, output),
             Self::Concat(parts) => {
                 let parts: Vec<_> = inputs
                     .iter()
@@ -221,16 +250,63 @@ impl Kernel {
                     .collect();
                 movement::integer::concat(&parts, output);
             }
-            Self::Resize { resize, sizes: [from, to], encodings } if resize.mode == ResizeMode::Linear => {
-                resize::integer::run_linear(resize, (input, *from, encodings[0]), (output, *to, encodings[1]));
-            }
-            Self::Resize { resize, sizes: [from, to], .. } => {
+            Self::Nearest { resize, sizes: [from, to] } => {
                 resize::integer::run_nearest(resize, input, *from, output, *to);
             }
-            Self::Softmax { length, inner, encodings } => {
-                softmax::integer::run(input, encodings[0], *length, *inner, output, encodings[1]);
-            }
+            Self::Linear(kernel) => kernel.run(input, output),
+            Self::Softmax(kernel) => kernel.run(input, output),
         }
+    }
+}
+
+fn convolution(
+    attributes: &Convolution,
+    weights: &Weights,
+    [input, output]: [&QuantizedValue; 2],
+    saturation: Saturation,
+) -> IntegerConvolution {
+    IntegerConvolution {
+        attributes: attributes.clone(),
+        input: image(&input.shape),
+        output: image(&output.shape),
+        kernel: plane(&weights.shape),
+        weights: weights.values.iter().map(|&weight| i16::from(weight)).collect(),
+        bias: weights.bias.clone(),
+        multipliers: multipliers(weights, input.encoding, output.encoding),
+        input_zero_point: input.encoding.zero_point,
+        saturation,
+    }
+}
+
+fn transposed(
+    attributes: &TransposedConvolution,
+    weights: &Weights,
+    [input, output]: [&QuantizedValue; 2],
+    saturation: Saturation,
+) -> IntegerTransposed {
+    let requantization = Requantization {
+        bias: weights.bias.clone(),
+        multipliers: multipliers(weights, input.encoding, output.encoding),
+        saturation,
+    };
+    IntegerTransposed::new(
+        attributes,
+        [image(&input.shape), image(&output.shape)],
+        (&weights.values, plane(&weights.shape)),
+        input.encoding.zero_point,
+        requantization,
+    )
+}
+
+fn global_pool(kind: PoolKind, input: &QuantizedValue, output: &QuantizedValue) -> IntegerPool {
+    let kernel = plane(&input.shape);
+    let attributes = Pool { kind, kernel, strides: [1, 1], pads: [0; 4], dilations: [1, 1], count_include_pad: false };
+    IntegerPool {
+        attributes,
+        input: kernel,
+        output: [1, 1],
+        input_encoding: input.encoding,
+        output_encoding: output.encoding,
     }
 }
 

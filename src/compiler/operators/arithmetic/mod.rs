@@ -6,7 +6,9 @@ pub mod integer;
 
 pub use float::Arithmetic;
 pub(crate) use import::add;
+pub(crate) use import::affine;
 pub(crate) use import::divide;
+pub(crate) use import::image_scaler;
 pub(crate) use import::multiply;
 pub(crate) use import::power;
 pub(crate) use import::reciprocal;

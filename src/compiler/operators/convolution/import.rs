@@ -4,12 +4,64 @@ use crate::compiler::graph::ValueId;
 use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::OnnxNode;
 use crate::compiler::onnx::Refusal;
+use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
+use crate::compiler::operators::Function;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::window;
 
 /// Conv: the kernel is the weights'; `kernel_shape` must agree where it is given.
 pub(crate) fn conv(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec<ValueId>, Refusal> {
+    Ok(vec![read(node, builder)?])
+}
+
+/// `FusedConv` of ONNX Runtime's optimizer: a Conv, the sum with the fourth input where there is one, and an activation.
+pub(crate) fn fused_conv(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec<ValueId>, Refusal> {
+    let name = node.text("activation")?.unwrap_or_default();
+    let parameters = node.floats("activation_params")?.unwrap_or_default();
+    let mut output = read(node, builder)?;
+    let shape = builder.shape(output).to_vec();
+    if let Some(addend) = node.optional(3) {
+        if builder.shape(addend) != shape {
+            let found = builder.shape(addend);
+            return Err(Refusal::new(format!("what it adds has the shape {found:?}; expected {shape:?}")));
+        }
+        output = builder.push(Operator::Arithmetic(Arithmetic::Add), vec![output, addend], shape.clone())?;
+    }
+    if name.is_empty() {
+        return Ok(vec![output]);
+    }
+    let activation = activation(&name, &parameters)?;
+    Ok(vec![builder.push(Operator::Function(activation), vec![output], shape)?])
+}
+
+/// The activation of a fused node by its name and parameters.
+fn activation(name: &str, parameters: &[f32]) -> Result<Function, Refusal> {
+    let wrong = |expected: usize| {
+        let found = parameters.len();
+        Refusal::new(format!("`activation_params` has {found} values; `{name}` needs {expected}"))
+    };
+    if let Some(bad) = parameters.iter().find(|value| !value.is_finite()) {
+        return Err(Refusal::new(format!("`activation_params` has the value {bad}; expected finite numbers")));
+    }
+    match (name, parameters) {
+        ("Relu", _) => Ok(Function::Relu),
+        ("Sigmoid", _) => Ok(Function::Sigmoid),
+        ("Tanh", _) => Ok(Function::Tanh),
+        ("LeakyRelu", &[alpha]) => Ok(Function::LeakyRelu { alpha }),
+        ("LeakyRelu", _) => Err(wrong(1)),
+        ("HardSigmoid", &[alpha, beta]) => Ok(Function::HardSigmoid { alpha, beta }),
+        ("Clip", &[low, high]) if low <= high => Ok(Function::Clip { low, high }),
+        ("Clip", &[low, high]) => Err(Refusal::new(format!("its bounds are {low} and {high}"))),
+        ("HardSigmoid" | "Clip", _) => Err(wrong(2)),
+        _ => Err(Refusal::new(format!(
+            "`activation` is `{name}`; expected Relu, Sigmoid, Tanh, LeakyRelu, HardSigmoid or Clip"
+        ))),
+    }
+}
+
+/// The convolution that a node and its first three inputs say.
+fn read(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<ValueId, Refusal> {
     let (x, weights) = (node.input(0)?, node.input(1)?);
     let size = window::spatial(builder.shape(x))?;
     let weight_shape = builder.shape(weights).to_vec();
@@ -38,7 +90,7 @@ pub(crate) fn conv(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec
         inputs.push(bias);
     }
     let shape = convolution.output_shape(builder.shape(x), &weight_shape)?;
-    Ok(vec![builder.push(Operator::Convolution(convolution), inputs, shape)?])
+    builder.push(Operator::Convolution(convolution), inputs, shape)
 }
 
 #[cfg(test)]
@@ -70,6 +122,57 @@ mod tests {
             ),
             Case("Conv-11", "x[1,2,5,6] w[4,2,3,3]", "auto_pad=SAME_LOWER strides=[2,2]", Ok("pads=[1, 1, 1, 0]")),
             Case("Conv-11", "x[1,2,5,6] w[4,2,3,3]", "auto_pad=VALID", Ok("pads=[0, 0, 0, 0]")),
+        ]);
+    }
+
+    #[test]
+    fn a_fused_conv_is_its_parts() {
+        check(&[
+            Case("com.microsoft.FusedConv-11", "x[1,2,5,6] w[4,2,3,3] w[4]", "activation=Relu", Ok("= relu (%1)")),
+            Case("com.microsoft.FusedConv-11", "x[1,2,5,6] w[4,2,3,3]", "", Ok("[1, 4, 3, 4] = convolution")),
+            Case(
+                "com.microsoft.FusedConv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "activation=LeakyRelu activation_params=[0.25]",
+                Ok("= leaky-relu alpha=0.25"),
+            ),
+            Case(
+                "com.microsoft.FusedConv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "activation=Clip activation_params=[0.0,6.0]",
+                Ok("= clip low=0.0 high=6.0"),
+            ),
+            Case(
+                "com.microsoft.FusedConv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "activation=HardSigmoid activation_params=[0.2,0.5]",
+                Ok("= hard-sigmoid alpha=0.2 beta=0.5"),
+            ),
+            Case(
+                "com.microsoft.FusedConv-11",
+                "x[1,2,5,6] w[2,2,1,1] w[2] x[1,2,5,6]",
+                "activation=Tanh",
+                Ok("[1, 2, 5, 6] = add (%2, %1)"),
+            ),
+            Case(
+                "com.microsoft.FusedConv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "activation=Mish",
+                Err("`activation` is `Mish`"),
+            ),
+            Case(
+                "com.microsoft.FusedConv-11",
+                "x[1,2,5,6] w[4,2,3,3]",
+                "activation=Clip activation_params=[1.0]",
+                Err("`activation_params` has 1 values; `Clip` needs 2"),
+            ),
+            Case(
+                "com.microsoft.FusedConv-11",
+                "x[1,2,5,6] w[2,2,1,1] - x[1,2,1,1]",
+                "activation=Relu",
+                Err("what it adds has the shape [1, 2, 1, 1]; expected [1, 2, 5, 6]"),
+            ),
+            Case("com.example.FusedConv-11", "x[1,2,5,6] w[4,2,3,3]", "", Err("`FusedConv` of `com.example`")),
         ]);
     }
 

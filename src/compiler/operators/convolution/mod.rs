@@ -1,4 +1,4 @@
-//! Convolution over H and W (ONNX Conv).
+//! Convolution over H and W (ONNX Conv, and `FusedConv` of ONNX Runtime's optimizer).
 
 mod float;
 mod import;
@@ -6,3 +6,4 @@ pub mod integer;
 
 pub use float::Convolution;
 pub(crate) use import::conv;
+pub(crate) use import::fused_conv;

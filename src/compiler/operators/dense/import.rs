@@ -7,6 +7,7 @@ use crate::compiler::onnx::OnnxNode;
 use crate::compiler::onnx::Refusal;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::dense::output_shape;
+use crate::compiler::operators::dense::product_shape;
 
 /// Gemm: alpha·A·B + beta·C with a constant B and C; alpha, beta and `transB` go into the constants.
 pub(crate) fn gemm(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec<ValueId>, Refusal> {
@@ -63,22 +64,22 @@ fn scaled(builder: &mut Builder, id: ValueId, factor: f32, what: &str) -> Result
     builder.constant_of(Tensor::from_f32(shape, values), what)
 }
 
-/// `MatMul` with a constant matrix on the right (leading dimensions of 1 are dropped).
+/// `MatMul`: a dense layer with a constant matrix on the right (leading dimensions of 1 are dropped), else a product.
 pub(crate) fn mat_mul(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<Vec<ValueId>, Refusal> {
     let (x, b) = (node.input(0)?, node.input(1)?);
-    let Some(tensor) = builder.constant(b) else {
-        let message =
-            "both operands are computed at run time; only a product with a constant on the right is supported";
-        return Err(Refusal::new(message));
-    };
-    let shape = tensor.shape().to_vec();
+    let shape = builder.shape(b).to_vec();
     let matrix = match shape.as_slice() {
         [outer @ .., rows, columns]
-            if outer.iter().all(|&d| d == 1) && shape.len() <= builder.shape(x).len().max(2) =>
+            if builder.constant(b).is_some()
+                && outer.iter().all(|&d| d == 1)
+                && shape.len() <= builder.shape(x).len().max(2) =>
         {
             vec![*rows, *columns]
         }
-        _ => return Err(Refusal::new(format!("its right operand has the shape {shape:?}; expected a matrix"))),
+        _ => {
+            let shape = product_shape(builder.shape(x), &shape)?;
+            return Ok(vec![builder.push(Operator::MatrixProduct, vec![x, b], shape)?]);
+        }
     };
     builder.floats(b, "right operand")?;
     let weights = if matrix == shape { b } else { builder.push(Operator::Reshape, vec![b], matrix.clone())? };
@@ -108,6 +109,9 @@ mod tests {
             Case("Gemm-11", "x[3,4] w[4,2] f1.5", "", Ok(", [2][1.5, 1.5])")),
             Case("Gemm-11", "x[3,4] w[4,2]", "transA=0", Ok("dense (%0, [4, 2]#")),
             Case("MatMul-13", "x[1,3,4] w[1,4,1]", "", Ok("[1, 3, 1] = dense (%0, [4, 1][")),
+            Case("MatMul-13", "x[1,2,3,4] x[2,4,5]", "", Ok("[1, 2, 3, 5] = matrix-product (%0, %1)")),
+            Case("MatMul-13", "x[3,4] w[2,4,2]", "", Ok("[2, 3, 2] = matrix-product (%0, [2, 4, 2]")),
+            Case("MatMul-13", "w[3,4] x[4,2]", "", Ok("[3, 2] = matrix-product ([3, 4]")),
         ]);
     }
 
@@ -118,9 +122,9 @@ mod tests {
             Case("Gemm-9", "x[3,4] w[3,2]", "", Err("cannot be multiplied by weights [3, 2]")),
             Case("Gemm-9", "x[3,4] w[4,2] w[3,2]", "", Err("its bias has the shape [3, 2]")),
             Case("Gemm-9", "x[3,4] x[4,2]", "", Err("its `weights` is computed at run time")),
-            Case("MatMul-13", "x[3,4] x[4,2]", "", Err("both operands are computed at run time")),
-            Case("MatMul-13", "x[3,4] w[4]", "", Err("expected a matrix")),
-            Case("MatMul-13", "x[3,4] w[2,4,2]", "", Err("expected a matrix")),
+            Case("MatMul-13", "x[3,4] x[5,2]", "", Err("[3, 4] cannot be multiplied by [5, 2]")),
+            Case("MatMul-13", "x[3,4] w[4]", "", Err("[3, 4] cannot be multiplied by [4]")),
+            Case("MatMul-13", "x[3,4] x[4]", "", Err("[3, 4] cannot be multiplied by [4]")),
         ]);
     }
 }

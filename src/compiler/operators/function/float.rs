@@ -3,6 +3,7 @@
 use crate::compiler::onnx::ExportedNode;
 use crate::compiler::onnx::Writer;
 use crate::compiler::onnx::proto::AttributeProto;
+use crate::compiler::operators::function::integer::evaluate;
 
 /// A function of one element.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -42,6 +43,31 @@ pub enum Function {
     Negate,
     /// |x|
     Absolute,
+    /// x below zero is alpha·(eˣ − 1).
+    Elu {
+        /// What it tends to below zero, negated.
+        alpha: f32,
+    },
+    /// gamma times Elu.
+    Selu {
+        /// Of the Elu.
+        alpha: f32,
+        /// Slope above zero.
+        gamma: f32,
+    },
+    /// ln(1 + eˣ)
+    Softplus,
+    /// x / (1 + |x|)
+    Softsign,
+    /// The error function.
+    ErrorFunction,
+    /// The natural logarithm.
+    Logarithm,
+    /// x to a power.
+    Power {
+        /// The exponent.
+        exponent: f32,
+    },
 }
 
 impl Function {
@@ -60,6 +86,13 @@ impl Function {
             Self::SquareRoot => "square-root",
             Self::Negate => "negate",
             Self::Absolute => "absolute",
+            Self::Elu { .. } => "elu",
+            Self::Selu { .. } => "selu",
+            Self::Softplus => "softplus",
+            Self::Softsign => "softsign",
+            Self::ErrorFunction => "error-function",
+            Self::Logarithm => "logarithm",
+            Self::Power { .. } => "power",
         }
     }
 
@@ -84,6 +117,13 @@ impl Function {
             Self::SquareRoot => x.sqrt(),
             Self::Negate => -x,
             Self::Absolute => x.abs(),
+            Self::Elu { .. }
+            | Self::Selu { .. }
+            | Self::Softplus
+            | Self::Softsign
+            | Self::ErrorFunction
+            | Self::Logarithm
+            | Self::Power { .. } => evaluate(self, f64::from(x)) as f32,
         }
     }
 
@@ -107,6 +147,25 @@ impl Function {
             Self::SquareRoot => ("Sqrt", vec![]),
             Self::Negate => ("Neg", vec![]),
             Self::Absolute => ("Abs", vec![]),
+            Self::Elu { alpha } => ("Elu", vec![AttributeProto::float("alpha", alpha)]),
+            // As an Elu and a product, which runtimes without Selu have too.
+            Self::Selu { alpha, gamma } => {
+                let inner = writer.unused_name(&format!("{}/elu", node.output));
+                let gamma = writer.float(node, "gamma", gamma);
+                let alpha = vec![AttributeProto::float("alpha", alpha)];
+                writer.raw_node("Elu", node.name, &node.inputs, &inner, alpha);
+                writer.raw_node("Mul", node.name, &[&inner, &gamma], node.output, vec![]);
+                return;
+            }
+            Self::Softplus => ("Softplus", vec![]),
+            Self::Softsign => ("Softsign", vec![]),
+            Self::ErrorFunction => ("Erf", vec![]),
+            Self::Logarithm => ("Log", vec![]),
+            Self::Power { exponent } => {
+                let exponent = writer.float(node, "exponent", exponent);
+                writer.node("Pow", node, &[&exponent], vec![]);
+                return;
+            }
         };
         writer.node(operator, node, &[], attributes);
     }

@@ -50,6 +50,39 @@ pub(crate) fn absolute(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Import
     unary(Function::Absolute, node.input(0)?, builder)
 }
 
+/// Softplus.
+pub(crate) fn softplus(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Softplus, node.input(0)?, builder)
+}
+
+/// Softsign.
+pub(crate) fn softsign(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Softsign, node.input(0)?, builder)
+}
+
+/// Erf.
+pub(crate) fn error_function(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::ErrorFunction, node.input(0)?, builder)
+}
+
+/// Log.
+pub(crate) fn logarithm(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    unary(Function::Logarithm, node.input(0)?, builder)
+}
+
+/// Elu; alpha is 1 where it is absent.
+pub(crate) fn elu(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let alpha = node.float("alpha")?.unwrap_or(1.0);
+    unary(Function::Elu { alpha }, node.input(0)?, builder)
+}
+
+/// Selu; alpha and gamma are those of the paper where they are absent.
+pub(crate) fn selu(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    let alpha = node.float("alpha")?.unwrap_or(1.673_263_2);
+    let gamma = node.float("gamma")?.unwrap_or(1.050_701);
+    unary(Function::Selu { alpha, gamma }, node.input(0)?, builder)
+}
+
 /// `HardSwish` (opset 14).
 pub(crate) fn hard_swish(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     unary(Function::HardSwish, node.input(0)?, builder)
@@ -173,6 +206,13 @@ mod tests {
             Case("LeakyRelu-13", "x[1,3,2,2]", "", Ok("leaky-relu alpha=0.01")),
             Case("HardSigmoid-13", "x[1,3,2,2]", "", Ok("hard-sigmoid alpha=0.2 beta=0.5")),
             Case("HardSwish-14", "x[1,3,2,2]", "", Ok("hard-swish (%0)")),
+            Case("Elu-7", "x[1,3,2,2]", "alpha=0.5", Ok("elu alpha=0.5 (%0)")),
+            Case("Selu-7", "x[1,3,2,2]", "", Ok("selu alpha=1.6732632 gamma=1.050701 (%0)")),
+            Case("Selu-7", "x[1,3,2,2]", "gamma=2.5", Ok("gamma=2.5")),
+            Case("Softplus-7", "x[1,3,2,2]", "", Ok("softplus (%0)")),
+            Case("Softsign-7", "x[1,3,2,2]", "", Ok("softsign (%0)")),
+            Case("Erf-13", "x[1,3,2,2]", "", Ok("error-function (%0)")),
+            Case("Log-13", "x[1,3,2,2]", "", Ok("logarithm (%0)")),
             Case("PRelu-13", "x[1,3,2,2] f[0.25]", "", Ok("leaky-relu alpha=0.25")),
             Case("PRelu-13", "x[1,3,2,2] w[3,1,1]", "", Ok("= add (%1, %3)")),
             Case("Max-13", "f-1.0 x[1,3,2,2]", "", Ok("clip low=-1.0 high=inf (%0)")),

@@ -25,7 +25,19 @@ pub fn evaluate(function: Function, x: f64) -> f64 {
         Function::SquareRoot => x.max(0.0).sqrt(),
         Function::Negate => -x,
         Function::Absolute => x.abs(),
+        Function::Elu { alpha } => elu(x, f64::from(alpha)),
+        Function::Selu { alpha, gamma } => f64::from(gamma) * elu(x, f64::from(alpha)),
+        // e^|x| could leave f64, e^−|x| cannot.
+        Function::Softplus => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
+        Function::Softsign => x / (1.0 + x.abs()),
+        Function::ErrorFunction => libm::erf(x),
+        Function::Logarithm => libm::log(x),
+        Function::Power { exponent } => libm::pow(x, f64::from(exponent)),
     }
+}
+
+fn elu(x: f64, alpha: f64) -> f64 {
+    if x < 0.0 { alpha * libm::expm1(x) } else { x }
 }
 
 fn hard_sigmoid(x: f64, alpha: f64, beta: f64) -> f64 {

@@ -6,6 +6,8 @@ use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::OnnxNode;
 use crate::compiler::onnx::Refusal;
 use crate::compiler::operators::Operator;
+use crate::compiler::operators::movement::Continuation;
+use crate::compiler::operators::movement::Extension;
 use crate::compiler::operators::movement::axes;
 use crate::compiler::operators::movement::axis;
 use crate::compiler::operators::movement::joined_shape;
@@ -27,13 +29,16 @@ pub(crate) fn transpose(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Impor
     Ok(vec![builder.push(Operator::Transpose { permutation }, vec![x], shape)?])
 }
 
-/// Pad with a constant: attributes before opset 11, constant inputs since (and since 18 the axes they are for).
+/// Pad with a constant or with the input's own elements: attributes before opset 11, constant inputs since (and since 18 the axes they are for).
 pub(crate) fn pad(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let x = node.input(0)?;
     let mode = node.text("mode")?.unwrap_or_else(|| "constant".to_owned());
-    if mode != "constant" {
-        return Err(Refusal::new(format!("`mode` is `{mode}`; only `constant` is supported")));
-    }
+    let continuation = match mode.as_str() {
+        "constant" => None,
+        "reflect" => Some(Continuation::Reflect),
+        "edge" => Some(Continuation::Edge),
+        _ => return Err(Refusal::new(format!("`mode` is `{mode}`; expected constant, reflect or edge"))),
+    };
     let rank = builder.shape(x).len();
     let (pads, value, places) = if node.opset() < 11 {
         (node.integers("pads")?, node.any_float("value")?.unwrap_or(0.0), None)
@@ -61,6 +66,11 @@ pub(crate) fn pad(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
         };
         before[place] = amount(pads[at])?;
         after[place] = amount(pads[at + places.len()])?;
+    }
+    if let Some(continuation) = continuation {
+        let extension = Extension { before, after, continuation };
+        let shape = extension.output_shape(builder.shape(x))?;
+        return Ok(vec![builder.push(Operator::Extension(extension), vec![x], shape)?]);
     }
     let shape = padded_shape(builder.shape(x), &before, &after)?;
     Ok(vec![builder.push(Operator::Pad { before, after, value }, vec![x], shape)?])
@@ -157,6 +167,13 @@ mod tests {
                 "mode=constant",
                 Ok("before=[0, 1, 0] after=[0, 0, 2] value=1.5"),
             ),
+            Case(
+                "Pad-7",
+                "x[2,3,4]",
+                "mode=reflect pads=[0,1,0,0,0,2]",
+                Ok("[2, 4, 6] = extend before=[0, 1, 0] after=[0, 0, 2] continuation=Reflect"),
+            ),
+            Case("Pad-13", "x[2,3,4] i[0,9,0,0,0,2]", "mode=edge", Ok("[2, 12, 6] = extend")),
             Case("Pad-18", "x[2,3,4] i[1,2] - i[-1]", "", Ok("before=[0, 0, 1] after=[0, 0, 2] value=0.0")),
             Case("Concat-7", "x[2,3,4] x[2,1,4]", "axis=-2", Ok("[2, 4, 4] = concat axis=1 (%0, %1)")),
             Case("DepthToSpace-11", "x[1,8,2,3]", "blocksize=2 mode=CRD", Ok("[1, 2, 4, 6] = reshape")),
@@ -169,7 +186,8 @@ mod tests {
         check(&[
             Case("Transpose-7", "x[2,3,4]", "perm=[0,1]", Err("is not a permutation of 3 axes")),
             Case("Transpose-7", "x[2,3,4]", "perm=[0,1,1]", Err("name the axis 1 twice")),
-            Case("Pad-11", "x[2,3,4] i[0,1,0,0,0,2]", "mode=reflect", Err("`mode` is `reflect`")),
+            Case("Pad-11", "x[2,3,4] i[0,1,0,0,0,2]", "mode=wrap", Err("`mode` is `wrap`")),
+            Case("Pad-11", "x[2,3,4] i[0,3,0,0,0,2]", "mode=reflect", Err("an axis of 3 cannot be padded by 3 and 0")),
             Case("Pad-11", "x[2,3,4] i[0,-1,0,0,0,2]", "", Err("cropping is not supported")),
             Case("Pad-11", "x[2,3,4] i[0,1,0]", "", Err("expected 6 values")),
             Case("Concat-7", "x[2,3,4] x[2,1,5]", "axis=1", Err("cannot be joined")),

@@ -1,6 +1,7 @@
 //! Operators that move elements and compute none: reshape, transpose, slice, pad, concat (and what ONNX writes with
 //! others: Flatten, Squeeze, Unsqueeze, Split, Gather of one place, `DepthToSpace`).
 
+mod extension;
 mod float;
 mod import;
 pub mod integer;
@@ -9,6 +10,8 @@ mod reshape;
 #[cfg(test)]
 mod tests;
 
+pub use extension::Continuation;
+pub use extension::Extension;
 pub(crate) use float::axes;
 pub(crate) use float::axis;
 pub use float::check_reshape;
@@ -25,6 +28,7 @@ pub(crate) use import::pad;
 pub(crate) use import::space_to_depth;
 pub(crate) use import::transpose;
 pub use part::Slice;
+pub(crate) use part::crop;
 pub(crate) use part::gather;
 pub(crate) use part::slice;
 pub(crate) use part::split;

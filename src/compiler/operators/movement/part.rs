@@ -1,4 +1,4 @@
-//! Parts of a tensor: reading ONNX Slice, Split and Gather of places that are known.
+//! Parts of a tensor: reading ONNX Slice, Split, Gather of places that are known, and the old Crop.
 
 use crate::compiler::graph::Tensor;
 use crate::compiler::graph::ValueId;
@@ -10,6 +10,7 @@ use crate::compiler::onnx::Writer;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::movement::axes;
 use crate::compiler::operators::movement::axis;
+use crate::compiler::operators::window;
 
 type Imported = Result<Vec<ValueId>, Refusal>;
 
@@ -129,6 +130,39 @@ pub(crate) fn slice(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported 
         return Ok(vec![id]);
     }
     let shape = slice.output_shape(&input)?;
+    Ok(vec![builder.push(Operator::Slice(slice), vec![x], shape)?])
+}
+
+/// Crop, which opset 10 took back: `border` is left, top, right, bottom; with `scale` (H and W) the last two follow from it.
+pub(crate) fn crop(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
+    node.experimental()?;
+    let x = node.input(0)?;
+    let [height, width] = window::spatial(builder.shape(x))?;
+    let border = node.integers("border")?.unwrap_or_default();
+    let scale = node.integers("scale")?;
+    let amount = |value: i64| usize::try_from(value).ok();
+    let range = |before: i64, after: i64, size: usize, kept: Option<i64>| {
+        let start = amount(before)?;
+        let end = match kept {
+            Some(kept) => start.checked_add(amount(kept)?)?,
+            None => size.checked_sub(amount(after)?)?,
+        };
+        (start < end && end <= size).then_some((start as i64, end as i64))
+    };
+    let ranges = match (border.as_slice(), scale.as_deref()) {
+        (&[left, top, right, bottom], None) => [range(top, bottom, height, None), range(left, right, width, None)],
+        (&[left, top, right, bottom], Some(&[rows, columns])) => {
+            [range(top, bottom, height, Some(rows)), range(left, right, width, Some(columns))]
+        }
+        _ => [None; 2],
+    };
+    let [Some((top, bottom)), Some((left, right))] = ranges else {
+        return Err(Refusal::new(format!(
+            "`border` is {border:?} and `scale` {scale:?}; expected a part of {height}×{width} elements"
+        )));
+    };
+    let slice = Slice { axes: vec![2, 3], starts: vec![top, left], ends: vec![bottom, right], steps: vec![1, 1] };
+    let shape = slice.output_shape(builder.shape(x))?;
     Ok(vec![builder.push(Operator::Slice(slice), vec![x], shape)?])
 }
 

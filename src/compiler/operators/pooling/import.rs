@@ -1,4 +1,4 @@
-//! Reading ONNX pooling, and the reductions that are pooling.
+//! Reading ONNX pooling.
 
 use crate::compiler::graph::ValueId;
 use crate::compiler::onnx::Builder;
@@ -7,7 +7,6 @@ use crate::compiler::onnx::Refusal;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::PoolKind;
-use crate::compiler::operators::movement;
 use crate::compiler::operators::pooling::global_output_shape;
 use crate::compiler::operators::window;
 
@@ -88,47 +87,9 @@ pub(crate) fn global_max_pool(node: &mut OnnxNode<'_>, builder: &mut Builder) ->
     global(PoolKind::Maximum, node.input(0)?, builder).map(|id| vec![id])
 }
 
-fn global(kind: PoolKind, x: ValueId, builder: &mut Builder) -> Result<ValueId, Refusal> {
+pub(super) fn global(kind: PoolKind, x: ValueId, builder: &mut Builder) -> Result<ValueId, Refusal> {
     let shape = global_output_shape(builder.shape(x))?;
     builder.push(Operator::GlobalPool(kind), vec![x], shape)
-}
-
-/// `ReduceMean` over H and W.
-pub(crate) fn reduce_mean(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
-    reduce(PoolKind::Average, node, builder)
-}
-
-/// `ReduceMax` over H and W.
-pub(crate) fn reduce_max(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
-    reduce(PoolKind::Maximum, node, builder)
-}
-
-/// A reduction over exactly the two last axes of `[N,C,H,W]`, which is global pooling; axes are an attribute, or since
-/// opset 18 an input.
-fn reduce(kind: PoolKind, node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
-    let x = node.input(0)?;
-    let keep = node.integer("keepdims")?.unwrap_or(1) != 0;
-    node.ignore(&["noop_with_empty_axes"]);
-    let axes = match (node.integers("axes")?, node.optional(1)) {
-        (Some(axes), _) => axes,
-        (None, Some(id)) => builder.integers(id, "axes")?.to_vec(),
-        (None, None) => (0..builder.shape(x).len() as i64).collect(),
-    };
-    let rank = builder.shape(x).len();
-    let mut resolved = movement::axes(&axes, rank)?;
-    resolved.sort_unstable();
-    if rank != 4 || resolved != [2, 3] {
-        let shape = builder.shape(x);
-        let message =
-            format!("it reduces the axes {axes:?} of {shape:?}; only the H and W of [N, C, H, W] are supported");
-        return Err(Refusal::new(message));
-    }
-    let pooled = global(kind, x, builder)?;
-    if keep {
-        return Ok(vec![pooled]);
-    }
-    let shape = builder.shape(pooled)[..2].to_vec();
-    Ok(vec![builder.push(Operator::Reshape, vec![pooled], shape)?])
 }
 
 #[cfg(test)]
@@ -172,9 +133,6 @@ mod tests {
                 Ok("pads=[0, 0, 0, 1] dilations=[1, 1] count_include_pad=false"),
             ),
             Case("GlobalAveragePool-7", "x[1,2,7,8]", "", Ok("[1, 2, 1, 1] = global-average-pool (%0)")),
-            Case("ReduceMean-13", "x[1,2,7,8]", "axes=[-1,2]", Ok("[1, 2, 1, 1] = global-average-pool (%0)")),
-            Case("ReduceMean-13", "x[1,2,7,8]", "axes=[2,3] keepdims=0", Ok("[1, 2] = reshape (%1)")),
-            Case("ReduceMax-18", "x[1,2,7,8] i[2,3]", "", Ok("global-max-pool")),
         ]);
     }
 
@@ -203,8 +161,6 @@ mod tests {
                 "kernel_shape=[1000,1000]",
                 Err("`MaxPool`: a kernel of [1000, 1000] at [15001, 15001] positions reads more than the 4294967296"),
             ),
-            Case("ReduceMean-13", "x[1,2,7,8]", "axes=[1]", Err("it reduces the axes [1] of [1, 2, 7, 8]")),
-            Case("ReduceMean-13", "x[1,2,7,8]", "", Err("it reduces the axes [0, 1, 2, 3]")),
         ]);
     }
 }

@@ -108,7 +108,8 @@ impl Zoo {
     pub(super) fn read_cards(&mut self, names: Option<Vec<String>>) {
         let options = CatalogOptions { names, ..self.options.clone() };
         self.catalog = read_catalog(&options);
-        self.catalog.problems = self.graded(std::mem::take(&mut self.catalog.problems));
+        let problems = std::mem::take(&mut self.catalog.problems);
+        self.catalog.problems = self.graded(problems);
     }
 
     /// Finds the root and layers the settings, and reads no card.

@@ -4,6 +4,8 @@
 //! rename. Whether they reach the disk before a power cut is the journal's business, not this file's.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may call std::fs")]
 
+mod walk;
+
 use std::fs;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
@@ -12,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Digest;
 use super::watch;
+
+pub use walk::{files_below, find_files};
 
 /// What was being done to a path, for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -439,51 +443,6 @@ pub fn list(path: &Path) -> Result<Vec<PathBuf>> {
     }
     paths.sort();
     Ok(paths)
-}
-
-/// All regular files below a folder (links to files followed, links to folders not), sorted by their path relative to
-/// it, which is what is returned, with `/` between the parts.
-pub fn files_below(folder: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    watch::path(folder);
-    for entry in walkdir::WalkDir::new(folder).follow_links(false) {
-        let entry = entry.map_err(|error| FsError {
-            action: Action::List,
-            path: error.path().unwrap_or(folder).to_owned(),
-            source: error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links")),
-        })?;
-        if entry.file_type().is_dir() {
-            watch::path(entry.path());
-        }
-        let is_file = entry.file_type().is_file() || (entry.file_type().is_symlink() && entry.path().is_file());
-        if is_file && let Ok(relative) = entry.path().strip_prefix(folder) {
-            let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-            found.push(parts.join("/"));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The files below a folder that `wanted` takes (links followed), sorted by path, and what could not be looked at: a folder
-/// without permission hides only what is in it, and a loop of links is an error of its own.
-pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> (Vec<PathBuf>, Vec<FsError>) {
-    let mut found = Vec::new();
-    let mut errors = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).follow_links(true) {
-        match entry {
-            Ok(entry) if entry.file_type().is_file() && wanted(entry.path()) => found.push(entry.into_path()),
-            Ok(entry) if entry.file_type().is_dir() => watch::path(entry.path()),
-            Ok(_) => {}
-            Err(error) => errors.push(FsError {
-                action: Action::List,
-                path: error.path().unwrap_or(folder).to_owned(),
-                source: error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links")),
-            }),
-        }
-    }
-    found.sort();
-    (found, errors)
 }
 
 /// Takes an exclusive advisory lock on `path` (created when absent); `None` at once when somebody else holds it. The lock

@@ -178,6 +178,9 @@ pub(super) struct CheckArgs {
     /// Explain a diagnostic, such as `card/unknown-key`, and check nothing
     #[arg(long, value_name = "CODE", exclusive = true)]
     pub(super) explain: Option<String>,
+    /// Folder of the store, where what was found is remembered
+    #[arg(long, value_name = "DIR")]
+    pub(super) cache: Option<String>,
     #[command(flatten)]
     pub(super) config: ConfigFlags,
     #[command(flatten)]

@@ -283,7 +283,7 @@ fn the_device_and_the_environment_bound_the_cores() {
         let output = with(wrong);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains("`AXELERA_MAX_COMPILER_CORES`") && text.contains("above 0"), "{text}");
+        assert!(text.contains("`AXELERA_MAX_COMPILER_CORES`") && text.contains("a whole number from 1"), "{text}");
     }
     let one = Space::only("digits");
     let shown = json(&one.axzoo("cascade digits --aipu-cores 2 --format json").expect_code(0).stdout);

@@ -135,7 +135,11 @@ fn real_cards_have_no_false_errors() {
         let root = shared.join("cards").join(version);
         let space = Space::empty();
         let run = space
-            .command(&format!("check --format json --cards ax_models -C {}", root.display()))
+            .command(&format!(
+                "check --format json --cache {} --cards ax_models -C {}",
+                space.path("cache").display(),
+                root.display()
+            ))
             .env("AXELERA_FRAMEWORK", &root)
             .output()
             .expect("the program runs");

@@ -61,7 +61,8 @@ pub(super) fn check(arguments: &CheckArgs, output: Output, directory: Option<&Pa
 }
 
 fn found(arguments: &CheckArgs, directory: Option<&Path>) -> Result<Checked, Failure> {
-    let mut zoo = Zoo::without_cards(&arguments.zoo, Flags::new(), directory)?;
+    let flags: Flags = arguments.cache.iter().map(|folder| ("cache", folder.clone())).collect();
+    let mut zoo = Zoo::without_cards(&arguments.zoo, flags, directory)?;
     let everything = arguments.targets.iter().all(|target| target == "all") && arguments.config.is_empty();
     let whole = if everything { whole::check(&zoo)? } else { None };
     let mut checked = match whole {

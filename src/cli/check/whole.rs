@@ -2,6 +2,7 @@
 //! grow with the zoo; what the last run found and still holds is not looked for again.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rayon::prelude::*;
 
@@ -30,8 +31,7 @@ pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
     let (files, problems) = find_cards(options);
     let run =
         Run { root: zoo.root(), circumstances: zoo.circumstances(), variables: &options.variables, began: moment() };
-    let kept = zoo.cache().join(FILE);
-    let memory = Memory::load(&kept, &run);
+    let memory = Memory::load(&zoo.cache().join(FILE), &run);
     let reader = CardReader::new(options);
     let seen: Vec<(Found, Seen)> = files
         .par_iter()
@@ -47,7 +47,7 @@ pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
         files.iter().zip(&seen).map(|(file, (found, seen))| (file.name.as_str(), found, seen)).collect();
     if let Some(bytes) = memory.next(&run, &cards) {
         // What cannot be kept is found again next time.
-        let _ = fs::write_atomic(&kept, &bytes);
+        let _ = keep(&zoo.cache(), &bytes);
     }
     if has_a_name_twice(&seen) {
         return Ok(None);
@@ -59,6 +59,15 @@ pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
         checked.problems.extend(found.problems);
     }
     Ok(Some(checked))
+}
+
+/// Writes the memory. A folder that is made for it keeps itself out of version control: whoever only checks cards expects no
+/// new files among them.
+fn keep(cache: &Path, bytes: &[u8]) -> Result<(), fs::FsError> {
+    if !fs::exists(cache) {
+        fs::write_atomic(&cache.join(".gitignore"), b"*\n")?;
+    }
+    fs::write_atomic(&cache.join(FILE), bytes)
 }
 
 /// Reads and checks one card.

@@ -1,0 +1,55 @@
+//! The files below a folder.
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Action;
+use super::FsError;
+use super::Result;
+use super::watch;
+
+/// All regular files below a folder (links to files followed, links to folders not), sorted by their path relative to
+/// it, which is what is returned, with `/` between the parts.
+pub fn files_below(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    watch::path(folder);
+    for entry in walkdir::WalkDir::new(folder).follow_links(false) {
+        let entry = entry.map_err(|error| FsError {
+            action: Action::List,
+            path: error.path().unwrap_or(folder).to_owned(),
+            source: error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links")),
+        })?;
+        if entry.file_type().is_dir() {
+            watch::path(entry.path());
+        }
+        let is_file = entry.file_type().is_file() || (entry.file_type().is_symlink() && entry.path().is_file());
+        if is_file && let Ok(relative) = entry.path().strip_prefix(folder) {
+            let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            found.push(parts.join("/"));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The files below a folder that `wanted` takes (links followed), sorted by path, and what could not be looked at: a folder
+/// without permission hides only what is in it, and a loop of links is an error of its own.
+pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> (Vec<PathBuf>, Vec<FsError>) {
+    let mut found = Vec::new();
+    let mut errors = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).follow_links(true) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && wanted(entry.path()) => found.push(entry.into_path()),
+            Ok(entry) if entry.file_type().is_dir() => watch::path(entry.path()),
+            Ok(_) => {}
+            Err(error) => errors.push(FsError {
+                action: Action::List,
+                path: error.path().unwrap_or(folder).to_owned(),
+                source: error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links")),
+            }),
+        }
+    }
+    found.sort();
+    (found, errors)
+}

@@ -25,7 +25,7 @@ pub(super) fn cascade(arguments: &CascadeArgs, output: Output, directory: Option
     if suggests && arguments.targets.len() > 1 {
         let message = "`--suggest` splits the device over the models of one network; several run at rates of their own";
         let hint = "name one network, a glob or `all`; each is then split by itself";
-        return Err(Failure::Usage(vec![Diagnostic::error("usage", message).hint(hint)]));
+        return Err(Failure::Usage(vec![Diagnostic::error("usage/arguments", message).hint(hint)]));
     }
     if arguments.apply {
         return split::apply(&zoo, &networks, arguments, output);

@@ -46,7 +46,7 @@ pub(super) fn apply(
     output: Output,
 ) -> Result<(), Failure> {
     let usage = |message: String, hint: &str| {
-        Err(Failure::Usage(vec![Diagnostic::error("usage", message).hint(hint.to_owned())]))
+        Err(Failure::Usage(vec![Diagnostic::error("usage/arguments", message).hint(hint.to_owned())]))
     };
     let [network] = networks else {
         let message = format!("`--apply` edits one card; {} networks are meant here", networks.len());
@@ -139,7 +139,7 @@ fn by_hand(network: &Network<'_>, changes: &[Change]) -> Diagnostic {
         network.card.source.name()
     );
     let settings: Vec<String> = changes.iter().map(|change| format!("\n{change}")).collect();
-    let hint = format!("by hand, what shared parts of the card may need first:{}", settings.concat());
+    let hint = format!("write it by hand, after writing out settings that models share:{}", settings.concat());
     Diagnostic::error("cascade/not-applied", message).hint(hint).network(network.name())
 }
 

@@ -265,13 +265,15 @@ fn name_files(
         }
     }
     if let (OutputPlace::File(path), true) = (&options.place, bodies.len() > 1) {
-        let message = format!("`-o {}` is for one file, and there are {} to write", path.display(), bodies.len());
+        let shown = scope.resolver.search.display(path);
+        let message = format!("`-o {shown}` is for one file, and there are {} to write", bodies.len());
         let problem = Diagnostic::error("convert/several", message);
         return Err(vec![problem.hint("name a folder with `--output-dir`, or one model as NETWORK/MODEL")]);
     }
     let mut problems = Vec::new();
     for (body, path) in &bodies {
-        let text = render(body).map_err(|error| vec![Diagnostic::error("convert/not-toml", error.to_string())])?;
+        let text = render(body)
+            .map_err(|error| vec![Diagnostic::error("convert/not-toml", error.to_string()).hint(error.hint())])?;
         let shown = scope.resolver.search.display(path);
         match new_file(path.clone(), shown, text, options.force) {
             Ok(file) => conversion.files.push(file),

@@ -25,8 +25,9 @@ pub fn convert_json(
 ) -> Result<Conversion, Vec<Diagnostic>> {
     let settings = resolver.settings_of_json(source)?;
     let body = body(&[], &settings, Vec::new(), Vec::new(), keep_defaults);
-    let text = render(&body)
-        .map_err(|error| vec![Diagnostic::error("convert/not-toml", error.to_string()).in_file(source.name())])?;
+    let text = render(&body).map_err(|error| {
+        vec![Diagnostic::error("convert/not-toml", error.to_string()).hint(error.hint()).in_file(source.name())]
+    })?;
     let shown = resolver.search.display(&path);
     let file = new_file(path, shown.clone(), text, force).map_err(|problem| vec![*problem])?;
     let converted = Converted::new(source.name().to_owned(), 1, shown, None, &body);

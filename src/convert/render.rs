@@ -18,6 +18,16 @@ pub(super) enum RenderError {
     Toml(String),
 }
 
+impl RenderError {
+    /// What to do about it.
+    pub(super) const fn hint(&self) -> &'static str {
+        match self {
+            Self::Null(_) => "write the list without null, or remove the setting",
+            Self::Toml(_) => "remove or rename one of the settings that it names",
+        }
+    }
+}
+
 /// The text of a file. Plain settings stand first, tables of kept keys behind them.
 pub(super) fn render(body: &Body) -> Result<String, RenderError> {
     let mut text = String::new();

@@ -180,7 +180,9 @@ impl<'a> Selection<'a> {
         let key = container.node.entry(key).map_or(container.node.span, |(key, _)| key.span);
         let body = body(&base, &settings, comments, rest, self.keep_defaults);
         if let Err(error) = render(&body) {
-            return Err(vec![Diagnostic::error("convert/not-toml", error.to_string()).at(source, key)]);
+            return Err(vec![
+                Diagnostic::error("convert/not-toml", error.to_string()).hint(error.hint()).at(source, key),
+            ]);
         }
         Ok(Block {
             model: self.model.name.value.clone(),

@@ -121,7 +121,9 @@ fn network<'z>(
         (None, _) => Err(Failure::Reported),
         (Some(_), others) => {
             let message = format!("`{target}` names {} networks; a side of a comparison is one", others + 1);
-            Err(Failure::Usage(vec![Diagnostic::error("target/several", message).hint("name one network")]))
+            Err(Failure::Usage(vec![
+                Diagnostic::error("target/several", message).hint("name one network; `axzoo list` shows all"),
+            ]))
         }
     }
 }
@@ -231,7 +233,9 @@ fn last_build(zoo: &Zoo, network: &str, model: &str) -> Result<(Config, String),
     let Some(values) = read("compile_config.json")? else {
         let file = zoo.shown(&folder.join("compile_config.json"));
         let message = format!("`{network}/{model}` was never built: there is no `{file}`");
-        let hint = format!("`axzoo build {network}` builds it; with a second target two cards are compared");
+        let hint = format!(
+            "`axzoo build {network}` builds it, `--build-root` names another build folder, a second target compares two cards"
+        );
         return Err(Diagnostic::error("config/never-built", message).hint(hint));
     };
     let kept = read("compiler_config.toml")?.unwrap_or_else(|| Source::new("compiler_config.toml", ""));

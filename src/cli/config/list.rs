@@ -62,7 +62,9 @@ fn card_folder(zoo: &Zoo, target: &str, output: Output) -> Result<PathBuf, Failu
         }
         several => {
             let message = format!("`{target}` names cards of {} folders", several.len());
-            Err(Failure::Usage(vec![Diagnostic::error("target/several", message).hint("name one network")]))
+            Err(Failure::Usage(vec![
+                Diagnostic::error("target/several", message).hint("name one network; `axzoo list` shows all"),
+            ]))
         }
     }
 }

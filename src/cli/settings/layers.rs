@@ -155,7 +155,9 @@ fn wrong(key: Key, found: &str) -> Diagnostic {
         return problem.hint("this version has the embedded compiler only: `host`");
     }
     match key.takes {
-        Takes::Texts if found.starts_with("the text ") => problem.hint("put it between brackets: `[\"…\"]`"),
+        Takes::Texts | Takes::Paths if found.starts_with("the text ") => {
+            problem.hint("put it between brackets: `[\"…\"]`")
+        }
         Takes::Switch if found.starts_with("the text ") => problem.hint("write `true` or `false` without quotes"),
         _ => problem,
     }

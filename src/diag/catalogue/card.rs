@@ -131,6 +131,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "card/none",
+        severity: Severity::Warning,
+        placed: Placed::Nowhere,
+        title: "there is no card",
+        meaning: "The zoo's folders of cards have no `*.yaml` file, or `exclude` leaves all of them out.",
+        why: "The command has nothing to do, which is hardly meant.",
+        remedy: "Put a card there, or name the right folders with `--cards` or `cards` under `[zoo]` in `axzoo.toml`.",
+        example: "[zoo]\ncards = [\"drafts\"]   # a folder without cards",
+        no_case: None,
+    },
+    Entry {
         code: "card/not-a-card",
         severity: Severity::Warning,
         placed: Placed::File,

@@ -42,6 +42,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "cascade/no-aipu-cores",
+        severity: Severity::Note,
+        placed: Placed::Line,
+        title: "a model of a cascade says its cores where one tool of the SDK does not look",
+        meaning: "The model has `aipu_cores_used` and `resources_used` in its compiler configuration and no \
+              `aipu_cores` in its `extra_kwargs`. axzoo reads both; `deploy.py` of the SDK reads `extra_kwargs` \
+              only.",
+        why: "The card is right here, and the SDK refuses to build it.",
+        remedy: "Add `aipu_cores` to the model's `extra_kwargs` if the SDK is to build it too; otherwise nothing.",
+        example: "models:\n  detector: {extra_kwargs: {compilation_config: {aipu_cores_used: 1, resources_used: 0.25}}}\n  reader: {extra_kwargs: {aipu_cores: 1}}",
+        no_case: None,
+    },
+    Entry {
         code: "cascade/no-cores",
         severity: Severity::Error,
         placed: Placed::Line,
@@ -54,6 +67,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "cascade/not-applied",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "a split is not written into the card",
+        meaning: "`axzoo cascade --apply` could not edit the card so that it says the split and nothing else: settings \
+              stand behind an alias or a merge key, or the edited card would mean something else. Or the card \
+              changed meanwhile, or cannot be written.",
+        why: "An edit that changes other models too would be worse than none. The card is as it was.",
+        remedy: "Write the settings that the hint lists by hand, after writing out what models share; or run the \
+              command again if the card changed.",
+        example: "detector: {extra_kwargs: &shared {aipu_cores: 2}}\nreader: {extra_kwargs: *shared}   # axzoo cascade net --apply",
+        no_case: None,
+    },
+    Entry {
         code: "cascade/over-budget",
         severity: Severity::Error,
         placed: Placed::Line,
@@ -63,6 +90,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "Loading the network on the device would fail, after all models have been compiled.",
         remedy: "Make the change that the hint proposes: it is the smallest one that fits.",
         example: "models:\n  detector: {extra_kwargs: {aipu_cores: 3}}\n  reader: {extra_kwargs: {aipu_cores: 2}}",
+        no_case: None,
+    },
+    Entry {
+        code: "cascade/other-folder",
+        severity: Severity::Warning,
+        placed: Placed::Line,
+        title: "the SDK will look for the files of a model in another folder",
+        meaning: "Compiled files lie in a folder that is named after `aipu_cores_used`. The SDK looks for them in that \
+              of the cores it derives from `extra_kwargs` alone (`aipu_cores`, `max_compiler_cores`, \
+              `max_execution_cores`), and the two differ.",
+        why: "The model is compiled, and running it with the SDK fails because files are missing.",
+        remedy: "Add the settings that the hint names to the model's `extra_kwargs`.",
+        example: "extra_kwargs:\n  compilation_config: {aipu_cores_used: 4, resources_used: 1.0}",
         no_case: None,
     },
 ];

@@ -21,6 +21,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "config/build-record",
+        severity: Severity::Error,
+        placed: Placed::File,
+        title: "the record of a build is damaged",
+        meaning: "`compile_config.json` or `compiler_config.toml` in the folder of a finished build is not what a \
+              build writes.",
+        why: "What the model was built with is unknown, so there is nothing to compare with.",
+        remedy: "Run `axzoo build`, which puts the file back. Change settings in the card or its TOML file, not in \
+              the build.",
+        example: "axzoo config diff net   # after build/net/net/compile_config.json was edited",
+        no_case: None,
+    },
+    Entry {
         code: "config/choice",
         severity: Severity::Error,
         placed: Placed::Line,
@@ -54,6 +67,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The defaults would be used instead, and the model compiled for the wrong cores and memory.",
         remedy: "Correct the name, put the file into one of the places, or say with `--sdk` where the SDK is.",
         example: "extra_kwargs:\n  compiler_config_file: yolov8s-cnn.toml",
+        no_case: None,
+    },
+    Entry {
+        code: "config/never-built",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "a model was never built",
+        meaning: "`axzoo config diff` with one target compares its cards with its last build, and the build folder has \
+              none of it.",
+        why: "There is nothing to compare with.",
+        remedy: "Build it, name with `--build-root` where its build is, or name a second target to compare two cards.",
+        example: "axzoo config diff net   # before the first axzoo build net",
         no_case: None,
     },
     Entry {
@@ -94,7 +119,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "config/not-utf8",
         severity: Severity::Error,
-        placed: Placed::File,
+        placed: Placed::Line,
         title: "a config file is not UTF-8",
         meaning: "TOML is UTF-8 text, and this file has other bytes.",
         why: "What the text means depends on an encoding that the file does not name.",

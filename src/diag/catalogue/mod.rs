@@ -6,6 +6,7 @@ mod card;
 mod card_values;
 mod cascade;
 mod config;
+mod convert;
 mod document;
 mod entry;
 mod explain;

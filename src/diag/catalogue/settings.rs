@@ -87,6 +87,18 @@ pub(super) const COMMAND_LINE: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "target/several",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "a target names several networks where one is needed",
+        meaning: "Each side of `axzoo config diff` is one network or one model, and the configs that `axzoo config \
+              list NETWORK` shows are those beside one card. The target names more.",
+        why: "It would be unclear which one is meant.",
+        remedy: "Name one network; `axzoo list` shows all.",
+        example: "axzoo config diff all net",
+        no_case: None,
+    },
+    Entry {
         code: "target/unknown",
         severity: Severity::Error,
         placed: Placed::Nowhere,
@@ -96,6 +108,18 @@ pub(super) const COMMAND_LINE: &[Entry] = &[
         why: "Nothing is done before every target is known.",
         remedy: "Write one of the names that the hint gives; `axzoo list` shows all.",
         example: "axzoo build yolov8",
+        no_case: None,
+    },
+    Entry {
+        code: "usage/arguments",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "arguments that do not go together",
+        meaning: "Each of the arguments is known, but not beside the others: JSON files beside targets of a zoo, a \
+              flag for cards with a JSON file, `--apply` for several networks.",
+        why: "One of them would have no effect.",
+        remedy: "Do what the hint says: leave one out, or run two commands.",
+        example: "axzoo convert net settings.json",
         no_case: None,
     },
     Entry {

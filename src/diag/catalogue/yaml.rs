@@ -17,6 +17,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "yaml/edit",
+        severity: Severity::Error,
+        placed: Placed::Line,
+        title: "a card cannot be edited there",
+        meaning: "A command that edits a card, such as `axzoo cascade --apply`, is to change an entry that comes from \
+              an alias or a merge key, that an anchor used elsewhere names, or that is written in a way that is \
+              not edited, such as with a tag. The caret points at the obstacle.",
+        why: "The edit would change more than it should. The card is as it was.",
+        remedy: "Do what the hint says: mostly write the entry out where it is used.",
+        example: "detector: {extra_kwargs: &shared {aipu_cores: 2}}\nreader: {extra_kwargs: *shared}   # axzoo cascade net --apply",
+        no_case: None,
+    },
+    Entry {
         code: "yaml/limit",
         severity: Severity::Error,
         placed: Placed::Line,

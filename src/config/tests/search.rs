@@ -73,9 +73,9 @@ fn a_missing_file_names_every_place_and_the_nearest_names() {
     let hint = |card: &str| zoo.resolve(card, &[]).diagnostics[0].hint.clone().unwrap_or_default();
     assert_eq!(
         hint("compiler_config_file: yolo11n.toml\n"),
-        "looked in cards, configs; no SDK is known, `--sdk` names one"
+        "looked in `cards`, `configs`; no SDK is known, `--sdk` names one"
     );
-    assert_eq!(hint("compiler_config_file: ./yolo11n.toml\n"), "looked at cards/yolo11n.toml");
+    assert_eq!(hint("compiler_config_file: ./yolo11n.toml\n"), "looked at `cards/yolo11n.toml`");
 }
 
 #[test]

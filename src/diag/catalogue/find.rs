@@ -4,16 +4,17 @@ use crate::base::did_you_mean;
 use crate::base::nearest;
 
 use super::Entry;
-use super::{build, card, card_values, cascade, config, file, pipeline, settings, yaml};
+use super::{build, card, card_values, cascade, config, file, onnx, pipeline, settings, yaml};
 
 /// The rows by subject; a subject has its heading in `docs/diagnostics.md`.
-const TABLES: [&[Entry]; 10] = [
+const TABLES: [&[Entry]; 11] = [
     card::ENTRIES,
     card_values::ENTRIES,
     pipeline::ENTRIES,
     config::ENTRIES,
     cascade::ENTRIES,
     file::ENTRIES,
+    onnx::ENTRIES,
     build::ENTRIES,
     yaml::ENTRIES,
     settings::ENTRIES,

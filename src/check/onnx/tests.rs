@@ -171,7 +171,7 @@ fn the_input_of_the_card_is_held_against_the_model() {
             },
             "",
             "",
-            &["error onnx/inputs:17 the model has no input; a card describes one"],
+            &["error onnx/inputs:17 the model has no input; a card describes one", "error onnx/not-supported:17"],
         ),
     ]);
 }

@@ -65,7 +65,20 @@ fn read(path: &Path) -> Result<OnnxFile, Unreadable> {
     let system = |error: fs::FsError| (error.to_string(), error.hint().map(ToOwned::to_owned));
     let file = fs::open(path).map_err(system)?;
     let length = fs::stat(path).map_or(0, |stat| stat.size);
-    OnnxFile::skim(file, length).map_err(stage)
+    OnnxFile::skim(file, length).map_err(|error| instead(path, length).unwrap_or_else(|| stage(error)))
+}
+
+/// What often lies where a model should be, told by the first bytes of a file that is no model.
+fn instead(path: &Path, length: u64) -> Option<Unreadable> {
+    let start = fs::read_range(path, 0, length.min(64)).ok()?;
+    let (what, hint) = if start.starts_with(b"version https://git-lfs") {
+        ("a Git LFS pointer to one", "fetch the model itself with `git lfs pull`")
+    } else if start.trim_ascii_start().starts_with(b"<") {
+        ("a web page", "download the file again; its address may be wrong, or need a login")
+    } else {
+        return None;
+    };
+    Some((format!("the file is not an ONNX model but {what}"), Some(hint.to_owned())))
 }
 
 /// Tensors in files beside the weights; nothing elsewhere is read.
@@ -114,7 +127,7 @@ fn look_into(file: &OnnxFile, path: &Path, model: &ModelToCheck<'_>) -> Vec<Diag
     let absent: Vec<String> = file.external_locations().into_iter().filter(|location| !beside.has(location)).collect();
     for location in &absent {
         let message = format!("tensors of the model lie in `{location}`, which is not beside the weights");
-        let hint = "put it into the folder of the weights; the two files belong together";
+        let hint = format!("put `{location}` into the folder of the weights, or export the model as one file");
         problems.push(Diagnostic::error("onnx/external-data", message).hint(hint));
     }
     let is_read = opset(file, &mut problems);

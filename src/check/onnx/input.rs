@@ -19,8 +19,11 @@ pub(super) fn check(
     let inputs = file.inputs();
     let [input] = inputs.as_slice() else {
         let names: Vec<String> = inputs.iter().take(10).map(|input| format!("`{}`", input.name)).collect();
-        let message = format!("the model has {} inputs ({}); a card describes one", inputs.len(), names.join(", "));
-        let hint = "export the model with one input, the image";
+        let message = match names.as_slice() {
+            [] => "the model has no input; a card describes one".to_owned(),
+            names => format!("the model has {} inputs ({}); a card describes one", inputs.len(), names.join(", ")),
+        };
+        let hint = "export the model with one input, the image, and with constants in place of others";
         problems.push(Diagnostic::error("onnx/inputs", message).hint(hint));
         return closed(&inputs).then(ImportOptions::default);
     };
@@ -34,13 +37,12 @@ pub(super) fn check(
     let channels = model.layout.to_nchw(given)[1];
     if channels != model.color.channels() {
         let other = usual_layout_with(given, model.color.channels(), model.layout);
-        let color = format!("`{}` has {}", model.color, count(model.color.channels(), "channel"));
+        let color = format!("the color format `{}` has {}", model.color, count(model.color.channels(), "channel"));
         let message = format!("{given:?} in the layout {} has {}; {color}", model.layout, count(channels, "channel"));
         let problem = match other {
             Some(other) => Diagnostic::error("onnx/layout", format!("{message}, as the shape has in {other}"))
                 .hint(format!("write `input_tensor_layout: {other}`")),
-            None => Diagnostic::warning("onnx/channels", message)
-                .hint("correct `input_color_format`, or take the weights that belong to the card"),
+            None => Diagnostic::warning("onnx/channels", message).hint(channels_hint(channels)),
         };
         problems.push(at_shape(problem));
     }
@@ -50,6 +52,17 @@ pub(super) fn check(
         problems.push(at_shape(Diagnostic::note("onnx/dynamic-shape", message)));
     }
     Some(ImportOptions { input_shapes: vec![given.to_vec()] })
+}
+
+/// What to do where no usual layout makes the channels those of the color format.
+fn channels_hint(channels: usize) -> String {
+    let format = match channels {
+        1 => "write `input_color_format: GRAY`",
+        3 => "write `input_color_format: RGB` or `BGR`",
+        4 => "write `input_color_format: RGBA` or `BGRA`",
+        _ => "no color format has so many channels: correct `input_tensor_shape`",
+    };
+    format!("{format}, or take the weights that belong to the card")
 }
 
 /// Whether every dimension but the batch is known without the card.

@@ -89,7 +89,8 @@ fn middle(survey: &Survey<'_>, placement: &Placement, run_graph_cleaner: bool, p
         let place = if run_graph_cleaner { " in the middle of the network" } else { "" };
         let message = format!("the AIPU refuses {}{place}: {}{expected}", group.named(), group.found);
         let hint = if run_graph_cleaner {
-            "the embedded compiler runs it, so the model builds; a device would not take it"
+            "export the model without it, or as expected; the embedded compiler runs it, so the model builds, but a \
+             device would not take it"
         } else {
             "`run_graph_cleaner: false` leaves nothing to the host; a device would not take it"
         };
@@ -133,6 +134,7 @@ fn no_core(survey: &Survey<'_>, placement: &Placement, problems: &mut Vec<Diagno
         })
         .collect();
     let message = format!("the AIPU takes no layer of this model: {}", all.join("; "));
-    let hint = "the embedded compiler runs it, so the model builds; on a device the host would run all of it";
+    let hint = "export the model with layers as expected; the embedded compiler runs these, so the model builds, but on a \
+                device the host would run all of it";
     problems.push(Diagnostic::warning("onnx/no-core", message).hint(hint));
 }

@@ -144,7 +144,7 @@ fn the_input_of_the_card_is_held_against_the_model() {
             "NCHW",
             "CHWN",
             &[
-                "error onnx/layout:19 [1, 3, 8, 16] in the layout CHWN has 1 channel; `RGB` has 3 channels, as the shape has in \
+                "error onnx/layout:19 [1, 3, 8, 16] in the layout CHWN has 1 channel; the color format `RGB` has 3 channels, as the shape has in \
                NCHW | write `input_tensor_layout: NCHW`",
             ],
         ),
@@ -152,13 +152,26 @@ fn the_input_of_the_card_is_held_against_the_model() {
             || good(17),
             "RGB",
             "GRAY",
-            &["warning onnx/channels:19 [1, 3, 8, 16] in the layout NCHW has 3 channels; `GRAY` has 1 channel"],
+            &[
+                "warning onnx/channels:19 [1, 3, 8, 16] in the layout NCHW has 3 channels; the color format `GRAY` has 1 channel | write \
+               `input_color_format: RGB` or `BGR`",
+            ],
         ),
         Case(
             || good(17).input("z", &[1]),
             "",
             "",
             &["error onnx/inputs:17 the model has 2 inputs (`x`, `z`); a card describes one"],
+        ),
+        Case(
+            || {
+                let mut sample = good(17);
+                sample.graph().input.clear();
+                sample
+            },
+            "",
+            "",
+            &["error onnx/inputs:17 the model has no input; a card describes one", "error onnx/not-supported:17"],
         ),
     ]);
 }
@@ -257,9 +270,20 @@ fn operators_are_named_with_where_they_would_run() {
 
 #[test]
 fn a_file_that_is_no_onnx_file_is_one_error() {
-    let all = found(GOOD, b"<html>not found</html>", true);
-    assert_eq!(all.len(), 1, "{all:?}");
-    assert!(all[0].starts_with("error onnx/unreadable:17 `weights/m.onnx`: the file is not an ONNX model"), "{all:?}");
+    let cases: [(&[u8], &str); 3] = [
+        (b"no model", "the file is not an ONNX model: "),
+        (b"<html>not found</html>", "the file is not an ONNX model but a web page | download the file again"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+            "the file is not an ONNX model but a Git LFS pointer to one | fetch the model itself with `git lfs pull`",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        let all = found(GOOD, bytes, true);
+        assert_eq!(all.len(), 1, "{all:?}");
+        let expected = format!("error onnx/unreadable:17 `weights/m.onnx`: {expected}");
+        assert!(all[0].starts_with(&expected), "{all:?}");
+    }
     let whole = good(17).bytes();
     assert!(found(GOOD, &whole[..whole.len() - 9], true)[0].contains("is the file whole?"));
 }

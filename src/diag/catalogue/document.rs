@@ -6,13 +6,14 @@ use super::Entry;
 use super::find::all;
 
 /// What each subject is about. A subject without a line here has its name as its heading.
-const SUBJECTS: [(&str, &str); 11] = [
+const SUBJECTS: [(&str, &str); 12] = [
     ("build", "What a build needs and does not find"),
     ("card", "Model cards"),
     ("cascade", "Cores and memory of the device"),
     ("config", "Compiler settings, in TOML files, cards and `--set`"),
     ("convert", "Configurations that become TOML files"),
     ("file", "Files that a card names"),
+    ("onnx", "The ONNX files of models"),
     ("pipeline", "Tasks and the models they use"),
     ("settings", "Settings of the tool: `axzoo.toml`, variables, flags"),
     ("target", "What the command line asks for"),

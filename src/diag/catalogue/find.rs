@@ -4,10 +4,10 @@ use crate::base::did_you_mean;
 use crate::base::nearest;
 
 use super::Entry;
-use super::{build, card, card_values, cascade, config, convert, file, pipeline, settings, yaml};
+use super::{build, card, card_values, cascade, config, convert, file, onnx, pipeline, settings, yaml};
 
 /// The rows by subject; a subject has its heading in `docs/diagnostics.md`.
-const TABLES: [&[Entry]; 11] = [
+const TABLES: [&[Entry]; 12] = [
     card::ENTRIES,
     card_values::ENTRIES,
     pipeline::ENTRIES,
@@ -15,6 +15,7 @@ const TABLES: [&[Entry]; 11] = [
     cascade::ENTRIES,
     convert::ENTRIES,
     file::ENTRIES,
+    onnx::ENTRIES,
     build::ENTRIES,
     yaml::ENTRIES,
     settings::ENTRIES,

@@ -47,8 +47,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Note,
         placed: Placed::Line,
         title: "the host runs operators behind the AIPU",
-        meaning: "From some operator on, the end of the network is nothing that the AIPU takes. `run_graph_cleaner` cuts \
-                  it off, and the host runs it on what comes from the device.",
+        meaning: "From some operator on, the end of the network is nothing that the AIPU takes. `run_graph_cleaner` \
+                  cuts it off, and the host runs it on what comes from the device.",
         why: "The result is the same, but it takes time on the host for every image.",
         remedy: "Nothing, if the host has the time. Otherwise export the model without this end.",
         example: "weight_path: net.onnx   # Conv, GlobalAveragePool, Flatten, Softmax",
@@ -59,8 +59,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Note,
         placed: Placed::Line,
         title: "the host runs operators before the AIPU",
-        meaning: "The network begins with operators that the AIPU does not take. `run_graph_cleaner` cuts them off, and \
-                  the host runs them on every image before the device gets it.",
+        meaning: "The network begins with operators that the AIPU does not take. `run_graph_cleaner` cuts them off, \
+                  and the host runs them on every image before the device gets it.",
         why: "The result is the same, but it takes time on the host for every image.",
         remedy: "Nothing, if the host has the time. Otherwise export the model without this beginning, and let \
                  `preprocess` do what it does.",
@@ -72,11 +72,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Error,
         placed: Placed::Line,
         title: "the model has another input shape than the card",
-        meaning: "A dimension that the file states is another number than in `input_tensor_shape`, or there are more or \
-                  fewer of them.",
+        meaning: "A dimension that the file states is another number than in `input_tensor_shape`, or there are more \
+                  or fewer of them.",
         why: "The card and the weights do not belong together; images that are prepared as the card says do not fit.",
-        remedy: "Write the shape of the model, and resize to it in `preprocess`; or take the weights that belong to the \
-                 card.",
+        remedy: "Write the shape of the model, and resize to it in `preprocess`; or take the weights that belong to \
+                 the card.",
         example: "input_tensor_shape: [1, 3, 16, 16]   # [1, 3, 8, 8] in the model",
         no_case: None,
     },
@@ -133,8 +133,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Warning,
         placed: Placed::Line,
         title: "the AIPU refuses an operator that cannot be left to the host",
-        meaning: "The operator lies between layers that the AIPU takes, or `run_graph_cleaner` is false, so that the host \
-                  runs nothing. The message says what the operator has and what was expected.",
+        meaning: "The operator lies between layers that the AIPU takes, or `run_graph_cleaner` is false, so that the \
+                  host runs nothing. The message says what the operator has and what was expected.",
         why: "The embedded compiler builds the model, but a device would not take it.",
         remedy: "Export the model without the operator, or in the form that the message expects.",
         example: "weight_path: net.onnx   # Conv, Transpose, Conv",
@@ -145,9 +145,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Error,
         placed: Placed::Line,
         title: "the opset of the model is not read, or not the one that the AIPU's conditions are for",
-        meaning: "An error where the embedded compiler does not read the opset, or the file names none; a warning where \
-                  it reads the opset, but what the AIPU takes is not stated for it; a note where the operators are \
-                  converted from an older opset.",
+        meaning: "An error where the embedded compiler does not read the opset, or the file names none; a warning \
+                  where it reads the opset, but what the AIPU takes is not stated for it; a note where the operators \
+                  are converted from an older opset.",
         why: "Operators mean different things in different opsets, so a build would fail, or what is said of the AIPU \
               may not hold.",
         remedy: "Export the model again with `opset_version=17`.",

@@ -51,7 +51,7 @@ pub(super) const ENTRIES: &[Entry] = &[
               only.",
         why: "The card is right here, and the SDK refuses to build it.",
         remedy: "Add `aipu_cores` to the model's `extra_kwargs` if the SDK is to build it too; otherwise nothing.",
-        example: "models:\n  detector: {extra_kwargs: {compilation_config: {aipu_cores_used: 1, resources_used: 0.25}}}\n  reader: {extra_kwargs: {aipu_cores: 1}}",
+        example: "models:\n  detector:\n    extra_kwargs:\n      compilation_config: {aipu_cores_used: 1, resources_used: 0.25}",
         no_case: None,
     },
     Entry {
@@ -77,7 +77,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "An edit that changes other models too would be worse than none. The card is as it was.",
         remedy: "Write the settings that the hint lists by hand, after writing out what models share; or run the \
               command again if the card changed.",
-        example: "detector: {extra_kwargs: &shared {aipu_cores: 2}}\nreader: {extra_kwargs: *shared}   # axzoo cascade net --apply",
+        example: "detector: {extra_kwargs: &shared {aipu_cores: 2}}\nreader: {extra_kwargs: *shared}",
         no_case: None,
     },
     Entry {

@@ -30,7 +30,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "What the model was built with is unknown, so there is nothing to compare with.",
         remedy: "Run `axzoo build`, which puts the file back. Change settings in the card or its TOML file, not in \
               the build.",
-        example: "axzoo config diff net   # after build/net/net/compile_config.json was edited",
+        example: "axzoo config diff net   # after `compile_config.json` was edited",
         no_case: None,
     },
     Entry {

@@ -13,7 +13,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         meaning: "Between reading the card and writing it, its text on the disk became another one.",
         why: "Writing would undo what an editor or another program has just saved. Nothing is written.",
         remedy: "Run the command again.",
-        example: "axzoo convert net --in-place   # and another program saves the card meanwhile",
+        example: "axzoo convert net --in-place   # while an editor saves the card",
         no_case: Some("needs another program that writes the card between its reading and its writing"),
     },
     Entry {
@@ -25,7 +25,7 @@ pub(super) const ENTRIES: &[Entry] = &[
               that cannot be read, or by the result of another JSON file of the same command.",
         why: "Settings that somebody wrote by hand would be lost. Nothing is written, to no other file either.",
         remedy: "Name another place with `-o` or `--output-dir`, or replace the file with `--force`.",
-        example: "axzoo convert net   # model_cards/net.toml is there, with other settings",
+        example: "axzoo convert net   # `net.toml` is there, with other settings",
         no_case: None,
     },
     Entry {
@@ -62,8 +62,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "An edit there would change other models too, or lose comments. The card is left as it is; the others are \
               converted.",
         remedy: "Do what the hint says: mostly write the settings out where they are used.",
-        example: "one: {extra_kwargs: &shared {compilation_config: {tiling_depth: 6}}}\n\
-              two: {extra_kwargs: *shared}",
+        example: "one: {compilation_config: &shared {tiling_depth: 6}}\n\
+              two: {compilation_config: *shared}   # axzoo convert net/one --in-place",
         no_case: None,
     },
     Entry {

@@ -70,10 +70,20 @@ pub fn look_up(text: &str) -> Result<&'static Entry, Unknown> {
 }
 
 fn unknown(text: &str, codes: &[&str]) -> Unknown {
-    let mut near = nearest(text, codes.iter().copied());
+    // A subject that is right must not make other names of it nearer.
+    let of_subject: Vec<(&str, &str)> = text.split_once('/').map_or_else(Vec::new, |(subject, _)| {
+        let parts = codes.iter().filter_map(|code| Some((*code, code.split_once('/')?)));
+        parts.filter(|(_, parts)| parts.0 == subject).map(|(code, parts)| (code, parts.1)).collect()
+    });
+    let name = text.rsplit('/').next().unwrap_or(text);
+    let names = nearest(name, of_subject.iter().map(|(_, name)| *name));
+    let code_of = |name: &&str| of_subject.iter().find(|(_, own)| own == name).map(|(code, _)| *code);
+    let mut near: Vec<&str> = names.iter().filter_map(code_of).collect();
+    if near.is_empty() {
+        near = nearest(text, codes.iter().copied());
+    }
     if near.is_empty() {
         // A name may be near although its subject is not.
-        let name = text.rsplit('/').next().unwrap_or(text);
         let names = codes.iter().filter_map(|code| Some(code.split_once('/')?.1));
         let names = nearest(name, names);
         near =

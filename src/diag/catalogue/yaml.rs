@@ -26,7 +26,7 @@ pub(super) const ENTRIES: &[Entry] = &[
               not edited, such as with a tag. The caret points at the obstacle.",
         why: "The edit would change more than it should. The card is as it was.",
         remedy: "Do what the hint says: mostly write the entry out where it is used.",
-        example: "detector: {extra_kwargs: &shared {aipu_cores: 2}}\nreader: {extra_kwargs: *shared}   # axzoo cascade net --apply",
+        example: "detector: {extra_kwargs: &shared {aipu_cores: 2}}\nreader: {extra_kwargs: *shared}",
         no_case: None,
     },
     Entry {

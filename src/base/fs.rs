@@ -258,8 +258,8 @@ pub fn digest(path: &Path) -> Result<Digest> {
 /// The md5 of a file's bytes as 32 lower-case hexadecimal digits, read in pieces. Only for checksums that cards give;
 /// keys use [`digest`].
 pub fn md5(path: &Path) -> Result<String> {
-    watch::path(path);
     use md5::Digest as _;
+    watch::path(path);
     let mut file = at(Action::Read, path, fs::File::open(path))?;
     let mut hasher = md5::Md5::new();
     let mut buffer = vec![0_u8; 128 * 1024];

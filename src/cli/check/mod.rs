@@ -65,12 +65,11 @@ fn found(arguments: &CheckArgs, directory: Option<&Path>) -> Result<Checked, Fai
     let mut zoo = Zoo::without_cards(&arguments.zoo, flags, directory)?;
     let everything = arguments.targets.iter().all(|target| target == "all") && arguments.config.is_empty();
     let whole = if everything { whole::check(&zoo)? } else { None };
-    let mut checked = match whole {
-        Some(checked) => checked,
-        None => {
-            zoo.read_cards(None);
-            named(&zoo, arguments)?
-        }
+    let mut checked = if let Some(checked) = whole {
+        checked
+    } else {
+        zoo.read_cards(None);
+        named(&zoo, arguments)?
     };
     checked.folder = zoo.folder_in_checkout();
     diag::sort(&mut checked.problems);

@@ -1,7 +1,7 @@
 //! Checking a whole zoo: card by card, each on one thread and forgotten when it has been checked, so that memory does not
 //! grow with the zoo; what the last run found and still holds is not looked for again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -35,12 +35,12 @@ pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
     let reader = CardReader::new(options);
     let seen: Vec<(Found, Seen)> = files
         .par_iter()
-        .map(|file| match memory.recall(&file.name) {
-            Some(found) => Ok((found, Seen::Before)),
-            None => {
-                let (found, looked) = watched(|| examine(zoo, &reader, file));
-                Ok((found?, Seen::Now(looked)))
+        .map(|file| {
+            if let Some(found) = memory.recall(&file.name) {
+                return Ok((found, Seen::Before));
             }
+            let (found, looked) = watched(|| examine(zoo, &reader, file));
+            Ok((found?, Seen::Now(looked)))
         })
         .collect::<Result<_, Failure>>()?;
     let cards: Vec<(&str, &Found, &Seen)> =
@@ -83,6 +83,6 @@ fn examine(zoo: &Zoo, reader: &CardReader<'_>, file: &CardFile) -> Result<Found,
 }
 
 fn has_a_name_twice(seen: &[(Found, Seen)]) -> bool {
-    let mut names: BTreeMap<&str, ()> = BTreeMap::new();
-    seen.iter().filter_map(|(found, _)| found.name.as_deref()).any(|name| names.insert(name, ()).is_some())
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    seen.iter().filter_map(|(found, _)| found.name.as_deref()).any(|name| !names.insert(name))
 }

@@ -53,7 +53,7 @@ fn alias_bomb() -> Vec<u8> {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = vec![format!("*a{}", level - 1); 9].join(", ");
-        text += &format!("a{level}: &a{level} [{below}]\n");
+        text.push_str(&["a", &level.to_string(), ": &a", &level.to_string(), " [", &below, "]\n"].concat());
     }
     appended(&text)
 }
@@ -72,7 +72,11 @@ const CARDS: &[Case] = &[
     ("nesting in dashes", || appended(&format!("x:\n  {}1\n", "- ".repeat(10_000))), "yaml/limit"),
     ("nesting in braces", || appended(&format!("x: {}{}\n", "{a: ".repeat(10_000), "}".repeat(10_000))), "yaml/limit"),
     ("a hundred megabytes", || appended(&"# nothing\n".repeat(10_000_000)), "card/unreadable"),
-    ("a million keys", || appended(&(0..250_000).map(|key| format!("k{key}: 1\n")).collect::<String>()), "yaml/limit"),
+    (
+        "a million keys",
+        || appended(&(0..250_000).map(|key| ["k", &key.to_string(), ": 1\n"].concat()).collect::<String>()),
+        "yaml/limit",
+    ),
     ("a line of a megabyte", || replaced("class: C", &format!("clas: {}", "x".repeat(1 << 20))), "card/unknown-key"),
     ("a key of a megabyte", || appended(&format!("{}: 1\n", "k".repeat(1 << 20))), "yaml/syntax"),
     ("a NUL", || appended("x: a\0b\n"), "yaml/unsupported"),

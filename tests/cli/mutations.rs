@@ -122,9 +122,11 @@ const MUTATIONS: &[Mutation] = &[
 
 fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    entries.into_iter().find_map(|path| match path.is_dir() {
-        true => find(&path, name),
-        false => path.file_name().is_some_and(|file| file == name).then_some(path),
+    entries.into_iter().find_map(|path| {
+        if path.is_dir() {
+            return find(&path, name);
+        }
+        path.file_name().is_some_and(|file| file == name).then_some(path)
     })
 }
 

@@ -30,3 +30,10 @@ echo "== one model of a zoo of 1,000 cards"
 python3 "$benches/make_cards.py" 1000 "$zoo/large"
 cd "$zoo/large"
 hyperfine --shell=none --warmup 3 --runs 30 "$axzoo config show net-00003-coco-onnx"
+
+echo "== check of 10,000 cards: without a memory, then with one"
+python3 "$benches/make_cards.py" 10000 "$zoo/huge"
+cd "$zoo/huge"
+hyperfine --shell=none --ignore-failure --warmup 1 --runs 5 --prepare 'rm -rf cache' "$axzoo check --format json"
+"$axzoo" check > /dev/null 2>&1 || true
+hyperfine --shell=none --ignore-failure --warmup 2 --runs 10 "$axzoo check --format json"

@@ -56,19 +56,29 @@ fn standing(directory: Option<&Path>) -> Result<PathBuf, Failure> {
     Ok(directory.map_or_else(|| folder.clone(), |directory| folder.join(directory)))
 }
 
-fn options(arguments: &ConvertArgs, place: OutputPlace, standing: &Path) -> Options {
+fn options(arguments: &ConvertArgs, place: OutputPlace, standing: &Path) -> Result<Options, Failure> {
+    if let Some(file) = &arguments.output {
+        // A card or a JSON file is never what is meant to be replaced, whatever `--force` says and whatever links there are.
+        let real = fs::place_of(&standing.join(file));
+        let source = ["yaml", "yml", "json"];
+        if [file, &real].iter().any(|path| path.extension().is_some_and(|it| source.iter().any(|known| it == *known))) {
+            let message =
+                format!("`-o {}`: expected the name of a TOML file, found a card's or a JSON file's", file.display());
+            return Err(arguments_failure(&message, "name a file that ends in `.toml`"));
+        }
+    }
     let place = match (&arguments.output, &arguments.output_dir) {
         (Some(file), _) => OutputPlace::File(standing.join(file)),
         (None, Some(folder)) => OutputPlace::Folder(standing.join(folder)),
         (None, None) => place,
     };
-    Options {
+    Ok(Options {
         in_place: arguments.in_place,
         share: arguments.share,
         keep_defaults: arguments.no_exclude_defaults,
         force: arguments.force,
         place,
-    }
+    })
 }
 
 fn of_zoo(arguments: &ConvertArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
@@ -83,7 +93,7 @@ fn of_zoo(arguments: &ConvertArgs, output: Output, directory: Option<&Path>) -> 
         networks.iter().map(|network| Selected { card: network.card, model: network.only }).collect();
     let scope =
         Scope { catalog: &zoo.catalog, resolver: &zoo.resolver, allow_keys: &zoo.resolved.settings.zoo.allow_keys };
-    let options = options(arguments, OutputPlace::Configs, &standing(None)?);
+    let options = options(arguments, OutputPlace::Configs, &standing(None)?)?;
     let conversion = convert::convert(scope, &selected, &options).map_err(|problems| report_all(output, &problems))?;
     finish(arguments, output, &conversion, selected.len())?;
     if broken.is_empty() { Ok(()) } else { Err(Failure::Reported) }
@@ -111,7 +121,7 @@ fn from_yaml(arguments: &ConvertArgs, output: Output, directory: Option<&Path>) 
     let selected = [Selected { card: only, model: None }];
     let resolver = Resolver::new(search, Device::default());
     let scope = Scope { catalog: &catalog, resolver: &resolver, allow_keys: &[] };
-    let options = options(arguments, OutputPlace::Configs, &standing);
+    let options = options(arguments, OutputPlace::Configs, &standing)?;
     let conversion = convert::convert(scope, &selected, &options).map_err(|problems| report_all(output, &problems))?;
     finish(arguments, output, &conversion, 1)
 }
@@ -147,7 +157,7 @@ fn of_json(arguments: &ConvertArgs, output: Output, directory: Option<&Path>) ->
             }
         };
         let beside = path.with_extension("toml");
-        let options = options(arguments, OutputPlace::Configs, &standing);
+        let options = options(arguments, OutputPlace::Configs, &standing)?;
         let file = match options.place {
             OutputPlace::File(file) => file,
             OutputPlace::Folder(folder) => folder.join(beside.file_name().unwrap_or_default()),

@@ -62,6 +62,11 @@ impl Config {
             self.overlay(name, value, origin(place));
         }
         for (name, (value, place)) in layer.extra {
+            // No toolchain can be told null: a kept key that is null is one that nobody says (SPEC 4).
+            if value == Value::Null {
+                self.extra.remove(&name);
+                continue;
+            }
             match self.extra.get_mut(&name) {
                 Some(traced) => traced.overlay(value, origin(place)),
                 None => {

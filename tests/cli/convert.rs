@@ -483,3 +483,20 @@ fn real_cards_change_in_their_blocks_only() {
         assert_eq!(space.tree("ax_models"), tree, "{version}: the second run wrote");
     }
 }
+
+#[test]
+fn a_card_is_never_what_a_toml_replaces() {
+    let space = Space::only("digits-minmax");
+    space.write("conf.json", "{\"tiling_depth\": 3}");
+    std::os::unix::fs::symlink(space.path("model_cards/digits-minmax.yaml"), space.path("link.toml")).expect("linked");
+    let before = space.tree(".");
+    for arguments in [
+        "convert digits-minmax -o model_cards/digits-minmax.yaml --force",
+        "convert --from-yaml model_cards/digits-minmax.yaml -o model_cards/digits-minmax.yaml --force",
+        "convert all --in-place -o link.toml --force",
+        "convert conf.json -o conf.json --force",
+    ] {
+        space.axzoo(arguments).expect_code(2).says("usage/arguments").says("`.toml`");
+    }
+    assert_eq!(space.tree("."), before);
+}

@@ -270,7 +270,7 @@ fn the_toml_holds_what_differs_and_what_was_kept() {
     let config = zoo.resolve(card, &[]).config;
     assert_eq!(
         config.to_toml(),
-        "multicore_mode = \"batch\"\nelf_in_ddr = false\nresources_used = 0.25\n# empty = null\nnew_thing = \"a\"\n\
+        "multicore_mode = \"batch\"\nelf_in_ddr = false\nresources_used = 0.25\nnew_thing = \"a\"\n\
          \"odd key\" = 1.0\n\n[backend_config]\nsubdevices = [0, 1]\n"
     );
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use axzoo::cards::CatalogOptions;
 use axzoo::cards::read_catalog;
 use axzoo::check::check_card;
-use axzoo::diag::Colour;
+use axzoo::diag::Style;
 use axzoo::diag::render;
 use libfuzzer_sys::fuzz_target;
 
@@ -31,11 +31,11 @@ fuzz_target!(|card: &[u8]| {
         });
         for card in &catalog.cards {
             for problem in check_card(card, None) {
-                let _ = render(&problem, Colour::Never);
+                let _ = render(&problem, Style::default());
             }
         }
         for problem in &catalog.problems {
-            let _ = render(problem, Colour::Never);
+            let _ = render(problem, Style::default());
         }
     });
 });

@@ -9,7 +9,7 @@ use axzoo::config::Device;
 use axzoo::config::Request;
 use axzoo::config::Resolver;
 use axzoo::config::SearchPath;
-use axzoo::diag::Colour;
+use axzoo::diag::Style;
 use axzoo::diag::Place;
 use axzoo::diag::Severity;
 use axzoo::diag::Source;
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
         };
         let resolution = resolver(root).resolve(&request(true));
         for problem in &resolution.diagnostics {
-            let _ = render(problem, Colour::Never);
+            let _ = render(problem, Style::default());
         }
         if resolution.diagnostics.iter().all(|problem| problem.severity != Severity::Error) {
             fs::write(root.join("a.toml"), resolution.config.to_toml()).expect("written");
@@ -56,7 +56,7 @@ fuzz_target!(|bytes: &[u8]| {
             if let Ok(node) = yaml::parse(&source) {
                 let request = Request { inline: Some((&node, &source)), ..request(false) };
                 for problem in &resolver(root).resolve(&request).diagnostics {
-                    let _ = render(problem, Colour::Never);
+                    let _ = render(problem, Style::default());
                 }
             }
         }

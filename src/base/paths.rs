@@ -25,7 +25,7 @@ pub fn tidy(path: &Path) -> PathBuf {
 #[must_use]
 pub fn shown(path: &Path, root: &Path) -> String {
     let clean = tidy(path);
-    let relative = clean.strip_prefix(root).unwrap_or(&clean);
+    let relative = clean.strip_prefix(tidy(root)).unwrap_or(&clean);
     if relative.as_os_str().is_empty() { ".".to_owned() } else { relative.to_string_lossy().into_owned() }
 }
 
@@ -47,6 +47,7 @@ mod tests {
         ];
         for (path, expected) in cases {
             assert_eq!(shown(Path::new(path), Path::new("/zoo")), expected, "{path}");
+            assert_eq!(shown(Path::new(path), Path::new("/other/../zoo")), expected, "{path}, from an untidy root");
         }
     }
 }

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use super::files;
 use crate::cards::Card;
 use crate::cards::Model;
 use crate::cards::ModelKind;
-use crate::cards::Selected;
 use crate::cards::expand;
 use crate::cards::is_path_key;
 use crate::diag::Diagnostic;
@@ -51,13 +48,6 @@ pub fn check_card(card: &Card, model: Option<&str>) -> Vec<Diagnostic> {
     });
     problems.dedup();
     problems
-}
-
-/// [`check_card`] for everything selected, in parallel; the problems come in the order of `selected`.
-#[must_use]
-pub fn check_cards(selected: &[Selected<'_>]) -> Vec<Diagnostic> {
-    let found: Vec<Vec<Diagnostic>> = selected.par_iter().map(|one| check_card(one.card, one.model)).collect();
-    found.into_iter().flatten().collect()
 }
 
 /// A warning for every variable that a path of the card has and that is not set, at the first such path.

@@ -10,5 +10,5 @@ mod onnx;
 #[cfg(test)]
 mod tests;
 
-pub use card::{check_card, check_cards};
+pub use card::check_card;
 pub use onnx::{ModelToCheck, check_weights};

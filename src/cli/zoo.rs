@@ -286,7 +286,17 @@ impl Zoo {
                     let message = format!("`{network}` has no model `{model}`");
                     return Diagnostic::error("target/unknown", message).hint(format!("it has {}", models.join(", ")));
                 }
-                Diagnostic::error("target/unknown", format!("there is no network `{}`", target.target)).hint(hint)
+                let name = &target.target;
+                let (message, hint) = if fs::is_file(&self.standing.join(name)) {
+                    let hint =
+                        "`--cards` names the folders of cards; `axzoo convert --from-yaml` takes a card from anywhere";
+                    (format!("`{name}` is none of the zoo's cards"), hint.to_owned())
+                } else if name.contains(['*', '?', '[']) {
+                    (format!("no network matches `{name}`"), hint)
+                } else {
+                    (format!("there is no network `{name}`"), hint)
+                };
+                Diagnostic::error("target/unknown", message).hint(hint)
             };
             Failure::Usage(unknown.0.iter().map(of).collect())
         })

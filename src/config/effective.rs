@@ -67,6 +67,7 @@ impl Config {
                 self.extra.remove(&name);
                 continue;
             }
+            self.drop_what_it_replaces(&name);
             match self.extra.get_mut(&name) {
                 Some(traced) => traced.overlay(value, origin(place)),
                 None => {
@@ -74,6 +75,12 @@ impl Config {
                 }
             }
         }
+    }
+
+    /// A kept value takes the place of a table of that name, and a kept table that of a value: no text says both.
+    fn drop_what_it_replaces(&mut self, name: &str) {
+        let is_inside = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
+        self.extra.retain(|other, _| !is_inside(other, name) && !is_inside(name, other));
     }
 
     /// The value of a property or of a kept key.

@@ -9,6 +9,8 @@ use crate::yaml::Node;
 
 use super::raw::RawEntry;
 use super::raw::RawValue;
+use super::raw::TOO_LARGE;
+use super::raw::is_integer;
 
 /// Deepest nesting that is looked at: sections of SDK 1.2 need two levels.
 const DEPTH: usize = 8;
@@ -35,6 +37,9 @@ fn raw(node: &Node, source: &Source, depth: usize) -> RawValue {
     match &node.kind {
         Kind::Mapping(entries) => RawValue::Table(mapping(entries, source, deeper)),
         Kind::Sequence(items) => RawValue::List(items.iter().map(|item| raw(item, source, deeper)).collect()),
+        Kind::Scalar(scalar) if matches!(scalar.meaning(), Meaning::Float(_)) && is_integer(&scalar.text) => {
+            RawValue::Odd(TOO_LARGE.to_owned())
+        }
         Kind::Scalar(scalar) => {
             let value = match scalar.meaning() {
                 Meaning::Null => Value::Null,

@@ -1,5 +1,6 @@
 //! A compiler configuration in JSON, as raw entries.
 
+use serde_json::Number;
 use serde_json::Value as Json;
 
 use crate::diag::Diagnostic;
@@ -13,6 +14,8 @@ use crate::yaml::YamlErrorKind;
 
 use super::raw::RawEntry;
 use super::raw::RawValue;
+use super::raw::TOO_LARGE;
+use super::raw::is_integer;
 
 /// The entries of the object that a text is, in its order.
 ///
@@ -46,8 +49,8 @@ fn raw(json: &Json, node: Option<&Node>, source: &Source) -> RawValue {
         Json::Bool(value) => scalar(Value::Bool(*value), node),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(value), _) => scalar(Value::Int(value), node),
-            (None, Some(value)) => scalar(Value::Float(value), node),
-            (None, None) => RawValue::Odd("a number too large for 64 bits".to_owned()),
+            (None, Some(value)) if !is_too_large(number, node) => scalar(Value::Float(value), node),
+            (None, _) => RawValue::Odd(TOO_LARGE.to_owned()),
         },
         Json::String(text) => scalar(Value::Text(text.clone()), node),
         Json::Array(items) => {
@@ -70,6 +73,11 @@ fn raw(json: &Json, node: Option<&Node>, source: &Source) -> RawValue {
             RawValue::Table(entries)
         }
     }
+}
+
+/// Whether a number that is no 64-bit integer is an integer as it is written.
+fn is_too_large(number: &Number, node: Option<&Node>) -> bool {
+    number.is_u64() || node.and_then(Node::as_scalar).is_some_and(|scalar| is_integer(&scalar.text))
 }
 
 /// The text as written is that of the file, so that a property meant as text takes `1` for `1`.

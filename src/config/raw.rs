@@ -27,6 +27,15 @@ pub(super) enum RawValue {
     Odd(String),
 }
 
+/// An integer that 64 bits do not hold: no property takes it, and as a float it would be another number.
+pub(super) const TOO_LARGE: &str = "a number too large for 64 bits";
+
+/// Whether a text is an integer in decimal digits, however many.
+pub(super) fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || c == '_')
+}
+
 impl RawValue {
     pub(super) fn scalar(value: Value) -> Self {
         Self::Scalar { value, written: None, versions_differ: None }

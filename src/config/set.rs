@@ -9,6 +9,7 @@ use crate::properties::Value;
 
 use super::raw::RawEntry;
 use super::raw::RawValue;
+use super::raw::is_integer;
 use super::toml_file;
 
 /// The entry of one argument. `null` unsets; what is no TOML value is text, so that `--set ptq_scheme=per_tensor_min_max`
@@ -37,6 +38,7 @@ fn raw(value: &str) -> RawValue {
                     let written = if let Value::Text(text) = &parsed { text.clone() } else { value.to_owned() };
                     RawValue::Scalar { value: parsed, written: Some(written), versions_differ: None }
                 }
+                RawValue::Odd(what) if is_integer(value) => RawValue::Odd(what),
                 // A date is text to every property that could take it.
                 RawValue::Odd(_) => RawValue::scalar(Value::Text(value.to_owned())),
                 other => other,

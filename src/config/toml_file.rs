@@ -18,6 +18,7 @@ use crate::properties::Value;
 
 use super::raw::RawEntry;
 use super::raw::RawValue;
+use super::raw::TOO_LARGE;
 
 /// The largest file that is read: a configuration has a hundred lines.
 const LARGEST: u64 = 1 << 20;
@@ -187,6 +188,6 @@ fn raw(value: &Spanned<DeValue<'_>>, source: &Source) -> RawValue {
 fn integer(number: &DeInteger<'_>) -> RawValue {
     match i64::from_str_radix(number.as_str(), number.radix()) {
         Ok(value) => RawValue::scalar(Value::Int(value)),
-        Err(_) => RawValue::Odd("a number too large for 64 bits".to_owned()),
+        Err(_) => RawValue::Odd(TOO_LARGE.to_owned()),
     }
 }

@@ -10,7 +10,7 @@ use crate::properties::Value;
 /// Why a body has no TOML form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RenderError {
-    /// A list with null in it.
+    /// A list with null in it, or in a table in it.
     #[error("`{0}` has null in it, which TOML cannot say")]
     Null(String),
     /// A key that is a value and a table at once.
@@ -90,10 +90,8 @@ fn kept(value: &KeptValue) -> Option<String> {
         KeptValue::Plain(value) => plain(value)?,
         KeptValue::List(items) => list(&items.iter().map(kept).collect::<Option<Vec<_>>>()?),
         KeptValue::Table(entries) => {
-            // Null in a table is the same as not saying it.
-            let said = entries.iter().filter(|(_, value)| *value != KeptValue::Plain(Value::Null));
             let entry = |(name, value): &(String, KeptValue)| Some(format!("{} = {}", key(name), kept(value)?));
-            let entries: Vec<String> = said.map(entry).collect::<Option<_>>()?;
+            let entries: Vec<String> = entries.iter().map(entry).collect::<Option<_>>()?;
             if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
         }
     })

@@ -103,11 +103,10 @@ fn problems_of(zoo: &Zoo, network: &Network<'_>) -> Vec<Diagnostic> {
 
 fn report(checked: &Checked, format: CheckFormat, output: Output) {
     let distinct = diag::distinct(&checked.problems);
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let summary = format!(
         "checked {} with {}: {}\n",
-        count(checked.networks, "network"),
-        count(checked.models, "model"),
+        diag::counted(checked.networks, "network"),
+        diag::counted(checked.models, "model"),
         diag::tally(&distinct)
     );
     match format {

@@ -6,7 +6,7 @@ mod whole;
 use std::path::Path;
 
 use rayon::prelude::*;
-use serde_json::json;
+use serde::Serialize;
 
 use super::args::{CheckArgs, CheckFormat};
 use super::failure::Failure;
@@ -19,6 +19,7 @@ use crate::check::check_card;
 use crate::check::check_weights;
 use crate::diag;
 use crate::diag::Diagnostic;
+use crate::diag::JsonDiagnostic;
 use crate::diag::Severity;
 use crate::diag::catalogue;
 
@@ -102,6 +103,10 @@ fn problems_of(zoo: &Zoo, network: &Network<'_>) -> Vec<Diagnostic> {
 }
 
 fn report(checked: &Checked, format: CheckFormat, output: Output) {
+    if format == CheckFormat::Json {
+        output.data(&json_of(checked));
+        return;
+    }
     let distinct = diag::distinct(&checked.problems);
     let summary = format!(
         "checked {} with {}: {}\n",
@@ -114,7 +119,7 @@ fn report(checked: &Checked, format: CheckFormat, output: Output) {
             output.diagnostics(&distinct);
             output.data(&summary);
         }
-        CheckFormat::Json => output.data(&format!("{:#}\n", json_of(checked))),
+        CheckFormat::Json => {}
         CheckFormat::Sarif => {
             output.data(&format!("{:#}\n", diag::to_sarif(&distinct, &checked.folder)));
             output.note(&summary);
@@ -127,13 +132,28 @@ fn report(checked: &Checked, format: CheckFormat, output: Output) {
     }
 }
 
-fn json_of(checked: &Checked) -> serde_json::Value {
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    diagnostics: Vec<JsonDiagnostic<'a>>,
+    summary: JsonSummary,
+}
+
+#[derive(Serialize)]
+struct JsonSummary {
+    errors: usize,
+    models: usize,
+    networks: usize,
+    notes: usize,
+    warnings: usize,
+}
+
+fn json_of(checked: &Checked) -> String {
     let (errors, warnings, notes) = diag::count(&checked.problems);
-    json!({
-        "diagnostics": checked.problems.iter().map(diag::to_json).collect::<Vec<_>>(),
-        "summary": {
-            "errors": errors, "warnings": warnings, "notes": notes,
-            "networks": checked.networks, "models": checked.models,
-        },
-    })
+    let report = JsonReport {
+        diagnostics: checked.problems.iter().map(JsonDiagnostic::from).collect(),
+        summary: JsonSummary { errors, models: checked.models, networks: checked.networks, notes, warnings },
+    };
+    let text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    format!("{text}\n")
 }

@@ -1,7 +1,7 @@
 //! Checking a whole zoo: card by card, each on one thread and forgotten when it has been checked, so that memory does not
 //! grow with the zoo; what the last run found and still holds is not looked for again.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ use crate::cli::failure::Failure;
 use crate::cli::zoo::Zoo;
 
 /// The file in the cache folder.
-const FILE: &str = "checked.json";
+const FILE: &str = "checked.jsonl";
 
 /// Checks every card; `None` where cards must be seen together: two have one name.
 pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
@@ -31,13 +31,15 @@ pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
     let (files, problems) = find_cards(options);
     let run =
         Run { root: zoo.root(), circumstances: zoo.circumstances(), variables: &options.variables, began: moment() };
-    let memory = Memory::load(&zoo.cache().join(FILE), &run);
+    let mut memory = Memory::load(&zoo.cache().join(FILE), &run);
     let reader = CardReader::new(options);
+    let recalled = memory.recall(&files, zoo.root());
     let seen: Vec<(Found, Seen)> = files
         .par_iter()
-        .map(|file| {
-            if let Some(found) = memory.recall(&file.name) {
-                return Ok((found, Seen::Before));
+        .zip(recalled)
+        .map(|(file, recalled)| {
+            if let Some(known) = recalled {
+                return Ok(known);
             }
             let (found, looked) = watched(|| examine(zoo, &reader, file));
             Ok((found?, Seen::Now(looked)))
@@ -83,6 +85,6 @@ fn examine(zoo: &Zoo, reader: &CardReader<'_>, file: &CardFile) -> Result<Found,
 }
 
 fn has_a_name_twice(seen: &[(Found, Seen)]) -> bool {
-    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut names: HashSet<&str> = HashSet::new();
     seen.iter().filter_map(|(found, _)| found.name.as_deref()).any(|name| !names.insert(name))
 }

@@ -1,6 +1,7 @@
 //! What a run would do with each step, and why: every difference from the last time.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::ExecError;
 use super::Outcome;
@@ -61,6 +62,13 @@ pub fn explain<S: StepSettings>(
         explanations.push(Explanation { step: id, verdict, is_known: last.is_some(), differences });
     }
     Ok(explanations)
+}
+
+/// The keys of all steps, as far as they are known without running one. Writes nothing.
+pub fn known_keys<S: StepSettings>(graph: &Graph<S>, store: &mut Store) -> Result<BTreeSet<Digest>, ExecError> {
+    graph.check()?;
+    let judged = judge(graph, store, &wanted(graph, &[]), false, Scrutiny::Length)?;
+    Ok(forecast(graph, &judged.verdicts).into_iter().flatten().filter_map(|(_, key)| key).collect())
 }
 
 /// What a run would do with each step, and the step's key where it is known; `None` for steps that nobody asked for.

@@ -93,6 +93,32 @@ impl Store {
         &self.build_root
     }
 
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(super) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(super) const fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    pub(super) const fn journal_mut(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    /// Forgets what files held, of every build root.
+    pub(super) fn forget_stats(&mut self) -> Result<(), StoreError> {
+        self.stats = StatIndex::default();
+        let builds = self.cache.join("builds");
+        for home in if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() } {
+            fs::remove_file(&home.join("stats-1"))?;
+        }
+        Ok(())
+    }
+
     /// The artifacts.
     #[must_use]
     pub const fn blobs(&self) -> &Blobs {

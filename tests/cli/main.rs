@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test that skips says so")]
 #![expect(clippy::panic, reason = "a test that cannot go on fails")]
 
+mod care;
 mod cascade;
 mod commands;
 mod config;

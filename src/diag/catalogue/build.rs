@@ -88,6 +88,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "build/unknown-owner",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "it is not known whose results are stale",
+        meaning: "`axzoo clean --stale` removes the results of networks whose cards are gone, and a card is so broken that not \
+              even its name can be read: any of them may be its results.",
+        why: "The results of a network that is merely being edited would be removed.",
+        remedy: "Mend the card (`axzoo check` says what is wrong with it), or name the networks to remove.",
+        example: "axzoo clean --stale",
+        no_case: None,
+    },
+    Entry {
         code: "build/unreadable",
         severity: Severity::Error,
         placed: Placed::Line,

@@ -35,7 +35,7 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
         let there = names(&zoo)?;
         recorded.keys().filter(|network| !there.contains(network.as_str())).cloned().collect()
     } else {
-        named(&arguments.targets, recorded.keys().map(String::as_str).collect())?
+        named(&arguments.targets, &recorded.keys().map(String::as_str).collect::<Vec<_>>())?
     };
     let mut removed = Vec::new();
     let sizes: u64 = networks
@@ -53,7 +53,8 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
     removed.sort();
     let root = zoo.shown(store.build_root());
     if arguments.dry_run {
-        output.data(&removed.iter().map(|file| format!("{root}/{file}\n")).collect::<String>());
+        let lines: Vec<String> = removed.iter().map(|file| format!("{root}/{file}\n")).collect();
+        output.data(&lines.concat());
     }
     let verb = if arguments.dry_run { "would remove" } else { "removed" };
     let (files, of) = (diag::counted(removed.len(), "file"), diag::counted(networks.len(), "network"));
@@ -76,7 +77,7 @@ fn names(zoo: &Zoo) -> Result<BTreeSet<String>, Failure> {
 }
 
 /// The recorded networks that targets name.
-fn named(targets: &[String], recorded: Vec<&str>) -> Result<Vec<String>, Failure> {
+fn named(targets: &[String], recorded: &[&str]) -> Result<Vec<String>, Failure> {
     let mut chosen = BTreeSet::new();
     let mut problems = Vec::new();
     for target in targets {

@@ -27,6 +27,8 @@ pub struct Explanation {
     pub verdict: Outcome,
     /// Whether this build root ever had the step's result.
     pub is_known: bool,
+    /// Whether the step failed when it was last run, just as it would be run now.
+    pub has_failed: bool,
     /// Everything that is not as it was when this build root last had the step's result; nothing when it never had.
     pub differences: Vec<Difference>,
 }
@@ -59,7 +61,8 @@ pub fn explain<S: StepSettings>(
                 differences.push(Difference::new("stored result", Some(last.key.short()), None));
             }
         }
-        explanations.push(Explanation { step: id, verdict, is_known: last.is_some(), differences });
+        let has_failed = key.is_some() && key == store.failure(&SlotName::of(graph.step(id)));
+        explanations.push(Explanation { step: id, verdict, is_known: last.is_some(), has_failed, differences });
     }
     Ok(explanations)
 }

@@ -184,8 +184,12 @@ impl Store {
             }
         }
         let (stay, go): (Vec<_>, Vec<_>) = artifacts.iter().partition(|(digest, _)| used.contains(*digest));
-        stay.iter().for_each(|(_, stated)| collected.kept.add(stated.0));
-        go.iter().for_each(|(_, stated)| collected.removed.add(stated.0));
+        for (_, stated) in &stay {
+            collected.kept.add(stated.0);
+        }
+        for (_, stated) in &go {
+            collected.removed.add(stated.0);
+        }
         if !dry_run {
             // The journal goes first: killed in between, artifacts are left that the next run removes.
             self.state_mut().remove_slots(|network| !is_there(network));

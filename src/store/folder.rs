@@ -244,6 +244,18 @@ impl Store {
     /// Sets the result that this build root uses for a step.
     pub fn set_slot(&mut self, name: &SlotName, slot: &Slot) {
         self.state.set_slot(name, slot);
+        self.state.set_failure(name, None);
+    }
+
+    /// The key with which a step failed when this build root last tried it, unless it has succeeded since.
+    #[must_use]
+    pub fn failure(&self, name: &SlotName) -> Option<Digest> {
+        self.state.failure(name)
+    }
+
+    /// Records that a step failed.
+    pub fn set_failure(&mut self, name: &SlotName, key: Digest) {
+        self.state.set_failure(name, Some(key));
     }
 
     /// The files that were written for a network: relative to the build root, sorted.

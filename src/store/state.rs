@@ -103,6 +103,16 @@ impl State {
         self.set(name.0.clone(), bytes);
     }
 
+    /// The key with which a step failed when it was last tried, if nothing good came after.
+    pub(super) fn failure(&self, name: &SlotName) -> Option<Digest> {
+        Reader(self.get(&failure_name(name))?).digest()
+    }
+
+    /// Sets the key with which a step failed, or that it did not.
+    pub(super) fn set_failure(&mut self, name: &SlotName, key: Option<Digest>) {
+        self.set(failure_name(name), key.map(|key| key.as_bytes().to_vec()).unwrap_or_default());
+    }
+
     /// The files that were written for a network, as paths relative to the build root, sorted.
     pub(super) fn files(&self, network: &str) -> Vec<String> {
         self.get(&files_name(network)).map(read_files).unwrap_or_default()
@@ -192,6 +202,10 @@ impl State {
             self.newer.insert(name, value);
         }
     }
+}
+
+fn failure_name(SlotName(name): &SlotName) -> Vec<u8> {
+    [b"x:", name.strip_prefix(b"s:").unwrap_or(name)].concat()
 }
 
 fn files_name(network: &str) -> Vec<u8> {

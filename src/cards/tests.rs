@@ -227,6 +227,7 @@ fn a_card_that_cannot_be_read_hides_no_other() {
             "yaml/syntax model_cards/syntax.yaml:2",
             "warning card/not-a-card model_cards/template.yaml",
             "card/unreadable model_cards/utf16.yaml",
+            "card/duplicate-name model_cards/twin-a.yaml:2",
             "card/duplicate-name model_cards/twin-b.yml:2",
         ]
     );

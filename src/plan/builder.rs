@@ -424,11 +424,9 @@ fn weights_file(card: &Card, model: &Model) -> Result<PathBuf, Refused> {
         let problem = Diagnostic::error("build/not-supported", message).at_place(Some(&place)).hint(hint);
         refused(card, model, StepKind::Fetch, true, vec![problem])
     };
-    let Some(weights) = &model.weights else {
-        return Err(unsupported(format!(
-            "`{}` names no `weight_path`; this version builds ONNX weights only",
-            model.name.value
-        )));
+    let not_supported = model.weights_not_supported();
+    let Some(weights) = model.weights.as_ref().filter(|_| not_supported.is_none()) else {
+        return Err(unsupported(not_supported.unwrap_or_default()));
     };
     let failed = |problem: Diagnostic| {
         refused(card, model, StepKind::Fetch, false, vec![problem.at_place(Some(&weights.place))])
@@ -436,10 +434,6 @@ fn weights_file(card: &Card, model: &Model) -> Result<PathBuf, Refused> {
     let path = weights.resolved.as_ref().map_err(|error| {
         failed(Diagnostic::error("card/undefined-variable", error.to_string()).hint("set it, or write the path out"))
     })?;
-    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("onnx")) {
-        let what = path.extension().map_or_else(|| "no extension".to_owned(), |e| format!("`.{}`", e.display()));
-        return Err(unsupported(format!("the weights `{}` are not ONNX ({what})", weights.written)));
-    }
     if !crate::base::fs::is_file(path) {
         let message = format!("the weights `{}` are not there", card.shown(path));
         let hint = match &model.weight_url {

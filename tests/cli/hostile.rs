@@ -247,9 +247,18 @@ fn a_hostile_folder_hides_no_card() {
     symlink(space.path("model_cards"), space.path("model_cards/deep/loop")).expect("a loop");
     symlink(space.path("elsewhere"), space.path("model_cards/linked")).expect("a link to a folder");
     symlink(space.path("nowhere"), space.path("model_cards/dangling.yaml")).expect("a link to nothing");
+    symlink("me@here.123", space.path("model_cards/deep/.#a.yaml")).expect("an editor's lock");
     fs::create_dir(space.path("model_cards/folder.yaml")).expect("a folder that looks like a card");
     let made = Command::new("mkfifo").arg(space.path("model_cards/pipe.yaml")).status();
     let run = check(&space);
     let found: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
     assert_eq!(found["summary"]["networks"], 2, "{made:?}: {found:#}");
+    let problems: Vec<(&str, &str)> = found["diagnostics"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|problem| problem["code"] == "card/unreadable")
+        .filter_map(|problem| Some((problem["severity"].as_str()?, problem["file"].as_str()?)))
+        .collect();
+    assert_eq!(problems, [("error", "model_cards/dangling.yaml"), ("warning", "model_cards/deep/loop")]);
 }

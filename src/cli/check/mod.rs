@@ -8,12 +8,13 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::args::{CheckArgs, CheckFormat};
+use super::args::{CheckArgs, CheckFormat, ConfigFlags};
 use super::failure::Failure;
 use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Network;
 use super::zoo::Zoo;
+use crate::cards::Card;
 use crate::check::ModelToCheck;
 use crate::check::check_card;
 use crate::check::check_weights;
@@ -81,6 +82,12 @@ fn found(arguments: &CheckArgs, directory: Option<&Path>) -> Result<Checked, Fai
 fn named(zoo: &Zoo, arguments: &CheckArgs) -> Result<Checked, Failure> {
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
     let mut problems = zoo.card_problems(&networks, &arguments.targets);
+    for broken in zoo.broken(&arguments.targets) {
+        let parts = zoo.catalog.parts.iter().filter(|card| card.file == broken.file);
+        for card in parts {
+            problems.extend(problems_of_parts(zoo, card, &zoo.catalog.problems)?);
+        }
+    }
     problems.par_extend(networks.par_iter().flat_map_iter(|network| problems_of(zoo, network)));
     let models = networks.iter().map(|network| network.models.len()).sum();
     Ok(Checked { networks: networks.len(), models, problems, folder: String::new() })
@@ -101,6 +108,29 @@ fn problems_of(zoo: &Zoo, network: &Network<'_>) -> Vec<Diagnostic> {
     problems.extend(zoo.graded(check_weights(&weights)));
     problems
 }
+
+/// What else is wrong with a card that has errors, as far as what is left of it can tell: its files, templates and
+/// configurations. `known` is what reading it found.
+fn problems_of_parts(zoo: &Zoo, card: &Card, known: &[Diagnostic]) -> Result<Vec<Diagnostic>, Failure> {
+    let network = zoo.network_of(card, &ConfigFlags::default())?;
+    let mut problems = problems_of(zoo, &network);
+    problems
+        .retain(|problem| INDEPENDENT.iter().any(|code| problem.code.starts_with(code)) && !known.contains(problem));
+    Ok(problems)
+}
+
+/// Codes, or their beginnings, of what is wrong with a card whatever else is: the others may follow from a task, a model or a value
+/// that was refused and is not there.
+const INDEPENDENT: [&str; 8] = [
+    "file/",
+    "config/",
+    "onnx/",
+    "card/undefined-variable",
+    "card/template",
+    "card/operator",
+    "card/expression",
+    "card/substitution",
+];
 
 fn report(checked: &Checked, format: CheckFormat, output: Output) {
     if format == CheckFormat::Json {

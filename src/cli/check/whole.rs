@@ -12,6 +12,7 @@ use super::memory::Memory;
 use super::memory::Run;
 use super::memory::Seen;
 use super::problems_of;
+use super::problems_of_parts;
 use crate::base::fs;
 use crate::base::moment;
 use crate::base::watched;
@@ -77,6 +78,10 @@ fn examine(zoo: &Zoo, reader: &CardReader<'_>, file: &CardFile) -> Result<Found,
     let reading = reader.read(file);
     let mut problems = zoo.graded(reading.problems);
     let Some(card) = reading.card else {
+        if let Some(card) = &reading.parts {
+            let more = problems_of_parts(zoo, card, &problems)?;
+            problems.extend(more);
+        }
         return Ok(Found { name: None, models: None, problems });
     };
     let network = zoo.network_of(&card, &ConfigFlags::default())?;

@@ -9,6 +9,7 @@ pub mod clean;
 pub mod error;
 pub mod graph;
 pub mod lower;
+pub mod machine;
 pub mod onnx;
 pub mod operators;
 pub mod quantize;

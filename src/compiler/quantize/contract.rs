@@ -123,6 +123,14 @@ impl Saturation {
         Self { low: steps(clamp[0]), high: steps(clamp[1]), zero_point }
     }
 
+    /// The bounds of steps, and the zero point that is added to them rounded: what a form of
+    /// [`requantize`](Self::requantize) in machine instructions is made of.
+    #[inline]
+    #[must_use]
+    pub const fn bounds(self) -> (f32, f32, i32) {
+        (self.low, self.high, self.zero_point)
+    }
+
     /// rne(clamp(x, −128 − z, 127 − z)) + z.
     #[inline]
     #[must_use]

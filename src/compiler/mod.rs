@@ -13,5 +13,6 @@ pub mod onnx;
 pub mod operators;
 pub mod quantize;
 pub mod reference;
+pub mod split;
 
 pub use error::{StageError, Status};

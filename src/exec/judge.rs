@@ -125,6 +125,13 @@ fn each_input<'a, S>(
                 }
                 None => unknown = true,
             },
+            Input::IfMade { step, name } => match outputs(*step) {
+                Some(files) => {
+                    let found = files.iter().find(|output| output.name == *name);
+                    found.into_iter().for_each(|output| each(role.clone(), output.digest, None));
+                }
+                None => unknown = true,
+            },
             Input::Outputs { step } => match outputs(*step) {
                 Some(files) => files.iter().for_each(|file| each(format!("{role}/{}", file.name), file.digest, None)),
                 None => unknown = true,

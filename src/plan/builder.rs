@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::images::{ImageFolder, Images, choose};
 use super::weights::Weights;
 use super::{
-    BundleSettings, CleanSettings, FetchSettings, Graph, Input, LowerSettings, ModelInfo, PackSettings,
+    BundleSettings, CleanSettings, FetchSettings, Graph, HOST_GRAPHS, Input, LowerSettings, ModelInfo, PackSettings,
     QuantizeSettings, Settings, Step, StepId, StepKind, StepWork,
 };
 use crate::base::fs::FsError;
@@ -335,6 +335,7 @@ impl Builder<'_> {
 
         let images = facts.images;
         let mut inputs = vec![("model".to_owned(), Input::Output { step: clean, name: "model.onnx".to_owned() })];
+        inputs.extend(host_graphs(clean));
         for (role, paths) in [("calibration", &images.calibration), ("evaluation", &images.evaluation)] {
             let files = paths.iter().enumerate();
             inputs.extend(files.map(|(index, path)| (format!("{role}/{index:06}"), Input::File(path.clone()))));
@@ -358,10 +359,11 @@ impl Builder<'_> {
 
         let cores = effective.aipu_cores_used;
         let settings = LowerSettings { cores, properties: config.influences(Influence::Lower) };
-        let inputs = vec![(
+        let mut inputs = vec![(
             "quantized/quantized_model.json".to_owned(),
             Input::Output { step: quantize, name: "quantized_model.json".to_owned() },
         )];
+        inputs.extend(host_graphs(quantize));
         let install = Some(format!("{network}/{name}/{cores}"));
         let lower = add(graph, StepKind::Lower, Settings::Lower(settings), inputs, install);
 
@@ -401,6 +403,11 @@ impl Builder<'_> {
             memory: 0,
         }
     }
+}
+
+/// The graphs that the host runs round the core, where a step hands some on.
+fn host_graphs(step: StepId) -> impl Iterator<Item = (String, Input)> {
+    HOST_GRAPHS.into_iter().map(move |name| (name.to_owned(), Input::IfMade { step, name: name.to_owned() }))
 }
 
 /// What `--allow-random` is an answer to; anything else that keeps images from being found stays an error.

@@ -14,8 +14,8 @@ pub use builder::{ModelRequest, NetworkRequest, Plan, PlanOptions, Unplanned, pl
 pub use graph::{Graph, GraphError};
 pub use images::{EVALUATION_LIMIT, ImageFolder, Images, choose};
 pub use settings::{
-    BundleSettings, CleanSettings, FetchSettings, LowerSettings, ModelInfo, PackSettings, QuantizeSettings, Settings,
-    readable,
+    BundleSettings, CleanSettings, FetchSettings, HOST_GRAPHS, LowerSettings, ModelInfo, PackSettings,
+    QuantizeSettings, Settings, readable,
 };
 pub use step::{Input, Step, StepId, StepKind, StepSettings};
 pub use work::StepWork;

@@ -38,6 +38,12 @@ impl Work<'_> {
         found.map(|(_, path)| path.as_path()).ok_or_else(|| WorkError::MissingInput { role: role.to_owned() })
     }
 
+    /// The file of a role that may be absent.
+    #[must_use]
+    pub fn optional_input(&self, role: &str) -> Option<&Path> {
+        self.inputs.iter().find(|(name, _)| name == role).map(|(_, path)| path.as_path())
+    }
+
     /// The files whose role starts with `prefix`, in the order of the roles; with the rest of each role.
     #[must_use]
     pub fn inputs_under(&self, prefix: &str) -> Vec<(&str, &Path)> {

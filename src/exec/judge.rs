@@ -128,7 +128,9 @@ fn each_input<'a, S>(
             Input::IfMade { step, name } => match outputs(*step) {
                 Some(files) => {
                     let found = files.iter().find(|output| output.name == *name);
-                    found.into_iter().for_each(|output| each(role.clone(), output.digest, None));
+                    if let Some(output) = found {
+                        each(role.clone(), output.digest, None);
+                    }
                 }
                 None => unknown = true,
             },

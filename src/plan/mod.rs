@@ -5,6 +5,8 @@
 mod builder;
 mod graph;
 mod images;
+mod information;
+mod prequantized;
 mod settings;
 mod step;
 mod weights;

@@ -127,7 +127,7 @@ const fn from_to(min: i64, max: i64) -> Kind {
 table! {
     Quantization {
         /// What to do: quantize, compile for the hardware, or both.
-        [Nothing "it decides which steps there are, not what one of them writes", Honoured "`lower_only` is refused: prequantized models are not read yet"]
+        [Nothing "it decides which steps there are, not what one of them writes", Honoured "`lower_only` lowers the quantized model that `prequantized_path` names"]
         compiler_mode: CompilerMode = CompilerMode::QuantizeAndLower;
 
         /// How the ranges of activations are found. Weights are quantized per output channel in every scheme.

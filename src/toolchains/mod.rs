@@ -3,6 +3,7 @@
 
 mod fetch;
 mod host;
+mod prequantized;
 
 use std::path::{Path, PathBuf};
 

@@ -139,9 +139,8 @@ pub(super) fn parts(graph: &Graph, sides: &[Side]) -> Result<Parts, StageError> 
         let part = Graph { name, ..Graph::default() };
         let mut assembly = Assembly { whole: graph, names, part, places: BTreeMap::new() };
         let inputs = match side {
-            Side::Preamble => crossings.inputs.clone(),
             Side::Core if has_preamble => crossings.into_core.clone(),
-            Side::Core => crossings.inputs.clone(),
+            Side::Preamble | Side::Core => crossings.inputs.clone(),
             Side::Postamble => crossings.out_of_core.iter().chain(&crossings.past_core).copied().collect(),
         };
         assembly.part.inputs = inputs.into_iter().map(|id| assembly.value(id)).collect();

@@ -187,8 +187,11 @@ fn json(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(path).expect("readable")).expect("JSON")
 }
 
+/// Names and element types.
+type Ports = Vec<(String, i32)>;
+
 /// Operators, inputs and outputs of an ONNX file, with the element types of these.
-fn outline(path: &Path) -> (Vec<String>, Vec<(String, i32)>, Vec<(String, i32)>) {
+fn outline(path: &Path) -> (Vec<String>, Ports, Ports) {
     let model = ModelProto::decode(fs::read(path).expect("readable").as_slice()).expect("ONNX");
     let graph = model.graph.expect("a graph");
     let ports = |values: &[ValueInfoProto]| {
@@ -202,7 +205,7 @@ fn outline(path: &Path) -> (Vec<String>, Vec<(String, i32)>, Vec<(String, i32)>)
     (graph.node.into_iter().map(|node| node.op_type).collect(), inputs, outputs)
 }
 
-fn port(name: &str, kind: i32) -> Vec<(String, i32)> {
+fn port(name: &str, kind: i32) -> Ports {
     vec![(name.to_owned(), kind)]
 }
 

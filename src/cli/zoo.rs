@@ -421,6 +421,7 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
             about(Diagnostic::note("config/ignored", message).at_place(traced.origin.place.as_ref()))
         })
         .collect();
+    problems.extend(half_a_split_point(config).into_iter().map(about));
     let scheme = QuantizationScheme::HybridPerTensorPerChannel;
     if config.effective().quantization_scheme == scheme {
         let place = config.get("quantization_scheme").and_then(|traced| traced.origin.place.as_ref());
@@ -429,6 +430,28 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
         problems.push(about(problem.hint("choose `per_tensor_histogram` or `per_tensor_min_max`")));
     }
     problems
+}
+
+/// Notes on the parts of a split point that say nothing without the others.
+fn half_a_split_point(config: &Config) -> Vec<Diagnostic> {
+    let parts = ["graph_cleaner_node", "graph_cleaner_condition"];
+    let effective = config.effective();
+    let is_given = [effective.graph_cleaner_node.is_some(), effective.graph_cleaner_condition.is_some()];
+    let mut idle: Vec<(&str, String)> = Vec::new();
+    match is_given {
+        [true, false] => idle.push((parts[0], format!("`{}`", parts[1]))),
+        [false, true] => idle.push((parts[1], format!("`{}`", parts[0]))),
+        [true, true] | [false, false] => {}
+    }
+    if effective.graph_cleaner_threshold != 0 && is_given != [true, true] {
+        idle.push(("graph_cleaner_threshold", format!("`{}` and `{}`", parts[0], parts[1])));
+    }
+    let note = |(name, others): (&str, String)| {
+        let place = config.get(name).and_then(|traced| traced.origin.place.as_ref());
+        let message = format!("`{name}` has no effect without {others}");
+        Diagnostic::note("config/ignored", message).at_place(place)
+    };
+    idle.into_iter().map(note).collect()
 }
 
 /// `$AXELERA_MAX_COMPILER_CORES`, which stands in for a `max_compiler_cores` that a card does not say.

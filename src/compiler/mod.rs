@@ -14,5 +14,6 @@ pub mod onnx;
 pub mod operators;
 pub mod quantize;
 pub mod reference;
+pub mod split;
 
 pub use error::{StageError, Status};

@@ -118,7 +118,7 @@ fn compare<S: StepSettings>(graph: &Graph<S>, id: StepId, judged: &Judged<'_>, o
                 Some(Ok(seen)) => drop(inputs.insert(role.clone(), seen.digest)),
                 _ => unknown.push((role, None)),
             },
-            (Input::Output { name, .. }, Some((_, Some(files)))) => {
+            (Input::Output { name, .. } | Input::IfMade { name, .. }, Some((_, Some(files)))) => {
                 let digest = files.iter().find(|file| file.name == *name).map(|file| file.digest);
                 inputs.extend(digest.map(|digest| (role.clone(), digest)));
             }

@@ -13,6 +13,7 @@ mod errors;
 mod hostile;
 mod layers;
 mod memory;
+mod modes;
 mod mutations;
 mod rebuild;
 mod shared;

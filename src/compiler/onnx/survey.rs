@@ -107,6 +107,12 @@ impl SurveyedNode<'_> {
         str::from_utf8(self.attribute(name)?.s.as_deref()?).ok()
     }
 
+    /// The name of its first output; `None` where it has none.
+    #[must_use]
+    pub fn output(&self) -> Option<&str> {
+        self.proto.output.first().map(String::as_str)
+    }
+
     /// An input that is there.
     #[must_use]
     pub fn input(&self, place: usize) -> Option<&Operand> {

@@ -132,18 +132,24 @@ pub fn evaluate(
         seen.sums.resize(compared.len(), Vec::new());
         let mut tallies = vec![Tally::default(); compared.len()];
         let mut classes = None;
+        let mut outputs = vec![Vec::new(); quantized.outputs.len()];
         engine.run(&inputs, &mut |float, values| {
             for (place, (id, _)) in compared.iter().enumerate().filter(|(_, (_, origin))| *origin == float) {
                 let answer = &answers[id.index()];
                 let sums = &mut seen.sums[place];
                 sums.resize(answer.len(), 0);
                 tallies[place] = compare(values, answer, quantized.value(*id).encoding, sums);
+                for (output, _) in outputs.iter_mut().zip(&quantized.outputs).filter(|(_, output)| *output == id) {
+                    output.extend_from_slice(values);
+                }
                 if Some(*id) == classifier {
                     let label = samples.label(index);
                     classes = Some(Classes { float: largest(values), int8: largest(answer), label });
                 }
             }
         })?;
+        let own: Vec<Vec<i8>> = quantized.outputs.iter().map(|id| answers[id.index()].clone()).collect();
+        samples.answered(index, &outputs, &executor.dequantize_outputs(&own))?;
         seen.images.push((index, tallies, classes));
         (watch.progress)("evaluate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
         Ok(())

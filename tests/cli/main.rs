@@ -12,6 +12,7 @@ mod errors;
 mod hostile;
 mod layers;
 mod memory;
+mod models;
 mod mutations;
 mod rebuild;
 mod shared;

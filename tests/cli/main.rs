@@ -10,6 +10,7 @@ mod config;
 mod convert;
 mod errors;
 mod hostile;
+mod images;
 mod layers;
 mod memory;
 mod models;

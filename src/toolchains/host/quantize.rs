@@ -1,5 +1,7 @@
 //! Quantize: calibrate, choose scales, round, and say how good it is.
 
+use std::sync::Mutex;
+
 use serde_json::json;
 
 use super::samples::{Images, Random};
@@ -10,6 +12,7 @@ use crate::compiler::calibrate::Samples;
 use crate::compiler::lower::Manifest;
 use crate::compiler::onnx;
 use crate::compiler::quantize as quantizer;
+use crate::imaging::Audit;
 use crate::plan::QuantizeSettings;
 use crate::properties::QuantizationScheme;
 use crate::toolchains::{Work, WorkError};
@@ -23,6 +26,7 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
         preprocess: &settings.preprocess,
         labels,
         what,
+        portraits: Mutex::default(),
     };
     let from_images = images("calibration/", "calibration", &[]);
     let random = settings.random_calibration.map(|seed| Random {
@@ -47,16 +51,21 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     write("quantized_model.json", &quantized.graph.to_json())?;
     write("quantized_model.txt", quantized.graph.to_text().as_bytes())?;
     write("quantized_model.onnx", &quantized.graph.to_qdq_onnx())?;
+    let audit = Audit::of(&from_images.seen(), &evaluation.seen(), &settings.preprocess);
     let mut report = quantized.report.to_json();
     if let Some(entries) = report.as_object_mut() {
         entries.insert("random_calibration".to_owned(), json!(settings.random_calibration.is_some()));
+        if let Some(audit) = &audit {
+            entries.insert("images".to_owned(), json!(audit));
+        }
     }
     write("report.json", format!("{report:#}\n").as_bytes())?;
     let warning = match &random {
         Some(_) => "CALIBRATED ON RANDOM DATA: the ranges, and so the accuracy, mean nothing\n",
         None => "",
     };
-    write("report.txt", format!("{warning}{}", quantized.report.to_text()).as_bytes())?;
+    let audited = audit.as_ref().map(Audit::to_text).unwrap_or_default();
+    write("report.txt", format!("{warning}{}{audited}", quantized.report.to_text()).as_bytes())?;
     let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json");
     write("quantized_model_manifest.json", &manifest.to_json())?;
     check_floors(&quantized.report, settings)

@@ -10,6 +10,7 @@ use axzoo::compiler::onnx::proto::ValueInfoProto;
 use libfuzzer_sys::fuzzer_mutate;
 use prost::Message;
 
+#[rustfmt::skip]
 const OPERATORS: &[&str] = &[
     "Abs", "Add", "Affine", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant",
     "ConstantOfShape", "Conv", "ConvTranspose", "Crop", "DepthToSpace", "Div", "Dropout", "Elu", "Equal", "Erf", "Exp",
@@ -20,6 +21,7 @@ const OPERATORS: &[&str] = &[
     "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Upsample", "Where", "TopK", "Sinh",
 ];
 
+#[rustfmt::skip]
 const ATTRIBUTES: &[&str] = &[
     "alpha", "axes", "axis", "beta", "blocksize", "ceil_mode", "coordinate_transformation_mode", "count_include_pad",
     "dilations", "epsilon", "group", "keepdims", "kernel_shape", "mode", "nearest_mode", "noop_with_empty_axes",
@@ -27,19 +29,35 @@ const ATTRIBUTES: &[&str] = &[
     "to", "transA", "transB", "allowzero", "auto_pad", "value", "value_ints", "value_floats", "batch_dims", "border",
 ];
 
+#[rustfmt::skip]
 const TEXTS: &[&str] = &[
     "", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", "nearest", "linear", "cubic", "half_pixel", "asymmetric",
     "align_corners", "pytorch_half_pixel", "tf_crop_and_resize", "constant", "reflect", "edge", "DCR", "CRD", "floor",
     "round_prefer_floor",
 ];
 
+#[rustfmt::skip]
 const NUMBERS: &[i64] = &[
     0, 1, -1, 2, 3, 4, 5, 7, 8, 16, -2, -3, -4, 32, 64, 127, 128, 255, 256, 1000, 65_535, 1 << 20, 1 << 28, (1 << 28) + 1,
     i32::MAX as i64, i32::MIN as i64, 1 << 32, 1 << 40, 1 << 62, i64::MAX, i64::MIN, i64::MAX - 1,
 ];
 
-const FLOATS: &[f32] =
-    &[0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1e-30, 1e30, f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-45];
+const FLOATS: &[f32] = &[
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    2.0,
+    1e-30,
+    1e30,
+    f32::MAX,
+    f32::MIN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::NAN,
+    1e-45,
+];
 
 struct Damage(SplitMix);
 
@@ -230,11 +248,8 @@ impl Damage {
     fn graph(&mut self, graph: &mut GraphProto) {
         let written = graph.node.iter().flat_map(|node| node.output.iter().cloned());
         let given = graph.input.iter().map(|input| input.name.clone());
-        let names: Vec<String> = written
-            .chain(given)
-            .chain(graph.initializer.iter().map(|tensor| tensor.name.clone()))
-            .take(4096)
-            .collect();
+        let names: Vec<String> =
+            written.chain(given).chain(graph.initializer.iter().map(|tensor| tensor.name.clone())).take(4096).collect();
         match self.below(16) {
             0 => self.add_node(graph, &names),
             1 => {
@@ -267,7 +282,8 @@ impl Damage {
                 }
             }
             9 => {
-                let mut tensor = TensorProto { name: format!("t{}", graph.initializer.len()), ..TensorProto::default() };
+                let mut tensor =
+                    TensorProto { name: format!("t{}", graph.initializer.len()), ..TensorProto::default() };
                 self.tensor(&mut tensor);
                 graph.initializer.push(tensor);
             }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::compiler::StageError;
+use crate::compiler::error::shortened;
 use crate::compiler::graph::DataType;
 use crate::compiler::graph::Tensor;
 use crate::compiler::graph::Value;
@@ -247,8 +248,8 @@ impl<'a> Surveyor<'a> {
         }
         let first = proto.output.first().and_then(|name| self.state.known.get(name));
         self.nodes.push(SurveyedNode {
-            label: order::label(proto),
-            operator,
+            label: shortened(order::label(proto)),
+            operator: shortened(operator),
             opset: self.opset,
             proto,
             inputs,

@@ -19,7 +19,7 @@ use crate::toolchains::{Work, WorkError};
 pub(super) fn clean(work: &Work<'_>, settings: &CleanSettings) -> Result<(), WorkError> {
     let model = work.input("model/model.onnx")?;
     (work.progress)("import", 0, 2);
-    let bytes = fs::read(model)?;
+    let bytes = fs::read_limited(model, onnx::OnnxFile::LENGTH_LIMIT)?;
     let external = ExternalInputs { work };
     let options = onnx::ImportOptions { input_shapes: vec![settings.input_shape.clone()] };
     let graph = onnx::import(&bytes, &external, &options)?;
@@ -86,6 +86,7 @@ impl onnx::ExternalData for ExternalInputs<'_, '_> {
             .work
             .input(&format!("model/{location}"))
             .map_err(|_| format!("the file `{location}` that holds its data is not beside the weights"))?;
-        fs::read_range(path, offset, length).map_err(|error| error.to_string())
+        // The store's name of the file means nothing to a user.
+        fs::read_range(path, offset, length).map_err(|error| error.shown_as(location).to_string())
     }
 }

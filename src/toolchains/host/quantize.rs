@@ -1,6 +1,7 @@
 //! Quantize: calibrate, choose scales, round, and say how good it is.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use serde_json::json;
 
@@ -17,6 +18,7 @@ use crate::compiler::split;
 use crate::compiler::split::HostParts;
 use crate::compiler::split::Measured;
 use crate::compiler::split::Parts;
+use crate::imaging::Audit;
 use crate::plan::HOST_GRAPHS;
 use crate::plan::QuantizeSettings;
 use crate::properties::QuantizationScheme;
@@ -36,6 +38,7 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
         preprocess: &settings.preprocess,
         labels,
         what,
+        portraits: Mutex::default(),
     };
     let from_images = images("calibration/", "calibration", &[]);
     let random = settings.random_calibration.map(|seed| Random {
@@ -56,10 +59,10 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     let watch = quantizer::Watch { cancel: work.cancel, progress: work.progress };
     let host = HostParts::new(&parts)?;
     let calibration = Measured::new(&host, calibration, None);
-    let evaluation = Measured::new(&host, &evaluation, Some(settings.class_count));
-    let mut quantized = quantizer::quantize(graph, &calibration, &evaluation, &quantize_options, &watch)?;
+    let measured = Measured::new(&host, &evaluation, Some(settings.class_count));
+    let mut quantized = quantizer::quantize(graph, &calibration, &measured, &quantize_options, &watch)?;
     if let Some(evaluated) = &mut quantized.report.evaluation {
-        evaluation.correct(evaluated);
+        measured.correct(evaluated);
     }
     count_host(&mut quantized.report, &parts);
 
@@ -76,6 +79,7 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     for (name, path) in HOST_GRAPHS.iter().filter_map(|name| Some((name, work.optional_input(name)?))) {
         write(name, &fs::read(path)?)?;
     }
+    let audit = Audit::of(&from_images.seen(), &evaluation.seen(), &settings.preprocess);
     let mut report = quantized.report.to_json();
     if let Some(entries) = report.as_object_mut() {
         entries.insert("random_calibration".to_owned(), json!(settings.random_calibration.is_some()));
@@ -84,13 +88,17 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
                 entries.insert(key.to_owned(), json!(part.nodes.len()));
             }
         }
+        if let Some(audit) = &audit {
+            entries.insert("images".to_owned(), json!(audit));
+        }
     }
     write("report.json", format!("{report:#}\n").as_bytes())?;
     let warning = match &random {
         Some(_) => "CALIBRATED ON RANDOM DATA: the ranges, and so the accuracy, mean nothing\n",
         None => "",
     };
-    let text = format!("{warning}{}{}", host_text(&parts), quantized.report.to_text());
+    let audited = audit.as_ref().map(Audit::to_text).unwrap_or_default();
+    let text = format!("{warning}{}{}{audited}", host_text(&parts), quantized.report.to_text());
     write("report.txt", text.as_bytes())?;
     let named = HOST_GRAPHS.map(|name| work.optional_input(name).map(|_| name));
     let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json").with_host(named[0], named[1]);

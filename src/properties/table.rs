@@ -206,7 +206,7 @@ table! {
         graph_cleaner_threshold: i64 = 0;
 
         /// The file to write the cleaned core to, as ONNX, for debugging.
-        [Nothing "a dump beside the results", Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "no dump is written; the quantized core is `quantized_model.json`"]
         graph_cleaner_dump_core_onnx: Option<String> = None, kind Kind::Path;
 
         /// The file to write the whole cleaned model to, as ONNX, for debugging.
@@ -214,7 +214,7 @@ table! {
         graph_cleaner_dump_full_opt_onnx: Option<String> = None, kind Kind::Path;
 
         /// Drop transposition and reshaping before the core of models in NHWC layout.
-        [Clean, Ignored "transposition before the core stays where it is"]
+        [Clean, Ignored "transposition before the core stays in the graph that the host runs"]
         remove_layout_transform_from_preamble: bool = false;
     }
     Cores {

@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::base::CancelToken;
 use crate::base::fs;
 use crate::compiler::StageError;
 use crate::compiler::calibrate::FloatEngine;
+use crate::compiler::calibrate::Samples;
+use crate::compiler::calibrate::Scheme;
+use crate::compiler::calibrate::Watch;
 use crate::compiler::clean::clean;
 use crate::compiler::graph::Graph;
 use crate::compiler::onnx::ImportOptions;
@@ -15,6 +19,11 @@ use crate::compiler::onnx::export;
 use crate::compiler::onnx::import;
 use crate::compiler::onnx::sample::Sample;
 use crate::compiler::onnx::sample::attribute;
+use crate::compiler::quantize::QuantizeOptions;
+use crate::compiler::quantize::quantize;
+use crate::compiler::reference;
+use crate::compiler::split::HostParts;
+use crate::compiler::split::Measured;
 use crate::compiler::split::Parts;
 use crate::compiler::split::PointOperator;
 use crate::compiler::split::PointSize;
@@ -27,8 +36,8 @@ use crate::compiler::split::split;
 const TABLE: SplitOptions = SplitOptions { cuts: true, point: None };
 
 /// A network in lines of `output = Operator input input attribute=value`, from an image `x` and weights by name: `w` for a
-/// 3×3 convolution of 4 channels to 4, `d` of 16 to 5, `e` of 16 to 16, `slopes` one a channel, `s` a scalar. What no node reads is an output, unless
-/// outputs are named behind `->`.
+/// 3×3 convolution of 4 channels to 4, `d` of 16 to 5, `e` of 16 to 16, `slopes` one a channel, `s` and `tiny` scalars. What
+/// no node reads is an output, unless outputs are named behind `->`.
 fn sample(input: &[usize], lines: &str) -> Sample {
     let (lines, outputs) = lines.split_once("->").unwrap_or((lines, ""));
     let mut sample = Sample::new(13)
@@ -40,6 +49,7 @@ fn sample(input: &[usize], lines: &str) -> Sample {
         .floats("s", &[], &[0.5])
         .floats("zero", &[], &[0.0])
         .floats("six", &[], &[6.0])
+        .floats("tiny", &[], &[0.002])
         .integers("flat", &[2], &[1, -1])
         .integers("rows", &[3], &[1, 4, -1]);
     for line in lines.split(';').map(str::trim).filter(|line| !line.is_empty()) {
@@ -250,6 +260,79 @@ fn a_split_point_is_the_largest_of_its_kind_and_begins_the_postamble() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Pictures made by number, each of the class that its number says.
+struct Pictures {
+    count: usize,
+    elements: usize,
+}
+
+impl Samples for Pictures {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        let element = |place: usize| ((place * (index + 3) * 29 % 97) as f32 - 48.0) / 64.0;
+        Ok(vec![(0..self.elements).map(element).collect()])
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        Some(index)
+    }
+}
+
+#[test]
+fn quality_is_measured_behind_the_postamble() {
+    let lines = "a = Exp x; b = Conv a w; c1 = Mul b tiny; d1 = Softmax c1 axis=1; y = Mul d1 d1";
+    let (_, parts) = cut(&sample(IMAGE, lines).bytes(), &TABLE).expect("split");
+    assert_eq!(shown(&parts), "exponential | convolution | softmax multiply");
+    let host = HostParts::new(&parts).expect("the engine loads the host's graphs");
+    let pictures = Pictures { count: 5, elements: 144 };
+    let classes = 64;
+    let quantized = |threads: usize| {
+        let samples = Measured::new(&host, &pictures, Some(classes));
+        let options = QuantizeOptions { scheme: Scheme::PerTensorMinMax, class_count: Some(classes), threads };
+        let watch = Watch { cancel: &CancelToken::new(), progress: &|_, _, _| () };
+        let mut quantized = quantize(&parts.core, &samples, &samples, &options, &watch).expect("quantized");
+        let evaluation = quantized.report.evaluation.as_mut().expect("evaluated");
+        samples.correct(evaluation);
+        (quantized.graph, evaluation.clone())
+    };
+    let (graph, evaluation) = quantized(1);
+    assert_eq!(evaluation, quantized(3).1, "the number of threads changes the result");
+    // The same again by hand: each part on its own, outputs compared as they are.
+    let [before, after] = [&parts.preamble, &parts.postamble].map(|part| part.as_ref().expect("there"));
+    let (mut signal, mut noise, mut same, mut right) = (0.0, 0.0, 0, 0);
+    for index in 0..pictures.count {
+        let core_input = run(before, &pictures.load(index).expect("loaded"));
+        let float = run(after, &run(&parts.core, &core_input));
+        let int8 = run(after, &reference::run(&graph, &[&core_input[0]]).expect("run"));
+        for (&x, &y) in float[0].iter().zip(&int8[0]) {
+            signal += f64::from(x).powi(2);
+            noise += (f64::from(x) - f64::from(y)).powi(2);
+        }
+        let largest = |values: &[f32]| {
+            let best = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            values.iter().position(|&value| value.to_bits() == best.to_bits())
+        };
+        same += usize::from(largest(&float[0]) == largest(&int8[0]));
+        right += usize::from(largest(&int8[0]) == Some(index));
+    }
+    let [output] = evaluation.outputs.as_slice() else { panic!("one output: {:?}", evaluation.outputs) };
+    assert_eq!((output.name.as_str(), output.operator.as_str(), output.integer), ("y", "multiply", false));
+    let expected = 10.0 * (signal / noise).log10();
+    assert!((output.sqnr_db.expect("measured") - expected).abs() < 1e-6, "{:?} is not {expected}", output.sqnr_db);
+    assert_eq!(evaluation.sqnr_db, output.sqnr_db);
+    let found = evaluation.classification.expect("a classifier");
+    assert_eq!((found.output.as_str(), found.images, found.labelled), ("y", 5, 5));
+    let close = |found: f64, count: usize| (found - count as f64 / 5.0).abs() < 1e-9;
+    assert!(close(found.top1_agreement, same), "{found:?}");
+    assert!(close(found.int8_top1.expect("labelled"), right), "{found:?}");
+    // The core's own output is among the layers.
+    let core_output = &parts.core.value(parts.core.outputs[0]).name;
+    assert!(evaluation.layers.iter().any(|layer| layer.name == *core_output), "{:?}", evaluation.layers);
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test finds its data by a variable, the program does not")]

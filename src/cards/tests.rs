@@ -567,3 +567,21 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
     };
     assert_eq!(read(1), read(4));
 }
+
+#[test]
+fn what_the_sdk_cuts_from_a_template_is_warned_of() {
+    let cases: &[(&str, &[&str])] = &[
+        ("input: {type: \"a#b\"}\n", &["warning card/template templates/t.yaml:1"]),
+        ("input: {type: 'a#b'} # a comment\n", &[]),
+        ("input: {type: image} # it's \"no # quote\"\n", &[]),
+        (
+            "postprocess:\n  - x:\n      a: \"#1\"\n      b: '#2'\n",
+            &["warning card/template templates/t.yaml:3", "warning card/template templates/t.yaml:4"],
+        ),
+    ];
+    for (template, expected) in cases {
+        let zoo = Zoo::new(&[("templates/t.yaml", template), ("model_cards/net.yaml", &with_template(""))]);
+        let card = zoo.card();
+        assert_eq!(lines(&card.template_warnings(&card.tasks[0])), *expected, "{template}");
+    }
+}

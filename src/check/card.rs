@@ -175,5 +175,6 @@ fn templates(card: &Card, problems: &mut Vec<Diagnostic>) {
         if let Err(found) = card.resolve_task(task) {
             problems.extend(found);
         }
+        problems.extend(card.template_warnings(task));
     }
 }

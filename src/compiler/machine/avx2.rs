@@ -189,12 +189,11 @@ pub(super) fn float_rows(rows: &FloatRows, from: (&[f32], &[usize]), bases: &[us
             let mut sums = [_mm256_set1_ps(*bias); 4];
             for (&weight, offset) in rows.weights.iter().zip(from.1) {
                 let (at, end) = (base + offset, &mut [0.0; COLUMNS]);
-                let elements = match from.0.get(at..).and_then(<[f32]>::first_chunk) {
-                    Some(elements) => elements,
-                    None => {
-                        *end = float::end(from.0, at);
-                        end
-                    }
+                let elements = if let Some(elements) = from.0.get(at..).and_then(<[f32]>::first_chunk) {
+                    elements
+                } else {
+                    *end = float::end(from.0, at);
+                    end
                 };
                 let weight = _mm256_set1_ps(weight);
                 for (sum, elements) in sums.iter_mut().zip(elements.as_chunks::<8>().0) {

@@ -130,7 +130,6 @@ fn portable(rows: &FloatRows, from: (&[f32], &[usize]), bases: &[usize], to: &mu
 /// eˣ within two units of the last place, in operations that vectorize: the same on every machine. Beyond the range of
 /// f32 it is the nearest finite result, 2⁻¹²⁶ at least; not a number stays one.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
 #[must_use]
 pub fn exponential(x: f32) -> f32 {
     /// 1.5·2²³, which rounds a small float to a whole number when it is added and subtracted.

@@ -73,6 +73,7 @@ impl Encoding {
     }
 
     /// (q − z)·s in f64, what tables are computed from.
+    #[inline]
     #[must_use]
     pub fn dequantize_wide(self, q: i8) -> f64 {
         f64::from(i16::from(q) - i16::from(self.zero_point)) * f64::from(self.scale)

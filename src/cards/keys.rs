@@ -32,6 +32,8 @@ pub(super) enum Takes {
     Md5,
     /// A whole number of at least this.
     Count(u32),
+    /// As [`Takes::Count`], or a mark.
+    CountOrMark(u32),
     /// A whole number from 0, of up to 63 bits.
     Seed,
     /// Any finite number.
@@ -225,7 +227,7 @@ pub(super) static INPUT: [Key; 8] = [
     ),
     key("where", Takes::TextOrMark, "The earlier task whose regions are taken."),
     key("which", Takes::Anything, "Which regions come first: `AREA`, `SCORE`, `CENTER` or `NONE`."),
-    key("top_k", Takes::Anything, "At most so many regions of a picture."),
+    key("top_k", Takes::CountOrMark(0), "At most so many regions of a picture."),
     key(
         "color_format",
         Takes::ColorOrMark,

@@ -158,6 +158,7 @@ fn takes(takes: &Takes) -> Json {
             "pattern": "\\{\\{",
         }),
         Takes::Seed => json!({ "type": ["integer", "null"], "minimum": 0 }),
+        Takes::Flag => json!({ "type": ["boolean", "null"] }),
         Takes::Number => json!({ "type": ["number", "null"] }),
         Takes::Portion => json!({ "type": ["number", "null"], "minimum": 0, "maximum": 1 }),
         Takes::Word(words) => json!({ "enum": words.iter().copied().map(Some).chain([None]).collect::<Vec<_>>() }),

@@ -22,7 +22,7 @@ pub struct BoardSettings {
     pub max_compiler_cores: Option<Spanned<u32>>,
     /// `max_execution_cores`.
     pub max_execution_cores: Option<Spanned<u32>>,
-    /// `low_latency`, where it is true or false; it stands in the rest too, for the SDK.
+    /// `low_latency`.
     pub low_latency: Option<Spanned<bool>>,
     /// `compiler_config_file`, as written.
     pub compiler_config_file: Option<Spanned<String>>,
@@ -54,7 +54,7 @@ pub struct ExtraSettings {
     pub max_compiler_cores: Option<Spanned<u32>>,
     /// `max_execution_cores`.
     pub max_execution_cores: Option<Spanned<u32>>,
-    /// `low_latency`, where it is true or false; it stands in the rest too, for the SDK.
+    /// `low_latency`.
     pub low_latency: Option<Spanned<bool>>,
     /// `compiler_config_file`, as written.
     pub compiler_config_file: Option<Spanned<String>>,
@@ -82,8 +82,7 @@ impl BoardSettings {
             aipu_cores: fields.count(node, "aipu_cores", 1),
             max_compiler_cores: fields.count(node, "max_compiler_cores", 1),
             max_execution_cores: fields.count(node, "max_execution_cores", 1),
-            low_latency: Fields::value(node, "low_latency")
-                .and_then(|value| Some(Spanned::new(value.as_bool()?, value.span))),
+            low_latency: fields.flag(node, "low_latency"),
             compiler_config_file: fields.text(node, "compiler_config_file"),
             compilation_config: fields.mapping(node, "compilation_config").cloned(),
             clock_profile: Fields::value(node, "clock_profile").cloned(),

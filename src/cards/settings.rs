@@ -22,6 +22,8 @@ pub struct BoardSettings {
     pub max_compiler_cores: Option<Spanned<u32>>,
     /// `max_execution_cores`.
     pub max_execution_cores: Option<Spanned<u32>>,
+    /// `low_latency`.
+    pub low_latency: Option<Spanned<bool>>,
     /// `compiler_config_file`, as written.
     pub compiler_config_file: Option<Spanned<String>>,
     /// `compilation_config`, a mapping.
@@ -52,6 +54,8 @@ pub struct ExtraSettings {
     pub max_compiler_cores: Option<Spanned<u32>>,
     /// `max_execution_cores`.
     pub max_execution_cores: Option<Spanned<u32>>,
+    /// `low_latency`.
+    pub low_latency: Option<Spanned<bool>>,
     /// `compiler_config_file`, as written.
     pub compiler_config_file: Option<Spanned<String>>,
     /// `compilation_config`, a mapping.
@@ -78,6 +82,7 @@ impl BoardSettings {
             aipu_cores: fields.count(node, "aipu_cores", 1),
             max_compiler_cores: fields.count(node, "max_compiler_cores", 1),
             max_execution_cores: fields.count(node, "max_execution_cores", 1),
+            low_latency: fields.flag(node, "low_latency"),
             compiler_config_file: fields.text(node, "compiler_config_file"),
             compilation_config: fields.mapping(node, "compilation_config").cloned(),
             clock_profile: Fields::value(node, "clock_profile").cloned(),
@@ -119,6 +124,7 @@ impl ExtraSettings {
             aipu_cores: general.aipu_cores,
             max_compiler_cores: general.max_compiler_cores,
             max_execution_cores: general.max_execution_cores,
+            low_latency: general.low_latency,
             compiler_config_file: general.compiler_config_file,
             compilation_config: general.compilation_config,
             clock_profile: general.clock_profile,

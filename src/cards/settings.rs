@@ -1,13 +1,11 @@
-//! `extra_kwargs` of a model: what axzoo uses of it, and the rest as it is.
+//! `extra_kwargs` of a model: what axzoo uses of it.
 
 use std::collections::BTreeMap;
 
 use super::Spanned;
 use super::fields::Fields;
-use super::keys;
 use super::task::Operator;
 use super::task::operators;
-use crate::yaml::Kind;
 use crate::yaml::Node;
 
 /// The boards that a block of `extra_kwargs` may be named after.
@@ -72,8 +70,6 @@ pub struct ExtraSettings {
     pub num_cal_images: Option<Spanned<u32>>,
     /// `axzoo`.
     pub axzoo: AxzooSettings,
-    /// Every key of `extra_kwargs` that is not above, as written; an empty mapping when there are none.
-    pub rest: Option<Node>,
 }
 
 impl BoardSettings {
@@ -113,13 +109,6 @@ impl ExtraSettings {
                 boards.insert(board, BoardSettings::read(fields, block));
             }
         }
-        let known: Vec<&str> = keys::Table::ExtraKwargs.keys().into_iter().map(|key| key.name).collect();
-        let rest: Vec<(Node, Node)> = node
-            .entries()
-            .iter()
-            .filter(|(key, _)| !key.as_text().is_some_and(|key| known.contains(&key)))
-            .cloned()
-            .collect();
         Self {
             aipu_cores: general.aipu_cores,
             max_compiler_cores: general.max_compiler_cores,
@@ -133,7 +122,6 @@ impl ExtraSettings {
             cal_seed: seed(fields, node),
             num_cal_images: fields.count(node, "num_cal_images", 1),
             axzoo: AxzooSettings::read(fields, node),
-            rest: (!rest.is_empty()).then_some(Node { span: node.span, kind: Kind::Mapping(rest) }),
         }
     }
 }

@@ -297,7 +297,8 @@ fn demand(model: &ModelCores<'_>, alone: bool, device: Device) -> Demand {
         limit: most.min(device.cores),
         decided_by,
         cores_follow: from_cores_layer("aipu_cores_used"),
-        resources_follow: from_cores_layer("resources_used"),
+        // They follow the deploy cores, which are not those of a configuration that says its own.
+        resources_follow: from_cores_layer("resources_used") && from_cores_layer("aipu_cores_used"),
         settled: alone || has_core_settings(model),
     }
 }

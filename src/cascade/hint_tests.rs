@@ -15,7 +15,7 @@ fn pointed_at(problem: &Diagnostic) -> &str {
 #[test]
 fn over_budget_points_at_the_value_that_its_hint_changes() {
     // (board, models, the value, the model, how the hint starts)
-    let cases: [(Board, [&str; 2], &str, &str, &str); 5] = [
+    let cases: [(Board, [&str; 2], &str, &str, &str); 6] = [
         (Board::Pcie, ["aipu_cores: 1", "aipu_cores: 4"], "4", "b", "`aipu_cores: 3` for `b`"),
         (
             Board::Pcie,
@@ -37,6 +37,14 @@ fn over_budget_points_at_the_value_that_its_hint_changes() {
             "1.0",
             "a",
             "`resources_used: 0.25` in `extra_kwargs.m2.compilation_config` for `a`",
+        ),
+        // The share follows `aipu_cores`, while the configuration says cores of its own.
+        (
+            Board::Pcie,
+            ["aipu_cores: 1", "aipu_cores: 3\nmax_compiler_cores: 2\ncompilation_config: {aipu_cores_used: 1}"],
+            "3",
+            "b",
+            "`resources_used: 0.25` in `extra_kwargs.compilation_config` for `b`",
         ),
         (Board::Pcie, ["aipu_cores: 5", "aipu_cores: 3"], "5", "a", "`aipu_cores: 1` for `a`"),
     ];
@@ -91,7 +99,7 @@ fn what_a_hint_says_takes_its_problem_away() {
                     "compilation_config: {aipu_cores_used: 1, resources_used: 0.25}",
                 ),
                 (
-                    "`max_compiler_cores: 4` in `extra_kwargs` and `aipu_cores_used: 4` and `resources_used: 1.0` uses",
+                    "`max_compiler_cores: 4` in `extra_kwargs` and `aipu_cores_used: 4` and `resources_used: 1.0` in `extra_kwargs.compilation_config` uses",
                     "max_compiler_cores: 4\ncompilation_config: {aipu_cores_used: 4, resources_used: 1.0}",
                 ),
             ],

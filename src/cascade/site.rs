@@ -101,16 +101,26 @@ impl Site {
         }
     }
 
-    /// The settings as a hint says them: `` `aipu_cores: 3` in `extra_kwargs.m2` ``.
+    /// The settings as a hint says them: `` `aipu_cores: 3` in `extra_kwargs.m2` ``. Where they stand in several places, each
+    /// names its own.
     pub(super) fn write(&self, settings: &[Setting]) -> String {
-        let groups = settings.chunk_by(|one, next| self.within(one.0) == self.within(next.0));
-        let groups = groups.map(|group| {
+        let groups: Vec<&[Setting]> =
+            settings.chunk_by(|one, next| self.full_path(one.0) == self.full_path(next.0)).collect();
+        let several = groups.len() > 1;
+        let groups = groups.into_iter().map(|group| {
             let written: Vec<String> = group.iter().map(|(key, value)| format!("`{key}: {value}`")).collect();
-            let within = group.first().and_then(|(key, _)| self.within(key));
+            let stands = |key: &'static str| if several { Some(self.full_path(key)) } else { self.within(key) };
+            let within = group.iter().find_map(|(key, _)| stands(key));
             let within = within.map(|within| format!(" in `{within}`")).unwrap_or_default();
             format!("{}{within}", written.join(" and "))
         });
         groups.collect::<Vec<_>>().join(" and ")
+    }
+
+    /// As [`Site::within`], the general block included.
+    fn full_path(&self, key: &str) -> &str {
+        let general = if key.ends_with("_used") { "extra_kwargs.compilation_config" } else { "extra_kwargs" };
+        self.within(key).unwrap_or(general)
     }
 
     /// The value of the first of these settings that is said; else one that decides how much the model takes, else its

@@ -19,5 +19,10 @@ pub(super) fn of_model(model: &ModelProto) -> BTreeSet<String> {
     let initializers = model.graph.iter().flat_map(|graph| &graph.initializer);
     let external = initializers.filter(|tensor| tensor.data_location == EXTERNAL);
     let entries = external.flat_map(|tensor| &tensor.external_data).filter(|entry| entry.key == "location");
-    entries.map(|entry| entry.value.clone()).collect()
+    entries.map(|entry| tidy(&entry.value).to_owned()).collect()
+}
+
+/// A `location` without the `./` that some exporters put before it.
+pub(super) fn tidy(location: &str) -> &str {
+    location.trim_start_matches("./")
 }

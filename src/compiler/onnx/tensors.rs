@@ -6,6 +6,7 @@ use crate::compiler::graph::element_count;
 use crate::compiler::onnx::ExternalData;
 use crate::compiler::onnx::RANK_LIMIT;
 use crate::compiler::onnx::builder::check_size;
+use crate::compiler::onnx::locations;
 use crate::compiler::onnx::proto::TensorProto;
 use crate::compiler::onnx::proto::data_type;
 
@@ -107,7 +108,7 @@ fn external_part(proto: &TensorProto, count: usize, width: usize) -> Result<(&st
         Some(text) => text.parse::<u64>().map(Some).map_err(|_| format!("its external `{key}` is `{text}`")),
         None => Ok(None),
     };
-    let location = entry("location").ok_or("its external data has no `location`")?;
+    let location = locations::tidy(entry("location").ok_or("its external data has no `location`")?);
     let wanted = (count as u64).saturating_mul(width as u64);
     let length = number("length")?.unwrap_or(wanted);
     if length != wanted {

@@ -221,7 +221,7 @@ fn weights_outside_the_file_are_read() {
     let weights = &mut sample.graph().initializer[0];
     let stored = Stored([vec![0; 8], std::mem::take(&mut weights.raw_data)].concat());
     weights.data_location = 1;
-    weights.external_data = vec![entry("location", "w.bin"), entry("offset", "8"), entry("length", "24")];
+    weights.external_data = vec![entry("location", "./w.bin"), entry("offset", "8"), entry("length", "24")];
     let graph = import(&sample.bytes(), &stored, &ImportOptions::default()).expect("imported");
     assert_eq!(graph.to_text(), small().import().expect("imported").to_text());
     let refused = sample.import().expect_err("no folder is given").to_string();

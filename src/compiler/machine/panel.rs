@@ -12,7 +12,7 @@ pub const COLUMNS: usize = 32;
 pub(super) const QUAD: usize = 4 * COLUMNS;
 
 /// 32 columns of int8 values, each stored as the value plus 128, which makes it unsigned. Four rows are 128 bytes: eight
-/// columns after another, each as four bytes, in the order of [`column_of`], which is the one that interleaving
+/// columns after another, each as four bytes, in the order of `column_of`, which is the one that interleaving
 /// instructions of 16-byte lanes make.
 #[derive(Debug, Default)]
 pub struct Panel {

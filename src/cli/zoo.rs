@@ -38,7 +38,6 @@ use crate::diag::Place;
 use crate::diag::Severity;
 use crate::diag::Source;
 use crate::diag::Span;
-use crate::properties::QuantizationScheme;
 use crate::yaml::Node;
 
 /// Settings and cards.
@@ -411,7 +410,7 @@ impl Zoo {
 /// property that it ignores is worth a note.
 fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
     let about = |problem: Diagnostic| problem.network(card.name.value.as_str()).model(model.name.value.as_str());
-    let mut problems: Vec<Diagnostic> = config
+    config
         .ignored_by_host()
         // What follows from `aipu_cores` nobody said.
         .filter(|(_, traced)| traced.origin.layer != LayerKind::Cores)
@@ -420,15 +419,7 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
             let message = format!("`{}` has no effect with the embedded compiler: {why}", property.name);
             about(Diagnostic::note("config/ignored", message).at_place(traced.origin.place.as_ref()))
         })
-        .collect();
-    let scheme = QuantizationScheme::HybridPerTensorPerChannel;
-    if config.effective().quantization_scheme == scheme {
-        let place = config.get("quantization_scheme").and_then(|traced| traced.origin.place.as_ref());
-        let message = format!("`quantization_scheme: {scheme}` is not supported by the embedded compiler yet");
-        let problem = Diagnostic::warning("config/not-supported", message).at_place(place);
-        problems.push(about(problem.hint("choose `per_tensor_histogram` or `per_tensor_min_max`")));
-    }
-    problems
+        .collect()
 }
 
 /// `$AXELERA_MAX_COMPILER_CORES`, which stands in for a `max_compiler_cores` that a card does not say.

@@ -160,6 +160,12 @@ impl QuantizeSettings {
         let word = self.properties.get("quantization_scheme").map(|text| readable(text)).unwrap_or_default();
         QuantizationScheme::from_word(&word).unwrap_or(QuantizationScheme::PerTensorHistogram)
     }
+
+    /// Whether the inputs of depth-wise convolutions have a range for each channel under every scheme.
+    #[must_use]
+    pub fn depthwise_channels(&self) -> bool {
+        self.properties.get("quantize_dw_channel_wise").is_some_and(|text| readable(text) == "true")
+    }
 }
 
 impl LowerSettings {
@@ -271,7 +277,7 @@ mod tests {
         BTreeMap::from([
             // The planner leaves steps out; it asks the configuration itself.
             (Influence::Nothing, config.effective().compiler_mode.to_string()),
-            (Influence::Quantize, quantize.scheme().to_string()),
+            (Influence::Quantize, format!("{} {}", quantize.scheme(), quantize.depthwise_channels())),
             (Influence::Lower, format!("{} {:?}", lower.cores, lower.resources())),
         ])
     }

@@ -7,6 +7,7 @@ use crate::compiler::calibrate::FloatEngine;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::calibrate::Watch;
 use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::lanes;
 use crate::compiler::calibrate::load_sample;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
@@ -16,10 +17,14 @@ use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Evaluation;
 use crate::compiler::quantize::QuantizeOptions;
 use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::QuantizedValue;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::ValueQuality;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::reference::Executor;
+
+/// The most samples on which stages are measured: they are there for comparison.
+const STAGED: usize = 4;
 
 /// Parts of a step in which means over images are summed: whole numbers, so that the order of images does not matter.
 const PARTS: f64 = 256.0;
@@ -49,14 +54,16 @@ impl Tally {
     }
 }
 
-/// Compares one tensor; `sums` gathers x over the images in whole parts of a step.
-fn compare(float: &[f32], int8: &[i8], encoding: Encoding, sums: &mut [i32]) -> Tally {
+/// Compares one tensor; `sums` gathers x over the images in whole parts of a step. Int8 stands for the float tensor times
+/// `factor`.
+fn compare(float: &[f32], int8: &[i8], (encoding, factor): (Encoding, f32), sums: &mut [i32]) -> Tally {
+    let factor = f64::from(factor);
     let mut tally = Tally::default();
     let low = encoding.dequantize_wide(i8::MIN) - 0.5 * f64::from(encoding.scale);
     let high = encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale);
     let per_part = PARTS / f64::from(encoding.scale);
     for ((&x, &q), sum) in float.iter().zip(int8).zip(sums) {
-        let (x, y) = (f64::from(x), encoding.dequantize_wide(q));
+        let (x, y) = (f64::from(x), encoding.dequantize_wide(q) / factor);
         tally.signal += x * x;
         tally.noise += (x - y) * (x - y);
         tally.product += x * y;
@@ -65,7 +72,7 @@ fn compare(float: &[f32], int8: &[i8], encoding: Encoding, sums: &mut [i32]) -> 
         let part = (x * per_part).clamp(-1_048_576.0, 1_048_576.0) as i32;
         *sum = sum.wrapping_add(part);
         tally.parts += f64::from(part) * f64::from(part);
-        tally.outside += u64::from(x < low || x > high);
+        tally.outside += u64::from(x * factor < low || x * factor > high);
         tally.elements += 1;
     }
     tally
@@ -79,11 +86,13 @@ struct Classes {
     label: Option<usize>,
 }
 
+/// One image: its place, the tallies by place in the list of compared values, the classes, the noise of each stage.
+type Image = (usize, Vec<Tally>, Option<Classes>, Vec<f64>);
+
 /// What one thread saw.
 #[derive(Debug, Default)]
 struct Seen {
-    /// By image, then by place in the list of compared values.
-    images: Vec<(usize, Vec<Tally>, Option<Classes>)>,
+    images: Vec<Image>,
     /// By place in the list, then by element.
     sums: Vec<Vec<i32>>,
 }
@@ -99,17 +108,21 @@ fn largest<T: PartialOrd + Copy>(values: &[T]) -> usize {
     best
 }
 
-/// Runs every evaluation sample through the float network and the integer reference; `None` when there are none.
+/// Runs every evaluation sample through the float network and the integer reference; `None` when there are none. Also the
+/// squared error of all outputs on the first [`STAGED`] samples of each of the `stages` (the same network, quantized with
+/// less care) and, last, of the whole.
 pub fn evaluate(
     graph: &Graph,
     converted: &Converted,
+    stages: &[QuantizedGraph],
     samples: &dyn Samples,
     options: &QuantizeOptions,
     watch: &Watch<'_>,
-) -> Result<Option<Evaluation>, StageError> {
+) -> Result<Option<(Evaluation, Vec<f64>)>, StageError> {
     if samples.is_empty() {
         return Ok(None);
     }
+    let stages: Vec<Executor<'_>> = stages.iter().map(Executor::new).collect::<Result<_, _>>()?;
     let quantized = &converted.graph;
     let executor = Executor::new(quantized)?;
     let compared = compared_values(converted);
@@ -132,24 +145,49 @@ pub fn evaluate(
         seen.sums.resize(compared.len(), Vec::new());
         let mut tallies = vec![Tally::default(); compared.len()];
         let mut classes = None;
+        let mut outputs = vec![Vec::new(); quantized.outputs.len()];
         engine.run(&inputs, &mut |float, values| {
             for (place, (id, _)) in compared.iter().enumerate().filter(|(_, (_, origin))| *origin == float) {
                 let answer = &answers[id.index()];
                 let sums = &mut seen.sums[place];
                 sums.resize(answer.len(), 0);
-                tallies[place] = compare(values, answer, quantized.value(*id).encoding, sums);
+                let (value, factors) = (quantized.value(*id), converted.factors.get(&float));
+                let divided = lanes(&value.shape).filter(|_| factors.is_some() || !value.channels.is_empty());
+                let plane = divided.map_or(values.len(), |(_, plane)| plane).max(1);
+                let lanes = values.chunks_exact(plane).zip(answer.chunks_exact(plane));
+                for (lane, ((values, answer), sums)) in lanes.zip(sums.chunks_exact_mut(plane)).enumerate() {
+                    let factor = factors.and_then(|factors| factors.get(lane)).copied().unwrap_or(1.0);
+                    tallies[place].add(&compare(values, answer, (value.encoding_of(lane), factor), sums));
+                }
+                for (output, _) in outputs.iter_mut().zip(&quantized.outputs).filter(|(_, output)| *output == id) {
+                    output.extend_from_slice(values);
+                }
                 if Some(*id) == classifier {
                     let label = samples.label(index);
                     classes = Some(Classes { float: largest(values), int8: largest(answer), label });
                 }
             }
         })?;
-        seen.images.push((index, tallies, classes));
+        let mut noise = Vec::new();
+        if index < STAGED {
+            for stage in &stages {
+                noise.push(squared_error(&stage.run(&inputs)?, &outputs));
+            }
+            let own: Vec<Vec<i8>> = quantized.outputs.iter().map(|id| answers[id.index()].clone()).collect();
+            noise.push(squared_error(&executor.dequantize_outputs(&own), &outputs));
+        }
+        seen.images.push((index, tallies, classes, noise));
         (watch.progress)("evaluate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
         Ok(())
     })?;
-    let total = Total::of(states, compared.len());
-    Ok(Some(summarize(quantized, &compared, &total, classifier)))
+    let total = Total::of(states, compared.len(), stages.len() + 1);
+    Ok(Some((summarize(quantized, &compared, &total, classifier), total.noise)))
+}
+
+/// The squared error of all outputs of one image.
+fn squared_error(found: &[Vec<f32>], float: &[Vec<f32>]) -> f64 {
+    let pairs = found.iter().zip(float).flat_map(|(found, float)| found.iter().zip(float));
+    pairs.map(|(&found, &float)| (f64::from(found) - f64::from(float)).powi(2)).sum()
 }
 
 /// What nodes write, with the float values they stand for.
@@ -164,15 +202,18 @@ struct Total {
     sums: Vec<Vec<i32>>,
     classes: Vec<Classes>,
     images: usize,
+    /// By stage.
+    noise: Vec<f64>,
 }
 
 impl Total {
-    fn of(states: Vec<Seen>, count: usize) -> Self {
+    fn of(states: Vec<Seen>, count: usize, stages: usize) -> Self {
         let mut total = Self {
             tallies: vec![Tally::default(); count],
             sums: vec![Vec::new(); count],
             classes: Vec::new(),
             images: 0,
+            noise: vec![0.0; stages],
         };
         let mut images = Vec::new();
         for seen in states {
@@ -184,7 +225,8 @@ impl Total {
         }
         images.sort_by_key(|&(index, ..)| index);
         total.images = images.len();
-        for (_, tallies, classes) in images {
+        for (_, tallies, classes, noise) in images {
+            total.noise.iter_mut().zip(&noise).for_each(|(total, noise)| *total += noise);
             total.tallies.iter_mut().zip(&tallies).for_each(|(total, tally)| total.add(tally));
             total.classes.extend(classes);
         }
@@ -197,6 +239,13 @@ impl Total {
         let part = f64::from(scale) / PARTS;
         (self.tallies[place].parts - squares / self.images as f64).max(0.0) * part * part
     }
+}
+
+/// The smallest and the largest number that a tensor's int8 stands for.
+fn range(value: &QuantizedValue) -> [f64; 2] {
+    let encodings = if value.channels.is_empty() { std::slice::from_ref(&value.encoding) } else { &value.channels };
+    let bounds = |q: i8| encodings.iter().map(move |encoding| encoding.dequantize_wide(q));
+    [bounds(i8::MIN).fold(f64::INFINITY, f64::min), bounds(i8::MAX).fold(f64::NEG_INFINITY, f64::max)]
 }
 
 fn decibels(signal: f64, noise: f64) -> Option<f64> {
@@ -228,6 +277,7 @@ fn summarize(
             centred_sqnr_db: decibels(centred, tally.noise).filter(|_| several),
             cosine: (energy > 0.0).then(|| tally.product / energy.sqrt()),
             saturated: tally.outside as f64 / tally.elements.max(1) as f64,
+            range: range(value),
         };
         if graph.outputs.contains(&id) {
             whole.add(tally);

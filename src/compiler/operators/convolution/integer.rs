@@ -26,8 +26,12 @@ pub struct IntegerConvolution {
     pub multipliers: Vec<f32>,
     /// Zero point of the input; also what padding holds.
     pub input_zero_point: i8,
+    /// Zero point of each input channel of a depth-wise convolution, where they differ; else empty.
+    pub channel_zero_points: Vec<i8>,
     /// Zero point and bounds of the output.
     pub saturation: Saturation,
+    /// The same for each output channel, where they differ; else empty.
+    pub channel_saturations: Vec<Saturation>,
 }
 
 impl IntegerConvolution {
@@ -41,15 +45,19 @@ impl IntegerConvolution {
             let input = &input[index * inputs * in_plane..][..inputs * in_plane];
             let output = &mut output[index * outputs * out_plane..][..outputs * out_plane];
             if depthwise {
-                self.run_depthwise(index * outputs, input, output);
+                self.run_depthwise(index, index * outputs, input, output);
             } else {
                 self.run_group(index * outputs, inputs, input, output);
             }
         }
     }
 
+    fn saturation_of(&self, channel: usize) -> Saturation {
+        self.channel_saturations.get(channel).copied().unwrap_or(self.saturation)
+    }
+
     /// One input channel into one or more output channels: row by row, no patches.
-    fn run_depthwise(&self, first_channel: usize, input: &[i8], output: &mut [i8]) {
+    fn run_depthwise(&self, from_channel: usize, first_channel: usize, input: &[i8], output: &mut [i8]) {
         let [_, height, width] = self.input;
         let [_, out_height, out_width] = self.output;
         let [kernel_height, kernel_width] = self.kernel;
@@ -58,7 +66,7 @@ impl IntegerConvolution {
         let [top, left, ..] = self.attributes.pads;
         let reach = (out_width - 1) * stride_x + (kernel_width - 1) * dilation_x + 1;
         let row_length = reach.max(left + width);
-        let zero = i16::from(self.input_zero_point);
+        let zero = i16::from(self.channel_zero_points.get(from_channel).copied().unwrap_or(self.input_zero_point));
         // The whole channel, padded and with the zero point taken off; padding is zero then.
         let row_count = (out_height - 1) * stride_y + (kernel_height - 1) * dilation_y + 1;
         let mut padded = vec![0_i16; row_length * row_count];
@@ -81,9 +89,9 @@ impl IntegerConvolution {
                     let row = &padded[row * row_length + place % kernel_width * dilation_x..];
                     accumulate_row(&mut sums, row, weight, stride_x);
                 }
-                let multiplier = self.multipliers[channel];
+                let (multiplier, saturation) = (self.multipliers[channel], self.saturation_of(channel));
                 for (to, &sum) in out_row.iter_mut().zip(&sums) {
-                    *to = self.saturation.requantize(sum, multiplier);
+                    *to = saturation.requantize(sum, multiplier);
                 }
             }
         }
@@ -112,9 +120,10 @@ impl IntegerConvolution {
             for channel in 0..channels {
                 let (bias, multiplier) =
                     (self.bias[first_channel + channel], self.multipliers[first_channel + channel]);
+                let saturation = self.saturation_of(first_channel + channel);
                 let to = &mut output[channel * positions + start..][..count];
                 for (position, to) in to.iter_mut().enumerate() {
-                    *to = self.saturation.requantize(sums[position * channels + channel] + bias, multiplier);
+                    *to = saturation.requantize(sums[position * channels + channel] + bias, multiplier);
                 }
             }
         }

@@ -18,6 +18,13 @@ sarif:
 bench:
     bash benches/run.sh
 
+# Time and memory of `check` on files made to hurt.
+hostile:
+    cargo build --release
+    rm -rf target/hostile
+    AXZOO_KEEP="$PWD/target/hostile" cargo test --test cli hostile
+    python3 benches/hostile.py target/release/axzoo target/hostile
+
 # The JSON Schema against its metaschema, the sample zoo, and wrong cards (needs Python with jsonschema and pyyaml).
 schema:
     cargo build

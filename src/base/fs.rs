@@ -96,7 +96,7 @@ impl FsError {
                 Some("a folder stands where a file is needed; remove it, or choose another place")
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("free some space (the cache folder is safe to delete) and run the same command again")
+                Some("free some space (`axzoo cache gc` drops what no card needs) and run the same command again")
             }
             _ => None,
         }

@@ -17,4 +17,4 @@ pub use paths::{shown, tidy};
 pub use random::SplitMix;
 pub use share::Share;
 pub use suggest::{did_you_mean, near_miss, nearest};
-pub use watch::{Fingerprint, Looked, looked_again, looked_at_variable, moment, watched};
+pub use watch::{Fingerprint, Looked, is_settled, looked_again, looked_at_variable, moment, watched};

@@ -38,15 +38,29 @@ impl Fingerprint {
         Some(Self(meta.len(), mtime, ctime, meta.ino(), meta.mode()))
     }
 
-    /// Whether a change after `moment` (nanoseconds since 1970) would surely show: file systems stamp by a clock that
-    /// ticks every 1 to 10 ms, some in whole seconds only.
+    /// The size in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.0
+    }
+
+    /// Whether a change after `moment` would surely show; see [`is_settled`].
     #[must_use]
     pub fn is_settled(&self, moment: i64) -> bool {
         let &Self(_, mtime, ctime, ..) = self;
-        let second = 1_000_000_000;
-        let coarse = mtime % second == 0 && ctime % second == 0;
-        mtime.max(ctime).saturating_add(if coarse { 2 * second } else { second / 50 }) < moment
+        is_settled(mtime, ctime, moment)
     }
+}
+
+/// Whether a change after `moment` would surely show in the times of a file; all three in nanoseconds since 1970. File
+/// systems stamp by a clock that ticks every 1 to 10 ms; some keep whole seconds, FAT every other one, which shows in the
+/// times themselves.
+#[must_use]
+pub const fn is_settled(mtime: i64, ctime: i64, moment: i64) -> bool {
+    const SECOND: i64 = 1_000_000_000;
+    let coarse = mtime % SECOND == 0 && ctime % SECOND == 0;
+    let latest = if mtime > ctime { mtime } else { ctime };
+    latest.saturating_add(if coarse { 2 * SECOND } else { SECOND / 50 }) < moment
 }
 
 /// Paths with what they were when they were first looked at, and variables.

@@ -108,11 +108,13 @@ impl Card {
             templates: &self.templates,
             allow_keys,
         };
-        Self::read(&source, node, reading)
+        let (fit, problems) = Self::read(&source, node, reading);
+        (fit.whole(), problems)
     }
 
-    /// Validates a card's tree. The problems come in the order of the text; with an error among them there is no card.
-    pub(super) fn read(source: &Source, node: Node, reading: Reading<'_>) -> (Option<Self>, Vec<Diagnostic>) {
+    /// Validates a card's tree. The problems come in the order of the text; with an error among them the card does not fit:
+    /// it lacks what was refused, and nothing may be built from it.
+    pub(super) fn read(source: &Source, node: Node, reading: Reading<'_>) -> (Fit, Vec<Diagnostic>) {
         let mut fields = Fields {
             source,
             folder: &reading.folder,
@@ -141,7 +143,7 @@ impl Card {
         for problem in &mut problems {
             problem.network = raw.name.as_ref().map(|name| name.value.clone());
         }
-        let (RawCard { description, .. }, Some(name), true) = (&raw, &raw.name, fits) else { return (None, problems) };
+        let (RawCard { description, .. }, Some(name)) = (&raw, &raw.name) else { return (Fit::Nothing, problems) };
         let (name, description) = (name.clone(), description.clone());
         let card = Self {
             file: reading.file.to_owned(),
@@ -157,7 +159,24 @@ impl Card {
             variables: Arc::clone(reading.variables),
             templates: Arc::clone(reading.templates),
         };
-        (Some(card), problems)
+        (if fits { Fit::Whole(Box::new(card)) } else { Fit::Parts(Box::new(card)) }, problems)
+    }
+}
+
+/// What was made of a card's text.
+pub(super) enum Fit {
+    /// A card without errors.
+    Whole(Box<Card>),
+    /// What is left of a card with errors: enough to look for more of them.
+    Parts(Box<Card>),
+    /// Not even a name.
+    Nothing,
+}
+
+impl Fit {
+    /// The card, if it has no errors.
+    pub(super) fn whole(self) -> Option<Card> {
+        if let Self::Whole(card) = self { Some(*card) } else { None }
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::card::Card;
+use super::card::Fit;
 use super::card::Reading;
 use super::file::read_text;
 use super::paths::Variables;
@@ -55,6 +56,8 @@ pub struct Catalog {
     pub cards: Vec<Card>,
     /// The cards that cannot, sorted by path.
     pub broken: Vec<BrokenCard>,
+    /// What is left of the cards with errors, sorted by path: enough to look for more errors, and for nothing else.
+    pub parts: Vec<Card>,
     /// Every problem found while reading, by path and then by place.
     pub problems: Vec<Diagnostic>,
 }
@@ -78,6 +81,8 @@ pub struct CardReading {
     pub card: Option<Card>,
     /// The card, where it cannot; neither where the file is no card.
     pub broken: Option<BrokenCard>,
+    /// What is left of a card with errors.
+    pub parts: Option<Card>,
     /// Every problem found, by place.
     pub problems: Vec<Diagnostic>,
 }
@@ -122,10 +127,9 @@ pub fn read_catalog(options: &CatalogOptions) -> Catalog {
     let mut catalog = Catalog { problems, ..Catalog::default() };
     for reading in read {
         catalog.problems.extend(reading.problems);
-        match reading.card {
-            Some(card) => catalog.cards.push(card),
-            None => catalog.broken.extend(reading.broken),
-        }
+        catalog.cards.extend(reading.card);
+        catalog.broken.extend(reading.broken);
+        catalog.parts.extend(reading.parts);
     }
     refuse_duplicate_names(&mut catalog);
     catalog
@@ -140,6 +144,7 @@ pub fn read_card_file(path: &Path, options: &CatalogOptions) -> Catalog {
     Catalog {
         cards: outcome.card.into_iter().collect(),
         broken: outcome.broken.into_iter().collect(),
+        parts: outcome.parts.into_iter().collect(),
         problems: outcome.problems,
     }
 }
@@ -150,12 +155,14 @@ fn find(options: &CatalogOptions, problems: &mut Vec<Diagnostic>) -> Vec<(String
     let mut found = BTreeMap::new();
     for card_root in &options.card_roots {
         let folder = options.root.join(card_root);
-        let (files, errors) = fs::find_files(&folder, |path| {
-            path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
-        });
+        let (files, errors) = fs::find_files(&folder, is_card);
         for error in errors {
             let is_root = error.is_not_found() && error.path == folder;
             let file = shown(&error.path, &options.root);
+            if fs::is_link(&error.path) && !is_root {
+                problems.extend(bad_link(&error, &file).filter(|_| !exclude.is_match(&file)));
+                continue;
+            }
             let error = error.shown_as(file.as_str());
             let problem = if is_root {
                 let message = format!("the folder of cards `{}` does not exist", card_root.display());
@@ -177,6 +184,24 @@ fn find(options: &CatalogOptions, problems: &mut Vec<Diagnostic>) -> Vec<(String
         problems.push(no_cards(options));
     }
     found.into_iter().collect()
+}
+
+/// What to say of a link below a folder of cards that cannot be followed: nothing where it could be no card, such as the lock
+/// that an editor makes beside a file it changes.
+fn bad_link(error: &fs::FsError, file: &str) -> Option<Diagnostic> {
+    let leave_out = "remove the link, mend it, or leave it out with `exclude`";
+    if !error.is_not_found() {
+        let message = format!("the link `{file}` leads back to a folder that it lies in, and is not followed");
+        return Some(Diagnostic::warning("card/unreadable", message).in_file(file).hint(leave_out));
+    }
+    let is_hidden = error.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let message = format!("the link `{file}` leads to nothing");
+    let problem = Diagnostic::error("card/unreadable", message).in_file(file).hint(leave_out);
+    (is_card(&error.path) && !is_hidden).then_some(problem)
+}
+
+fn is_card(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
 }
 
 fn no_cards(options: &CatalogOptions) -> Diagnostic {
@@ -232,6 +257,7 @@ fn read_one(
     let broken = |name: Option<String>, problems| CardReading {
         card: None,
         broken: Some(BrokenCard { file: file.to_owned(), name }),
+        parts: None,
         problems,
     };
     let text = match read_text(path, file) {
@@ -269,8 +295,9 @@ fn read_one(
         allow_keys: &options.allow_keys,
     };
     match Card::read(&source, node, reading) {
-        (Some(card), problems) => CardReading { card: Some(card), broken: None, problems },
-        (None, problems) => broken(name, problems),
+        (Fit::Whole(card), problems) => CardReading { card: Some(*card), problems, ..CardReading::default() },
+        (Fit::Parts(card), problems) => CardReading { parts: Some(*card), ..broken(name, problems) },
+        (Fit::Nothing, problems) => broken(name, problems),
     }
 }
 
@@ -290,14 +317,14 @@ fn refuse_duplicate_names(catalog: &mut Catalog) {
     let mut refused = vec![false; catalog.cards.len()];
     let mut problems = Vec::new();
     for (name, indices) in by_name {
-        let Some((&first, others)) = indices.split_first().filter(|(_, others)| !others.is_empty()) else { continue };
-        refused[first] = true;
-        let original = &catalog.cards[first];
-        let line = original.source.position(original.name.span.start).line;
-        for &other in others {
-            refused[other] = true;
-            let card = &catalog.cards[other];
-            let message = format!("two cards are named `{name}`: `{}` and `{}:{line}`", card.file, original.file);
+        let (Some(&first), Some(&second)) = (indices.first(), indices.get(1)) else { continue };
+        for &index in &indices {
+            refused[index] = true;
+            let card = &catalog.cards[index];
+            // Whoever looks at one of the files is told of another.
+            let other = &catalog.cards[if index == first { second } else { first }];
+            let line = other.source.position(other.name.span.start).line;
+            let message = format!("two cards are named `{name}`: `{}` and `{}:{line}`", card.file, other.file);
             problems.push(
                 Diagnostic::error("card/duplicate-name", message)
                     .at(&card.source, card.name.span)

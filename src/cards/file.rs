@@ -32,7 +32,10 @@ pub(super) fn read_text(path: &Path, name: &str) -> Result<String, Box<Diagnosti
             }
             _ => error.to_string(),
         };
-        unreadable(message, error.hint())
+        let too_large = error.source.kind() == std::io::ErrorKind::FileTooLarge;
+        let hint =
+            too_large.then_some("this is hardly a card; leave it out with `exclude` under `[zoo]` in axzoo.toml");
+        unreadable(message, hint.or_else(|| error.hint()))
     })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),

@@ -111,6 +111,24 @@ impl Model {
         Some([width, height, channels])
     }
 
+    /// Why no toolchain of this version builds the model from its weights; `None` where they are ONNX, or cannot be told
+    /// since their path has an unset variable.
+    #[must_use]
+    pub fn weights_not_supported(&self) -> Option<String> {
+        let Some(weights) = &self.weights else {
+            return Some(format!(
+                "`{}` names no `weight_path`; this version builds ONNX weights only",
+                self.name.value
+            ));
+        };
+        let path = weights.resolved.as_ref().ok()?;
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+            return None;
+        }
+        let what = path.extension().map_or_else(|| "no extension".to_owned(), |e| format!("`.{}`", e.display()));
+        Some(format!("the weights `{}` are not ONNX ({what})", weights.written))
+    }
+
     pub(super) fn read(fields: &mut Fields<'_>, key: &Node, node: &Node) -> Option<Self> {
         let name = key.as_text()?.to_owned();
         fields.model = Some(name.clone());

@@ -35,7 +35,8 @@ fn check_model(fields: &mut Fields<'_>, task: &Task, models: &[Model]) {
         "the task `{}` uses the model `{}`, which is not defined under `models:`",
         task.name.value, task.model.value
     );
-    let hint = did_you_mean(&near).unwrap_or_else(|| format!("the card defines {}", known.join(", ")));
+    let all = if known.is_empty() { "no models".to_owned() } else { known.join(", ") };
+    let hint = did_you_mean(&near).unwrap_or_else(|| format!("the card defines {all}"));
     fields.error("pipeline/unknown-model", task.model.span, message, Some(&hint));
 }
 

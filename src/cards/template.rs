@@ -28,6 +28,7 @@ use crate::diag::Source;
 use crate::diag::Span;
 use crate::yaml::Kind;
 use crate::yaml::Node;
+use crate::yaml::Style;
 use crate::yaml::TEXT_LIMIT;
 
 /// Spans of a template's nodes are moved by this much in a merged tree, so that a span says which file it is in.
@@ -155,6 +156,16 @@ impl Card {
         }
     }
 
+    /// Lines of a task's template that the SDK reads otherwise: it cuts a template's line from its last `#` on, also where
+    /// that stands between quotes and is no comment (voyager-semantics 3.9).
+    #[must_use]
+    pub fn template_warnings(&self, task: &Task) -> Vec<Diagnostic> {
+        let Ok(Some(template)) = self.template_of(task) else { return Vec::new() };
+        let mut problems = Vec::new();
+        hashes_in_quotes(&template.node, &template.source, &mut problems);
+        problems
+    }
+
     fn template_of(&self, task: &Task) -> Result<Option<Arc<Template>>, Box<Diagnostic>> {
         let Some(path) = &task.template else { return Ok(None) };
         let place = |problem: Diagnostic| problem.at_place(Some(&path.place));
@@ -172,6 +183,28 @@ impl Card {
                 let message = format!("the template `{}`: {}", path.written, problem.message);
                 Box::new(place(Diagnostic::error("card/template", message)).maybe_hint(problem.hint))
             }),
+        }
+    }
+}
+
+fn hashes_in_quotes(node: &Node, source: &Source, problems: &mut Vec<Diagnostic>) {
+    match &node.kind {
+        Kind::Scalar(scalar) => {
+            let end = source.text().get(node.span.end..).and_then(|rest| rest.find('\n'));
+            let end = end.map_or(source.text().len(), |end| node.span.end + end);
+            let line = source.text().get(node.span.start..end).unwrap_or_default();
+            let last = line.rfind('#').map(|at| node.span.start + at);
+            if scalar.style != Style::Plain && last.is_some_and(|at| at < node.span.end) {
+                let message = "the SDK cuts a template's line from its last `#` on, also between quotes";
+                let hint = "put a comment behind it: the `#` of that one is the last, and all before it stays";
+                problems.push(Diagnostic::warning("card/template", message).at(source, node.span).hint(hint));
+            }
+        }
+        Kind::Sequence(items) => items.iter().for_each(|item| hashes_in_quotes(item, source, problems)),
+        Kind::Mapping(entries) => {
+            for node in entries.iter().flat_map(|(key, value)| [key, value]) {
+                hashes_in_quotes(node, source, problems);
+            }
         }
     }
 }

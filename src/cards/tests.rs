@@ -227,6 +227,7 @@ fn a_card_that_cannot_be_read_hides_no_other() {
             "yaml/syntax model_cards/syntax.yaml:2",
             "warning card/not-a-card model_cards/template.yaml",
             "card/unreadable model_cards/utf16.yaml",
+            "card/duplicate-name model_cards/twin-a.yaml:2",
             "card/duplicate-name model_cards/twin-b.yml:2",
         ]
     );
@@ -565,4 +566,22 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
         (names, catalog.broken, lines(&catalog.problems))
     };
     assert_eq!(read(1), read(4));
+}
+
+#[test]
+fn what_the_sdk_cuts_from_a_template_is_warned_of() {
+    let cases: &[(&str, &[&str])] = &[
+        ("input: {type: \"a#b\"}\n", &["warning card/template templates/t.yaml:1"]),
+        ("input: {type: 'a#b'} # a comment\n", &[]),
+        ("input: {type: image} # it's \"no # quote\"\n", &[]),
+        (
+            "postprocess:\n  - x:\n      a: \"#1\"\n      b: '#2'\n",
+            &["warning card/template templates/t.yaml:3", "warning card/template templates/t.yaml:4"],
+        ),
+    ];
+    for (template, expected) in cases {
+        let zoo = Zoo::new(&[("templates/t.yaml", template), ("model_cards/net.yaml", &with_template(""))]);
+        let card = zoo.card();
+        assert_eq!(lines(&card.template_warnings(&card.tasks[0])), *expected, "{template}");
+    }
 }

@@ -9,6 +9,7 @@ use crate::cards::ModelKind;
 use crate::cards::expand;
 use crate::cards::is_path_key;
 use crate::diag::Diagnostic;
+use crate::diag::Place;
 use crate::diag::Severity;
 use crate::diag::Span;
 use crate::yaml::Kind;
@@ -26,6 +27,7 @@ pub fn check_card(card: &Card, model: Option<&str>) -> Vec<Diagnostic> {
     unused_models(card, &mut problems);
     for model in &card.models {
         preprocess(card, model, &mut problems);
+        not_buildable(card, model, &mut problems);
         files::of_model(card, model, &mut problems);
     }
     templates(card, &mut problems);
@@ -145,6 +147,25 @@ fn preprocess(card: &Card, model: &Model, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What keeps a model from being built although nothing is wrong with its card: other toolchains may build it.
+fn not_buildable(card: &Card, model: &Model, problems: &mut Vec<Diagnostic>) {
+    if model.kind == ModelKind::ClassicalCv {
+        return;
+    }
+    let about = |problem: Diagnostic| problem.model(model.name.value.as_str());
+    if let Some(message) = model.weights_not_supported() {
+        let place = model.weights.as_ref().map(|weights| weights.place.clone());
+        let place = place.unwrap_or_else(|| Place::new(&card.source, model.name.span));
+        let hint = "export the model to ONNX and name the file as `weight_path`, or build it with the SDK";
+        let problem = Diagnostic::note("build/not-supported", format!("{message}: `build` skips the model"));
+        problems.push(about(problem.at_place(Some(&place)).hint(hint)));
+    } else if model.dataset.is_none()
+        && let Err(problem) = card.calibration(model)
+    {
+        problems.push(Diagnostic { severity: Severity::Warning, ..*problem });
+    }
+}
+
 /// Problems of every task's template and marks, postprocess included; those that `preprocess` found are dropped later.
 fn templates(card: &Card, problems: &mut Vec<Diagnostic>) {
     for task in &card.tasks {
@@ -154,5 +175,6 @@ fn templates(card: &Card, problems: &mut Vec<Diagnostic>) {
         if let Err(found) = card.resolve_task(task) {
             problems.extend(found);
         }
+        problems.extend(card.template_warnings(task));
     }
 }

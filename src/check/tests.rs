@@ -58,7 +58,10 @@ fn the_pipeline_is_looked_at() {
     );
     let zoo =
         Zoo::new(&[("model_cards/net.yaml", &other), ("model_cards/weights/m.onnx", ""), ("data/digits/0.png", "")]);
-    assert_eq!(lines(&check_card(&zoo.card(), None)), ["warning pipeline/unused-model model_cards/net.yaml:23"]);
+    assert_eq!(
+        lines(&check_card(&zoo.card(), None)),
+        ["note build/not-supported model_cards/net.yaml:23", "warning pipeline/unused-model model_cards/net.yaml:23"]
+    );
     assert!(check_card(&zoo.card(), Some("reader")).is_empty());
     let twice = GOOD.replace("models:\n", "  - again:\n      model_name: reader\n      preprocess: [resize: {width: 16, height: 8, interpolation: nearest}, torch-totensor: ]\nmodels:\n");
     zoo.write("model_cards/net.yaml", twice.as_bytes());

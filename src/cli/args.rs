@@ -37,6 +37,10 @@ pub(super) enum Command {
     Cascade(CascadeArgs),
     /// Turn inline configurations and JSON files into TOML files, changing no effective value
     Convert(ConvertArgs),
+    /// Remove the results of networks from the build root; the store keeps what it has
+    Clean(CleanArgs),
+    /// Look after the store: its size, whether it is sound, what nobody needs any more
+    Cache(CacheArgs),
 }
 
 /// Where the zoo is and what device it is for.
@@ -210,6 +214,88 @@ pub(super) struct ListArgs {
     pub(super) format: Format,
     #[command(flatten)]
     pub(super) config: ConfigFlags,
+    #[command(flatten)]
+    pub(super) store: StoreFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+/// Where results and the store are.
+#[derive(Debug, Args)]
+pub(super) struct FolderFlags {
+    /// Folder for results
+    #[arg(long, value_name = "DIR")]
+    build_root: Option<String>,
+    /// Folder of the store
+    #[arg(long, value_name = "DIR")]
+    cache: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CleanArgs {
+    /// Networks, also those whose cards are gone, globs, or `all`
+    #[arg(value_name = "TARGET", required_unless_present = "stale", conflicts_with = "stale")]
+    pub(super) targets: Vec<String>,
+    /// Remove the results of networks whose cards are gone
+    #[arg(long)]
+    pub(super) stale: bool,
+    /// Show what would be removed, and remove nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) folders: FolderFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CacheArgs {
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Say how much the store holds
+    Stats(CacheStatsArgs),
+    /// Read every artifact, and remove damaged ones, so that the next build makes them again
+    Verify(CacheVerifyArgs),
+    /// Remove results that no card needs as it is now
+    Gc(CacheGcArgs),
+    /// Remove everything in the store; results in the build root stay
+    Clear(CacheVerifyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CacheStatsArgs {
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value = "human")]
+    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) folders: FolderFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CacheVerifyArgs {
+    #[command(flatten)]
+    pub(super) folders: FolderFlags,
+    #[command(flatten)]
+    pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CacheGcArgs {
+    /// Leave the newest of the others as long as all fit, such as 20GB or 500MiB
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_size: Option<String>,
+    /// Leave the others that are younger, such as 30d or 12h
+    #[arg(long, value_name = "AGE")]
+    pub(super) max_age: Option<String>,
+    /// Show what would be removed, and remove nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
     #[command(flatten)]
     pub(super) store: StoreFlags,
     #[command(flatten)]
@@ -398,6 +484,14 @@ impl StoreFlags {
         if self.allow_random {
             flags.push(("allow-random", "true".to_owned()));
         }
+    }
+}
+
+impl FolderFlags {
+    /// These flags as settings.
+    pub(super) fn settings(&self) -> Flags {
+        let singles = [("build-root", &self.build_root), ("cache", &self.cache)];
+        singles.into_iter().filter_map(|(flag, text)| Some((flag, text.clone()?))).collect()
     }
 }
 

@@ -146,7 +146,7 @@ fn of_json(arguments: &ConvertArgs, output: Output, directory: Option<&Path>) ->
     for target in &arguments.targets {
         let path = standing.join(target);
         let source = match fs::read_limited(&path, LARGEST).map(String::from_utf8) {
-            Ok(Ok(text)) => Source::new(target.as_str(), text),
+            Ok(Ok(text)) => Source::new(target.as_str(), text.strip_prefix('\u{feff}').unwrap_or(&text)),
             Ok(Err(_)) => {
                 problems.push(Diagnostic::error("config/not-utf8", format!("`{target}` is not UTF-8")));
                 continue;

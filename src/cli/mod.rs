@@ -2,8 +2,10 @@
 
 mod args;
 mod build;
+mod cache;
 mod cascade;
 mod check;
+mod clean;
 mod config;
 mod convert;
 mod failure;
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::args::{Cli, Command, ConfigCommand};
+use self::args::{CacheCommand, Cli, Command, ConfigCommand};
 use self::failure::{BUG, Failure};
 use self::output::Output;
 
@@ -58,6 +60,13 @@ fn run(command: &Command, output: Output, directory: Option<&Path>) -> Result<()
         Command::Why(arguments) => why::why(arguments, output, directory),
         Command::List(arguments) => list::list(arguments, output, directory),
         Command::Cascade(arguments) => cascade::cascade(arguments, output, directory),
+        Command::Clean(arguments) => clean::clean(arguments, output, directory),
+        Command::Cache(arguments) => match &arguments.command {
+            CacheCommand::Stats(arguments) => cache::stats(arguments, output, directory),
+            CacheCommand::Verify(arguments) => cache::verify(arguments, output, directory),
+            CacheCommand::Gc(arguments) => cache::collect(arguments, output, directory),
+            CacheCommand::Clear(arguments) => cache::clear(arguments, output, directory),
+        },
         Command::Convert(arguments) => convert::convert(arguments, output, directory),
         Command::Config(arguments) => match &arguments.command {
             ConfigCommand::Show(arguments) => config::show(arguments, output, directory),

@@ -59,9 +59,9 @@ impl Output {
 
     /// Problems, each once, a blank line after each.
     pub(super) fn diagnostics(self, problems: &[Diagnostic]) {
-        for problem in distinct(problems) {
-            self.note(&format!("{}\n", render(&problem, self.style)));
-        }
+        let texts: Vec<String> =
+            distinct(problems).iter().map(|problem| format!("{}\n", render(problem, self.style))).collect();
+        self.note(&texts.concat());
     }
 }
 

@@ -3,7 +3,9 @@
 use super::args::StoreFlags;
 use super::build::identity;
 use super::failure::Failure;
+use super::output::Output;
 use super::zoo::{Network, Zoo};
+use crate::base::CancelToken;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::exec;
@@ -17,6 +19,7 @@ use crate::plan::StepKind;
 use crate::plan::StepWork;
 use crate::plan::plan;
 use crate::report::Refusal;
+use crate::store::Holder;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::toolchains::Host;
@@ -101,9 +104,26 @@ impl Zoo {
         exec::explain(graph, &mut store, &[]).map_err(|error| failed(error.to_string(), error.hint()))
     }
 
+    /// Opens the store that the settings name; why it cannot be opened is the command's failure.
+    pub(super) fn opened_store(&self) -> Result<Store, Failure> {
+        self.store().map_err(|error| self.store_failure(&error))
+    }
+
+    /// What went wrong with the store.
+    pub(super) fn store_failure(&self, error: &StoreError) -> Failure {
+        let message = self.relative(&error.to_string());
+        Failure::Failed(Diagnostic::error("build/run", message).maybe_hint(error.hint()))
+    }
+
     /// Opens the store that the settings name.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
         let zoo = &self.resolved.settings.zoo;
         Store::open(&self.root().join(&zoo.cache), &self.root().join(&zoo.build))
     }
+}
+
+/// Takes the store for writing; says for whom it waits.
+pub(super) fn take(store: &mut Store, purpose: &str, zoo: &Zoo, output: Output) -> Result<(), Failure> {
+    let waiting = |holder: &Holder| output.note(&format!("waiting for {holder}, which is using the cache\n"));
+    store.lock(purpose, &CancelToken::new(), waiting).map_err(|error| zoo.store_failure(&error))
 }

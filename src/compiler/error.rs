@@ -39,6 +39,24 @@ pub enum Status {
     TopLevelLowerError,
 }
 
+/// Bytes of a message and of a name: a file may have names and lists of any length.
+const MESSAGE_LIMIT: usize = 4000;
+const NAME_LIMIT: usize = 200;
+
+/// A text of a file as messages show it: of a very long one the start, and how long it is.
+#[must_use]
+pub(crate) fn shortened(text: String) -> String {
+    limited(text, NAME_LIMIT)
+}
+
+fn limited(text: String, limit: usize) -> String {
+    if text.len() <= limit {
+        return text;
+    }
+    let start: String = text.char_indices().take_while(|(place, _)| *place < limit).map(|(_, letter)| letter).collect();
+    format!("{start}… ({} bytes)", text.len())
+}
+
 /// A failure of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct StageError {
@@ -53,16 +71,16 @@ pub struct StageError {
 }
 
 impl StageError {
-    /// A failure with a message and nothing else.
+    /// A failure with a message and nothing else; of a message beyond all measure the start.
     #[must_use]
     pub fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), node: None, hint: None }
+        Self { status, message: limited(message.into(), MESSAGE_LIMIT), node: None, hint: None }
     }
 
     /// Names the node concerned.
     #[must_use]
     pub fn node(mut self, node: impl Into<String>) -> Self {
-        self.node = Some(node.into());
+        self.node = Some(shortened(node.into()));
         self
     }
 

@@ -9,9 +9,11 @@ pub mod clean;
 pub mod error;
 pub mod graph;
 pub mod lower;
+pub mod machine;
 pub mod onnx;
 pub mod operators;
 pub mod quantize;
 pub mod reference;
+pub mod split;
 
 pub use error::{StageError, Status};

@@ -199,6 +199,9 @@ impl Resolver {
                 if let Some(near) = not_found.near {
                     hint = format!("{near}\n{hint}");
                 }
+                if name.contains('$') {
+                    hint = format!("variables stay as they are in `compiler_config_file`: write the path out\n{hint}");
+                }
                 let message = format!("there is no config file `{name}`");
                 let problem = Diagnostic::error("config/missing-file", message).at_place(Some(place));
                 reader.problems.push(problem.hint(hint));

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::{Diagnostic, Severity};
+use super::{Diagnostic, Severity, printable};
 
 /// One diagnostic as `::error file=…,line=…,endLine=…,col=…,endColumn=…,title=CODE::MESSAGE` and a newline. `folder` is
 /// the zoo's folder within the checkout, with a `/` at its end, or nothing.
@@ -36,7 +36,9 @@ pub fn to_github(diagnostic: &Diagnostic, folder: &str) -> String {
 }
 
 fn message(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    // A log is shown on terminals, too: what would move a cursor there is not passed on.
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    lines.join("\n").replace('%', "%25").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {
@@ -47,6 +49,12 @@ fn property(text: &str) -> String {
 mod tests {
     use super::super::{Source, Span};
     use super::*;
+
+    #[test]
+    fn control_characters_are_not_passed_on() {
+        let command = to_github(&Diagnostic::error("card/name", "a\u{1b}[31mb\r"), "");
+        assert!(command.ends_with("::a\u{fffd}[31mb\u{fffd}\n"), "{command:?}");
+    }
 
     #[test]
     fn a_diagnostic_is_one_command() {

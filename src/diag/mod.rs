@@ -13,7 +13,7 @@ pub use catalogue::{Entry, Placed};
 pub use diagnostic::{Diagnostic, Severity};
 pub use github::to_github;
 pub use human::{Colour, Style, counted, printable, render};
-pub use json::{count, to_json};
+pub use json::{JsonDiagnostic, count, to_json};
 pub use order::{distinct, sort, tally};
 pub use sarif::to_sarif;
 pub use source::{Place, Position, Source, Span};

@@ -1,13 +1,15 @@
 //! Many diagnostics: in which order, and each once.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+
+use rayon::prelude::*;
 
 use super::{Diagnostic, Severity, Span};
 
 /// Sorts by file, then by place, and then by everything that is said: the order depends on nothing but the problems.
 /// Those without a file come first.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
-    diagnostics.sort_by(|left, right| {
+    diagnostics.par_sort_by(|left, right| {
         let said = |it: &Diagnostic| (it.code, std::cmp::Reverse(it.severity));
         said_at(left)
             .cmp(&said_at(right))
@@ -25,7 +27,7 @@ fn said_at(diagnostic: &Diagnostic) -> (Option<&str>, usize, usize) {
 /// Each problem once: what is wrong with a file that three models name is one thing to mend.
 #[must_use]
 pub fn distinct(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::with_capacity(diagnostics.len());
     let mut kept = Vec::new();
     for it in diagnostics {
         let place = it.place.as_ref().map(|place| (place.span.start, place.span.end));

@@ -1,6 +1,7 @@
 //! What a run would do with each step, and why: every difference from the last time.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::ExecError;
 use super::Outcome;
@@ -26,6 +27,8 @@ pub struct Explanation {
     pub verdict: Outcome,
     /// Whether this build root ever had the step's result.
     pub is_known: bool,
+    /// Whether the step failed when it was last run, just as it would be run now.
+    pub has_failed: bool,
     /// Everything that is not as it was when this build root last had the step's result; nothing when it never had.
     pub differences: Vec<Difference>,
 }
@@ -58,9 +61,17 @@ pub fn explain<S: StepSettings>(
                 differences.push(Difference::new("stored result", Some(last.key.short()), None));
             }
         }
-        explanations.push(Explanation { step: id, verdict, is_known: last.is_some(), differences });
+        let has_failed = key.is_some() && key == store.failure(&SlotName::of(graph.step(id)));
+        explanations.push(Explanation { step: id, verdict, is_known: last.is_some(), has_failed, differences });
     }
     Ok(explanations)
+}
+
+/// The keys of all steps, as far as they are known without running one. Writes nothing.
+pub fn known_keys<S: StepSettings>(graph: &Graph<S>, store: &mut Store) -> Result<BTreeSet<Digest>, ExecError> {
+    graph.check()?;
+    let judged = judge(graph, store, &wanted(graph, &[]), false, Scrutiny::Length)?;
+    Ok(forecast(graph, &judged.verdicts).into_iter().flatten().filter_map(|(_, key)| key).collect())
 }
 
 /// What a run would do with each step, and the step's key where it is known; `None` for steps that nobody asked for.
@@ -107,7 +118,7 @@ fn compare<S: StepSettings>(graph: &Graph<S>, id: StepId, judged: &Judged<'_>, o
                 Some(Ok(seen)) => drop(inputs.insert(role.clone(), seen.digest)),
                 _ => unknown.push((role, None)),
             },
-            (Input::Output { name, .. }, Some((_, Some(files)))) => {
+            (Input::Output { name, .. } | Input::IfMade { name, .. }, Some((_, Some(files)))) => {
                 let digest = files.iter().find(|file| file.name == *name).map(|file| file.digest);
                 inputs.extend(digest.map(|digest| (role.clone(), digest)));
             }

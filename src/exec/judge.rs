@@ -125,6 +125,15 @@ fn each_input<'a, S>(
                 }
                 None => unknown = true,
             },
+            Input::IfMade { step, name } => match outputs(*step) {
+                Some(files) => {
+                    let found = files.iter().find(|output| output.name == *name);
+                    if let Some(output) = found {
+                        each(role.clone(), output.digest, None);
+                    }
+                }
+                None => unknown = true,
+            },
             Input::Outputs { step } => match outputs(*step) {
                 Some(files) => files.iter().for_each(|file| each(format!("{role}/{}", file.name), file.digest, None)),
                 None => unknown = true,

@@ -20,7 +20,8 @@ mod workers;
 
 pub use error::ExecError;
 pub use events::{Event, Options, Outcome, StepSummary, StopCause, Summary};
-pub use explain::{Explanation, explain};
+pub use explain::{Explanation, explain, known_keys};
 pub use job::{Job, Log, LogEnd, Runner, StepFailure};
+pub use networks::clean;
 pub use scheduler::run;
 pub use signals::{Signals, watch_signals};

@@ -119,6 +119,16 @@ impl<'g> Networks<'g> {
     }
 }
 
+/// Removes the recorded files of some networks from the build root and calls `removed` for each; the store keeps its
+/// artifacts. Files that another network has too stay. Prerequisite: the store is locked.
+pub fn clean(store: &mut Store, networks: &[String], removed: impl FnMut(&str, &str)) -> Result<(), StoreError> {
+    let files =
+        |network: &String| store.files(network).into_iter().map(|file| (network.clone(), file)).collect::<Vec<_>>();
+    let files: Vec<(String, String)> = networks.iter().flat_map(files).collect();
+    remove(store, &files, removed)?;
+    store.save()
+}
+
 /// Removes left-over files and the folders that this empties, except what some network has; calls `removed` for each.
 pub(super) fn remove(
     store: &mut Store,

@@ -325,6 +325,9 @@ impl<'r, S: StepSettings> Run<'r, S> {
         let key = self.making.remove(&id).map(|(key, _)| key);
         if let Some(key) = key {
             self.makers.remove(&key);
+            if matches!(outcome, Outcome::Failed(_)) {
+                self.store.set_failure(&SlotName::of(self.graph.step(id)), key);
+            }
         }
         self.tell(id, End { outcome: outcome.clone(), duration, key });
         let skipped = skipped_after(self.graph, id);

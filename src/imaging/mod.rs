@@ -9,6 +9,7 @@
 //! arguments and knows nothing of cards.
 
 mod arguments;
+mod audit;
 mod color;
 mod decode;
 mod error;
@@ -21,6 +22,7 @@ mod preprocess;
 mod resample;
 
 pub use arguments::OperatorProblem;
+pub use audit::{Audit, ChannelStatistics, Finding, Portrait};
 pub use color::{ColorFormat, Layout, UnknownWord};
 pub use decode::decode;
 pub use error::ImagingError;

@@ -6,6 +6,7 @@ use super::ColorFormat;
 use super::ImagingError;
 use super::Layout;
 use super::Picture;
+use super::Portrait;
 use super::PreprocessOperator;
 use super::decode::decode;
 use super::geometry;
@@ -61,6 +62,15 @@ impl Preprocess {
     /// The tensor that the model gets for a picture: `shape` numbers in `layout` order.
     pub fn run(&self, picture: &Picture) -> Result<Vec<f32>, ImagingError> {
         self.run_owned(picture.clone())
+    }
+
+    /// [`Self::run_bytes`], and what is to be remembered of the image.
+    pub fn run_observed(&self, bytes: &[u8]) -> Result<(Vec<f32>, Portrait), ImagingError> {
+        let picture = decode(bytes)?;
+        let portrait = Portrait::of(bytes, &picture);
+        let tensor = self.run_owned(picture)?;
+        let portrait = portrait.measured(&tensor, self);
+        Ok((tensor, portrait))
     }
 
     /// [`decode`] and [`Self::run`].

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::images::{ImageFolder, Images, choose};
+use super::information::model_info;
+use super::prequantized::{self, Prequantized};
 use super::weights::Weights;
 use super::{
-    BundleSettings, CleanSettings, FetchSettings, Graph, Input, LowerSettings, ModelInfo, PackSettings,
+    BundleSettings, CleanSettings, FetchSettings, Graph, HOST_GRAPHS, Input, LowerSettings, PackSettings,
     QuantizeSettings, Settings, Step, StepId, StepKind, StepWork,
 };
 use crate::base::fs::FsError;
@@ -123,13 +125,25 @@ pub fn plan(networks: &[NetworkRequest<'_>], options: &PlanOptions<'_>) -> Plan 
 
 /// What a model's steps need, found before any step is added.
 struct Facts {
+    source: Source,
+    labels_file: Option<PathBuf>,
+}
+
+/// What a model is made of.
+enum Source {
+    /// A float network, and what it is quantized with.
+    Float(Box<FloatSource>),
+    /// A quantized model, which is lowered only.
+    Quantized(Prequantized),
+}
+
+struct FloatSource {
     weights: PathBuf,
     /// Files beside the weights that hold tensors: (name, path).
     external: Vec<(String, PathBuf)>,
     preprocess: crate::imaging::Preprocess,
     images: Images,
     random: Option<Random>,
-    labels_file: Option<PathBuf>,
 }
 
 /// Random data instead of calibration images.
@@ -147,6 +161,9 @@ struct Builder<'a> {
 
 type Refused = Box<Unplanned>;
 
+/// Setting → file and line that said it.
+type Origins = BTreeMap<String, (String, usize)>;
+
 #[expect(clippy::unnecessary_box_returns, reason = "it goes into the error of a result, which is to stay small")]
 fn refused(card: &Card, model: &Model, step: StepKind, unsupported: bool, problems: Vec<Diagnostic>) -> Refused {
     let (network, model) = (card.name.value.clone(), model.name.value.clone());
@@ -158,14 +175,20 @@ fn refused(card: &Card, model: &Model, step: StepKind, unsupported: bool, proble
 impl Builder<'_> {
     fn facts(&mut self, card: &Card, request: &ModelRequest<'_>) -> Result<(Facts, Vec<Diagnostic>), Refused> {
         let model = request.model;
-        if request.config.effective().compiler_mode == CompilerMode::LowerOnly {
-            let problem = Diagnostic::error(
-                "build/not-supported",
-                "`compiler_mode: lower_only` needs a prequantized model, which this version does not read",
-            );
-            let place = request.config.get("compiler_mode").and_then(|traced| traced.origin.place.as_ref());
-            let problem = problem.at_place(place).hint("choose `quantize_and_lower`, and give the float weights");
-            return Err(refused(card, model, StepKind::Fetch, true, vec![problem]));
+        let labels_file = card
+            .dataset_of(model)
+            .and_then(|dataset| dataset.labels_path.as_ref()?.resolved.as_ref().ok())
+            .filter(|path| crate::base::fs::is_file(path))
+            .cloned();
+        let mode = request.config.effective().compiler_mode;
+        let said = request.config.get("compiler_mode").and_then(|traced| traced.origin.place.as_ref());
+        if mode == CompilerMode::LowerOnly || (model.weights.is_none() && model.prequantized.path.is_some()) {
+            let found = prequantized::find(card, model, said).and_then(|found| {
+                let stops = self.options.quantize_only || mode == CompilerMode::QuantizeOnly;
+                if stops { Err(nothing_to_quantize(model)) } else { Ok(found) }
+            });
+            let found = found.map_err(|problem| refused(card, model, StepKind::Fetch, false, vec![*problem]))?;
+            return Ok((Facts { source: Source::Quantized(found), labels_file }, Vec::new()));
         }
         let weights = weights_file(card, model)?;
         let failed = |problems| refused(card, model, StepKind::Quantize, false, problems);
@@ -179,12 +202,8 @@ impl Builder<'_> {
         let mut warnings = Vec::new();
         let (images, random) = self.images(card, model, &mut warnings).map_err(|problem| failed(vec![*problem]))?;
         let preprocess = card.preprocess_of(model).map_err(failed)?;
-        let labels_file = card
-            .dataset_of(model)
-            .and_then(|dataset| dataset.labels_path.as_ref()?.resolved.as_ref().ok())
-            .filter(|path| crate::base::fs::is_file(path))
-            .cloned();
-        Ok((Facts { weights, external, preprocess, images, random, labels_file }, warnings))
+        let source = FloatSource { weights, external, preprocess, images, random };
+        Ok((Facts { source: Source::Float(Box::new(source)), labels_file }, warnings))
     }
 
     fn folder(&mut self, folder: &Path) -> Result<ImageFolder, FsError> {
@@ -291,9 +310,9 @@ impl Builder<'_> {
             return;
         }
         let mut inputs = Vec::new();
-        for (model, (fetch, pack)) in &packed {
+        for (model, (weights, pack)) in &packed {
             inputs.push((format!("package/{model}"), Input::Output { step: *pack, name: format!("{model}.axm") }));
-            inputs.push((format!("weights/{model}"), Input::Output { step: *fetch, name: "model.onnx".to_owned() }));
+            inputs.push((format!("weights/{model}"), weights.clone()));
         }
         let settings = BundleSettings {
             network: name.to_owned(),
@@ -304,14 +323,14 @@ impl Builder<'_> {
         graph.add(self.step(StepKind::Bundle, name, None, settings, BTreeMap::new(), inputs, Some(name.to_owned())));
     }
 
-    /// Adds the steps of one model; its fetch and pack steps, unless it stops after quantize.
+    /// Adds the steps of one model; what it is made of and its pack step, unless it stops after quantize.
     fn add_model(
         &self,
         card: &Card,
         request: &ModelRequest<'_>,
         facts: Facts,
         graph: &mut Graph<StepWork>,
-    ) -> Option<(StepId, StepId)> {
+    ) -> Option<(Input, StepId)> {
         let (model, config) = (request.model, request.config);
         let network = card.name.value.as_str();
         let name = model.name.value.as_str();
@@ -321,47 +340,32 @@ impl Builder<'_> {
             graph.add(self.step(kind, network, Some(name), settings, origins.clone(), inputs, install))
         };
 
-        let mut inputs = vec![("weights".to_owned(), Input::File(facts.weights))];
-        inputs.extend(facts.external.into_iter().map(|(name, path)| (format!("external/{name}"), Input::File(path))));
-        let md5 = model.weight_md5.as_ref().map(|md5| md5.value.to_lowercase());
-        let fetch = add(graph, StepKind::Fetch, Settings::Fetch(FetchSettings { md5 }), inputs, None);
-
-        let settings = CleanSettings {
-            input_shape: model.input_shape.map_or_else(Vec::new, |shape| shape.to_vec()),
-            properties: config.influences(Influence::Clean),
+        let graph_of = |step, name: &str| Input::Output { step, name: name.to_owned() };
+        let (made_from, quantized) = match facts.source {
+            Source::Quantized(found) => {
+                let mut inputs = vec![("prequantized".to_owned(), Input::File(found.file))];
+                let beside = found.beside.into_iter().map(|(name, path)| (format!("beside/{name}"), Input::File(path)));
+                inputs.extend(beside);
+                let md5 = model.prequantized.md5.as_ref().map(|md5| md5.value.to_lowercase());
+                let fetch = add(graph, StepKind::Fetch, Settings::Fetch(FetchSettings { md5 }), inputs, None);
+                (graph_of(fetch, "quantized_model.json"), fetch)
+            }
+            Source::Float(source) => {
+                let steps = self.add_quantization(request, *source, &origins, network, graph);
+                if self.options.quantize_only || effective.compiler_mode == CompilerMode::QuantizeOnly {
+                    return None;
+                }
+                (graph_of(steps.0, "model.onnx"), steps.1)
+            }
         };
-        let inputs = vec![("model".to_owned(), Input::Outputs { step: fetch })];
-        let clean = add(graph, StepKind::Clean, Settings::Clean(settings), inputs, None);
-
-        let images = facts.images;
-        let mut inputs = vec![("model".to_owned(), Input::Output { step: clean, name: "model.onnx".to_owned() })];
-        for (role, paths) in [("calibration", &images.calibration), ("evaluation", &images.evaluation)] {
-            let files = paths.iter().enumerate();
-            inputs.extend(files.map(|(index, path)| (format!("{role}/{index:06}"), Input::File(path.clone()))));
-        }
-        let settings = QuantizeSettings {
-            preprocess: facts.preprocess,
-            random_calibration: facts.random.map(|random| random.seed),
-            calibration_images: facts.random.map_or(images.calibration.len(), |random| random.samples),
-            labels: images.labels,
-            class_count: model.num_classes as usize,
-            min_sqnr_db: model.extra.axzoo.min_sqnr_db.as_ref().map(|floor| floor.value),
-            min_top1_agreement: model.extra.axzoo.min_top1_agreement.as_ref().map(|floor| floor.value),
-            properties: config.influences(Influence::Quantize),
-        };
-        let install = Some(format!("{network}/{name}/quantized"));
-        let settings = Settings::Quantize(Box::new(settings));
-        let quantize = add(graph, StepKind::Quantize, settings, inputs, install);
-        if self.options.quantize_only || effective.compiler_mode == CompilerMode::QuantizeOnly {
-            return None;
-        }
 
         let cores = effective.aipu_cores_used;
         let settings = LowerSettings { cores, properties: config.influences(Influence::Lower) };
-        let inputs = vec![(
+        let mut inputs = vec![(
             "quantized/quantized_model.json".to_owned(),
-            Input::Output { step: quantize, name: "quantized_model.json".to_owned() },
+            Input::Output { step: quantized, name: "quantized_model.json".to_owned() },
         )];
+        inputs.extend(host_graphs(quantized));
         let install = Some(format!("{network}/{name}/{cores}"));
         let lower = add(graph, StepKind::Lower, Settings::Lower(settings), inputs, install);
 
@@ -376,7 +380,56 @@ impl Builder<'_> {
         inputs.extend(facts.labels_file.map(|path| ("labels".to_owned(), Input::File(path))));
         let install = Some(format!("{network}/{name}"));
         let pack = add(graph, StepKind::Pack, Settings::Pack(Box::new(settings)), inputs, install);
-        Some((fetch, pack))
+        Some((made_from, pack))
+    }
+
+    /// Adds the steps from weights to the quantized model: fetch, clean and quantize; gives the first and the last.
+    fn add_quantization(
+        &self,
+        request: &ModelRequest<'_>,
+        source: FloatSource,
+        origins: &Origins,
+        network: &str,
+        graph: &mut Graph<StepWork>,
+    ) -> (StepId, StepId) {
+        let (model, config) = (request.model, request.config);
+        let name = model.name.value.as_str();
+        let add = |graph: &mut Graph<StepWork>, kind, settings, inputs, install| {
+            graph.add(self.step(kind, network, Some(name), settings, origins.clone(), inputs, install))
+        };
+        let mut inputs = vec![("weights".to_owned(), Input::File(source.weights))];
+        inputs.extend(source.external.into_iter().map(|(name, path)| (format!("external/{name}"), Input::File(path))));
+        let md5 = model.weight_md5.as_ref().map(|md5| md5.value.to_lowercase());
+        let fetch = add(graph, StepKind::Fetch, Settings::Fetch(FetchSettings { md5 }), inputs, None);
+
+        let settings = CleanSettings {
+            input_shape: model.input_shape.map_or_else(Vec::new, |shape| shape.to_vec()),
+            properties: config.influences(Influence::Clean),
+        };
+        let inputs = vec![("model".to_owned(), Input::Outputs { step: fetch })];
+        let clean = add(graph, StepKind::Clean, Settings::Clean(settings), inputs, None);
+
+        let images = source.images;
+        let mut inputs = vec![("model".to_owned(), Input::Output { step: clean, name: "model.onnx".to_owned() })];
+        inputs.extend(host_graphs(clean));
+        for (role, paths) in [("calibration", &images.calibration), ("evaluation", &images.evaluation)] {
+            let files = paths.iter().enumerate();
+            inputs.extend(files.map(|(index, path)| (format!("{role}/{index:06}"), Input::File(path.clone()))));
+        }
+        let settings = QuantizeSettings {
+            preprocess: source.preprocess,
+            random_calibration: source.random.map(|random| random.seed),
+            calibration_images: source.random.map_or(images.calibration.len(), |random| random.samples),
+            labels: images.labels,
+            class_count: model.num_classes as usize,
+            min_sqnr_db: model.extra.axzoo.min_sqnr_db.as_ref().map(|floor| floor.value),
+            min_top1_agreement: model.extra.axzoo.min_top1_agreement.as_ref().map(|floor| floor.value),
+            properties: config.influences(Influence::Quantize),
+        };
+        let install = Some(format!("{network}/{name}/quantized"));
+        let settings = Settings::Quantize(Box::new(settings));
+        let quantize = add(graph, StepKind::Quantize, settings, inputs, install);
+        (fetch, quantize)
     }
 
     #[expect(clippy::too_many_arguments, reason = "a step has this many parts, and each is named at the call")]
@@ -403,6 +456,18 @@ impl Builder<'_> {
     }
 }
 
+/// The graphs that the host runs round the core, where a step hands some on.
+fn host_graphs(step: StepId) -> impl Iterator<Item = (String, Input)> {
+    HOST_GRAPHS.into_iter().map(move |name| (name.to_owned(), Input::IfMade { step, name: name.to_owned() }))
+}
+
+fn nothing_to_quantize(model: &Model) -> Box<Diagnostic> {
+    let message = format!("`{}` is quantized already: there is nothing to stop behind", model.name.value);
+    let place = model.prequantized.path.as_ref().map(|path| &path.place);
+    let hint = "build it without `--quantize-only` and `compiler_mode: quantize_only`";
+    Box::new(Diagnostic::error("build/prequantized", message).at_place(place).hint(hint))
+}
+
 /// What `--allow-random` is an answer to; anything else that keeps images from being found stays an error.
 const NO_IMAGES: [&str; 3] = ["build/no-images", "card/no-images", "card/dataset-missing"];
 
@@ -424,11 +489,9 @@ fn weights_file(card: &Card, model: &Model) -> Result<PathBuf, Refused> {
         let problem = Diagnostic::error("build/not-supported", message).at_place(Some(&place)).hint(hint);
         refused(card, model, StepKind::Fetch, true, vec![problem])
     };
-    let Some(weights) = &model.weights else {
-        return Err(unsupported(format!(
-            "`{}` names no `weight_path`; this version builds ONNX weights only",
-            model.name.value
-        )));
+    let not_supported = model.weights_not_supported();
+    let Some(weights) = model.weights.as_ref().filter(|_| not_supported.is_none()) else {
+        return Err(unsupported(not_supported.unwrap_or_default()));
     };
     let failed = |problem: Diagnostic| {
         refused(card, model, StepKind::Fetch, false, vec![problem.at_place(Some(&weights.place))])
@@ -436,10 +499,6 @@ fn weights_file(card: &Card, model: &Model) -> Result<PathBuf, Refused> {
     let path = weights.resolved.as_ref().map_err(|error| {
         failed(Diagnostic::error("card/undefined-variable", error.to_string()).hint("set it, or write the path out"))
     })?;
-    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("onnx")) {
-        let what = path.extension().map_or_else(|| "no extension".to_owned(), |e| format!("`.{}`", e.display()));
-        return Err(unsupported(format!("the weights `{}` are not ONNX ({what})", weights.written)));
-    }
     if !crate::base::fs::is_file(path) {
         let message = format!("the weights `{}` are not there", card.shown(path));
         let hint = match &model.weight_url {
@@ -472,63 +531,4 @@ fn origins(card: &Card, model: &Model, config: &Config) -> BTreeMap<String, (Str
 
 fn effective_json(config: &Config) -> Value {
     Value::Object(config.packaged().map(|(name, value)| (name.to_owned(), value.to_json())).collect())
-}
-
-fn without_configuration(entries: &mut serde_json::Map<String, Value>) {
-    entries.remove("compilation_config");
-    entries.remove("compiler_config_file");
-}
-
-/// The card's `extra_kwargs` as the runtime is to read them: the block of the board that is built for lies over them key
-/// by key, those of other boards stay, and the cores are those to run on.
-fn runtime_settings(model: &Model, board: Board, execution_cores: u32) -> Value {
-    let mut extra = match model.node.get("extra_kwargs").map(crate::yaml::Node::to_json) {
-        Some(Value::Object(entries)) => entries,
-        _ => serde_json::Map::new(),
-    };
-    if let Some(Value::Object(block)) = extra.remove(board.word()) {
-        extra.extend(block.into_iter().filter(|(_, value)| !value.is_null()));
-    }
-    // What the configuration says is in compile_config.json, whoever said it: a value moved from the card into a
-    // TOML file changes no artifact.
-    let blocks = extra.values_mut().filter_map(Value::as_object_mut);
-    blocks.for_each(without_configuration);
-    without_configuration(&mut extra);
-    extra.insert("aipu_cores".to_owned(), Value::from(execution_cores));
-    Value::Object(extra)
-}
-
-fn model_info(model: &Model, board: Board, execution_cores: u32) -> ModelInfo {
-    let text = |text: &Option<crate::cards::Spanned<String>>| text.as_ref().map(|text| text.value.clone());
-    // An absolute path is this machine's business; the last name is enough to know a file by.
-    let portable = |written: &str| {
-        let is_absolute = Path::new(written).is_absolute();
-        let name = Path::new(written).file_name().map(|name| name.to_string_lossy().into_owned());
-        if is_absolute { name } else { Some(written.to_owned()) }
-    };
-    let written = |path: &Option<crate::cards::PathValue>| portable(&path.as_ref()?.written);
-    ModelInfo {
-        name: model.name.value.clone(),
-        task_category: text(&model.task_category),
-        input_tensor_shape: model.input_shape.map_or_else(Vec::new, |shape| shape.to_vec()),
-        input_color_format: model.color.to_string(),
-        input_tensor_layout: model.layout.to_string(),
-        num_classes: model.num_classes,
-        labels: Vec::new(),
-        label_filter: Vec::new(),
-        weight_path: written(&model.weights),
-        weight_url: text(&model.weight_url),
-        weight_md5: text(&model.weight_md5),
-        prequantized_url: text(&model.prequantized.url),
-        prequantized_md5: text(&model.prequantized.md5),
-        dataset: text(&model.dataset),
-        base_dir: model.node.get("base_dir").and_then(|node| portable(node.as_text()?)),
-        class_name: text(&model.class),
-        class_path: written(&model.class_path),
-        version: text(&model.version),
-        extra_kwargs: runtime_settings(model, board, execution_cores),
-        model_type: "DEEP_LEARNING".to_owned(),
-        precompiled_url: text(&model.precompiled.url),
-        precompiled_md5: text(&model.precompiled.md5),
-    }
 }

@@ -160,7 +160,11 @@ impl<S> Graph<S> {
                         let path = path.display().to_string();
                         return Err(GraphError::Relative { step: name(), role: role_of(), path });
                     }
-                    Input::Output { step: before, .. } | Input::Outputs { step: before } if before.index() >= index => {
+                    Input::Output { step: before, .. }
+                    | Input::IfMade { step: before, .. }
+                    | Input::Outputs { step: before }
+                        if before.index() >= index =>
+                    {
                         return Err(GraphError::Order { step: name(), role: role_of() });
                     }
                     _ => {}

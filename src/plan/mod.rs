@@ -5,6 +5,8 @@
 mod builder;
 mod graph;
 mod images;
+mod information;
+mod prequantized;
 mod settings;
 mod step;
 mod weights;
@@ -14,8 +16,8 @@ pub use builder::{ModelRequest, NetworkRequest, Plan, PlanOptions, Unplanned, pl
 pub use graph::{Graph, GraphError};
 pub use images::{EVALUATION_LIMIT, ImageFolder, Images, choose};
 pub use settings::{
-    BundleSettings, CleanSettings, FetchSettings, LowerSettings, ModelInfo, PackSettings, QuantizeSettings, Settings,
-    readable,
+    BundleSettings, CleanSettings, FetchSettings, HOST_GRAPHS, LowerSettings, ModelInfo, PackSettings,
+    QuantizeSettings, Settings, readable,
 };
 pub use step::{Input, Step, StepId, StepKind, StepSettings};
 pub use work::StepWork;

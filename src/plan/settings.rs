@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::base::Share;
 use crate::imaging::Preprocess;
+use crate::properties::GraphCleanerCondition;
+use crate::properties::GraphCleanerNode;
 use crate::properties::QuantizationScheme;
 
 /// The settings of one step.
@@ -153,7 +155,48 @@ pub struct ModelInfo {
     pub precompiled_md5: Option<String>,
 }
 
+/// Files of the graphs that the host runs before and after the core, as a manifest names them; also the roles that steps
+/// get them in.
+pub const HOST_GRAPHS: [&str; 2] = ["preprocess_graph.onnx", "postprocess_graph.onnx"];
+
+impl CleanSettings {
+    fn text(&self, property: &str) -> Option<String> {
+        self.properties.get(property).map(|text| readable(text))
+    }
+
+    /// Whether anything is cut off for the host.
+    #[must_use]
+    pub fn cuts(&self) -> bool {
+        let wanted = ["run_graph_cleaner", "graph_cleaner_split_pre_post_processing"];
+        wanted.iter().all(|property| self.text(property).is_none_or(|text| text == "true"))
+    }
+
+    /// Which nodes are looked at for a split point; `None` where none is asked for.
+    #[must_use]
+    pub fn point_node(&self) -> Option<GraphCleanerNode> {
+        GraphCleanerNode::from_word(&self.text("graph_cleaner_node")?)
+    }
+
+    /// By which size the split point is found; `None` where none is asked for.
+    #[must_use]
+    pub fn point_condition(&self) -> Option<GraphCleanerCondition> {
+        GraphCleanerCondition::from_word(&self.text("graph_cleaner_condition")?)
+    }
+
+    /// The least size of a split point.
+    #[must_use]
+    pub fn point_threshold(&self) -> i64 {
+        self.text("graph_cleaner_threshold").and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+}
+
 impl QuantizeSettings {
+    /// Whether the quantized ONNX model takes and gives int8.
+    #[must_use]
+    pub fn removes_io_quantization(&self) -> bool {
+        self.properties.get("remove_io_quantization").is_some_and(|text| readable(text) == "true")
+    }
+
     /// How ranges are found: the property as the quantizer reads it.
     #[must_use]
     pub fn scheme(&self) -> QuantizationScheme {
@@ -270,6 +313,7 @@ mod tests {
             min_top1_agreement: None,
             properties: config.influences(Influence::Quantize),
         };
+        let clean = CleanSettings { input_shape: Vec::new(), properties: config.influences(Influence::Clean) };
         let lower = LowerSettings {
             cores: config.effective().aipu_cores_used,
             properties: config.influences(Influence::Lower),
@@ -277,7 +321,25 @@ mod tests {
         BTreeMap::from([
             // The planner leaves steps out; it asks the configuration itself.
             (Influence::Nothing, config.effective().compiler_mode.to_string()),
-            (Influence::Quantize, format!("{} {}", quantize.scheme(), quantize.depthwise_channels())),
+            (
+                Influence::Clean,
+                format!(
+                    "{} {:?} {:?} {}",
+                    clean.cuts(),
+                    clean.point_node(),
+                    clean.point_condition(),
+                    clean.point_threshold()
+                ),
+            ),
+            (
+                Influence::Quantize,
+                format!(
+                    "{} {} {}",
+                    quantize.scheme(),
+                    quantize.depthwise_channels(),
+                    quantize.removes_io_quantization()
+                ),
+            ),
             (Influence::Lower, format!("{} {:?}", lower.cores, lower.resources())),
         ])
     }

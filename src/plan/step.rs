@@ -92,6 +92,13 @@ pub enum Input {
         /// Its path below that step's output folder, with `/` between the parts.
         name: String,
     },
+    /// One output of an earlier step that it may not have: the input is then absent.
+    IfMade {
+        /// The step that may write it.
+        step: StepId,
+        /// Its path below that step's output folder, with `/` between the parts.
+        name: String,
+    },
     /// Every output of an earlier step; each one's role is this input's role, a `/` and the output's name.
     Outputs {
         /// The step that writes them.
@@ -105,7 +112,7 @@ impl Input {
     pub const fn step(&self) -> Option<StepId> {
         match self {
             Self::File(_) => None,
-            Self::Output { step, .. } | Self::Outputs { step } => Some(*step),
+            Self::Output { step, .. } | Self::IfMade { step, .. } | Self::Outputs { step } => Some(*step),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fs;
 use crate::base::fs::FsError;
+use crate::compiler::onnx::Beside;
+use crate::compiler::onnx::OnnxFile;
 use crate::compiler::onnx::external_locations;
 
 /// Remembers what lies in each folder, since the models of a zoo share few.
@@ -38,8 +40,9 @@ impl Weights {
             return Ok(Vec::new());
         }
         // A file that is no ONNX has no external data; clean will say what it is.
-        let locations = external_locations(&fs::read(weights)?);
+        let locations = external_locations(&fs::read_limited(weights, OnnxFile::LENGTH_LIMIT)?);
+        let beside = Beside(weights);
         let known = locations.into_iter().filter(|location| candidates.contains(location));
-        Ok(known.map(|location| (location.clone(), folder.join(location))).collect())
+        Ok(known.filter_map(|location| Some((location.clone(), beside.file(&location)?))).collect())
     }
 }

@@ -127,7 +127,7 @@ const fn from_to(min: i64, max: i64) -> Kind {
 table! {
     Quantization {
         /// What to do: quantize, compile for the hardware, or both.
-        [Nothing "it decides which steps there are, not what one of them writes", Honoured "`lower_only` is refused: prequantized models are not read yet"]
+        [Nothing "it decides which steps there are, not what one of them writes", Honoured "`lower_only` lowers the quantized model that `prequantized_path` names"]
         compiler_mode: CompilerMode = CompilerMode::QuantizeAndLower;
 
         /// How the ranges of activations are found. Weights are quantized per output channel in every scheme.
@@ -147,7 +147,7 @@ table! {
         quantization_debug: bool = false;
 
         /// Leave the quantize and dequantize operators at the graph's inputs and outputs to the host.
-        [Quantize "the operators go before the quantized model is written, so lowering sees the result only", Ignored "scales are in the manifest, and the QDQ model keeps its operators"]
+        [Quantize "the operators go before the quantized model is written, so lowering sees the result only", Honoured "`quantized_model.onnx` is the core with int8 inputs and outputs; their scales are in the manifest"]
         remove_io_quantization: bool = false, old "remove_quantization_of_inputs_outputs_from_graph";
 
         /// Write the quantized graph to a JSON file.
@@ -186,27 +186,27 @@ table! {
     }
     Cleaner {
         /// Clean the ONNX graph: what belongs on the host is cut off before and after the core.
-        [Clean, Ignored "the graph is always cleaned"]
+        [Clean, Honoured "`false` cuts nothing off; the graph is cleaned all the same"]
         run_graph_cleaner: bool = true;
 
         /// Cut off what comes before and what comes after the core in passes of their own.
-        [Clean, Ignored "the whole graph runs as one program"]
+        [Clean, Honoured "`false` cuts nothing off: the whole graph is quantized and runs as one program"]
         graph_cleaner_split_pre_post_processing: bool = true;
 
         /// By which size the node to split at is found.
-        [Clean, Ignored "the whole graph runs as one program"]
+        [Clean, Honoured "with `graph_cleaner_node`: the postamble begins at the largest such node"]
         graph_cleaner_condition: Option<GraphCleanerCondition> = None;
 
         /// Which nodes the condition looks at.
-        [Clean, Ignored "the whole graph runs as one program"]
+        [Clean, Honoured "with `graph_cleaner_condition`: the postamble begins at the largest such node"]
         graph_cleaner_node: Option<GraphCleanerNode> = None;
 
         /// The size from which on the condition holds.
-        [Clean, Ignored "the whole graph runs as one program"]
+        [Clean, Honoured "with the two above: the least size of the node"]
         graph_cleaner_threshold: i64 = 0;
 
         /// The file to write the cleaned core to, as ONNX, for debugging.
-        [Nothing "a dump beside the results", Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "no dump is written; the quantized core is `quantized_model.json`"]
         graph_cleaner_dump_core_onnx: Option<String> = None, kind Kind::Path;
 
         /// The file to write the whole cleaned model to, as ONNX, for debugging.
@@ -214,7 +214,7 @@ table! {
         graph_cleaner_dump_full_opt_onnx: Option<String> = None, kind Kind::Path;
 
         /// Drop transposition and reshaping before the core of models in NHWC layout.
-        [Clean, Ignored "transposition before the core stays where it is"]
+        [Clean, Ignored "transposition before the core stays in the graph that the host runs"]
         remove_layout_transform_from_preamble: bool = false;
     }
     Cores {

@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::table::{Align, table};
 use crate::base::fs;
 use crate::compiler::quantize::QuantizationReport;
+use crate::imaging::Audit;
+use crate::imaging::Finding;
 
 /// One model's figures.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +44,15 @@ pub fn read_accuracy(build: &Path, network: &str, model: &str) -> Option<Accurac
         agreement: classes.map(|classes| classes.top1_agreement),
         sqnr_db: evaluation.and_then(|evaluation| evaluation.sqnr_db),
     })
+}
+
+/// What the quantizer found odd about a model's images; nothing where there is no report of this version.
+#[must_use]
+pub fn read_findings(build: &Path, network: &str, model: &str) -> Vec<Finding> {
+    let path = build.join(network).join(model).join("quantized/report.json");
+    let value: Option<Value> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let audit = value.and_then(|value| serde_json::from_value::<Audit>(value["images"].clone()).ok());
+    audit.map(|audit| audit.findings).unwrap_or_default()
 }
 
 /// A row a model: images (calibration + held out), top-1 of float and of int8, the share of images on which both name the

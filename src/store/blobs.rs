@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{Output, Seen, StatIndex, StoreError};
 use crate::base::Digest;
 use crate::base::fs;
+use crate::base::fs::Stat;
 
 /// The folder of artifacts of one store. Cheap to clone, so that each worker has one.
 #[derive(Debug, Clone)]
@@ -60,6 +61,37 @@ impl Blobs {
     fn remove_damaged(&self, digest: &Digest, name: &str, found: Digest) -> Result<(), StoreError> {
         fs::remove_file(&self.path(digest))?;
         Err(StoreError::Damaged { name: name.to_owned(), expected: *digest, found })
+    }
+
+    /// Every artifact that is there, by the name of its file, sorted. Files with other names are none.
+    pub(super) fn all(&self) -> Result<Vec<(Digest, Stat)>, StoreError> {
+        if !fs::is_folder(&self.folder) {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for name in fs::files_below(&self.folder)? {
+            let digest = name.rsplit('/').next().and_then(|name| name.parse::<Digest>().ok());
+            let Some(digest) = digest.filter(|digest| self.path(digest) == self.folder.join(&name)) else { continue };
+            found.extend(fs::stat(&self.path(&digest)).map(|stat| (digest, stat)));
+        }
+        found.sort_by_key(|(digest, _)| *digest);
+        Ok(found)
+    }
+
+    /// Removes an artifact, and its shelf when that is empty then.
+    pub(super) fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
+        let path = self.path(digest);
+        fs::remove_file(&path)?;
+        if let Some(shelf) = path.parent() {
+            fs::remove_folder_if_empty(shelf)?;
+        }
+        Ok(())
+    }
+
+    /// The artifacts among these whose contents are not what their names say. Reads them all, in parallel.
+    pub(super) fn damaged(&self, artifacts: &[(Digest, Stat)]) -> Vec<Digest> {
+        let is_damaged = |digest: &Digest| fs::digest(&self.path(digest)).is_ok_and(|found| found != *digest);
+        artifacts.par_iter().map(|(digest, _)| *digest).filter(is_damaged).collect()
     }
 
     /// Moves every file below `folder` in, except what is there already, and says what there was, by name. The folder

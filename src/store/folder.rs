@@ -93,6 +93,32 @@ impl Store {
         &self.build_root
     }
 
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(super) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(super) const fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    pub(super) const fn journal_mut(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    /// Forgets what files held, of every build root.
+    pub(super) fn forget_stats(&mut self) -> Result<(), StoreError> {
+        self.stats = StatIndex::default();
+        let builds = self.cache.join("builds");
+        for home in if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() } {
+            fs::remove_file(&home.join("stats-1"))?;
+        }
+        Ok(())
+    }
+
     /// The artifacts.
     #[must_use]
     pub const fn blobs(&self) -> &Blobs {
@@ -218,6 +244,18 @@ impl Store {
     /// Sets the result that this build root uses for a step.
     pub fn set_slot(&mut self, name: &SlotName, slot: &Slot) {
         self.state.set_slot(name, slot);
+        self.state.set_failure(name, None);
+    }
+
+    /// The key with which a step failed when this build root last tried it, unless it has succeeded since.
+    #[must_use]
+    pub fn failure(&self, name: &SlotName) -> Option<Digest> {
+        self.state.failure(name)
+    }
+
+    /// Records that a step failed.
+    pub fn set_failure(&mut self, name: &SlotName, key: Digest) {
+        self.state.set_failure(name, Some(key));
     }
 
     /// The files that were written for a network: relative to the build root, sorted.

@@ -158,6 +158,34 @@ impl Journal {
         serde_json::from_slice(self.bytes.get(known.payload.clone())?).ok()
     }
 
+    /// Every key whose result counts, with it, sorted by key. Prerequisite: loaded.
+    pub(super) fn entries(&self) -> Vec<(Digest, Entry)> {
+        let live = self.known.iter().filter(|(_, known)| !known.forgotten);
+        let mut found: Vec<_> = live.filter_map(|(key, known)| Some((*key, self.read(known)?))).collect();
+        found.sort_by_key(|(key, _)| *key);
+        found
+    }
+
+    /// Writes the journal anew with nothing but the keys that `keeps` takes, results that were taken back among them: their
+    /// steps would else count as done. Prerequisite: all blobs are on the disk for good.
+    pub(super) fn rewrite(&mut self, keeps: impl Fn(&Digest) -> bool) -> Result<(), StoreError> {
+        self.load()?;
+        let mut kept: Vec<(&Digest, &Known)> = self.known.iter().filter(|(key, _)| keeps(key)).collect();
+        kept.sort_by_key(|(_, known)| known.payload.start);
+        let mut text = String::new();
+        for (key, known) in kept {
+            let payload = self.bytes.get(known.payload.clone()).unwrap_or_default();
+            text.push_str(&line(LineKind::Done, *key, &String::from_utf8_lossy(payload)));
+            if known.forgotten {
+                text.push_str(&line(LineKind::Forget, *key, ""));
+            }
+        }
+        text.push_str(&line(LineKind::Clean, Digest::from_bytes([0; 32]), ""));
+        self.unload();
+        fs::write_durable(&self.path, text.as_bytes())?;
+        self.load()
+    }
+
     /// Appends a result.
     pub(super) fn done(&mut self, key: Digest, entry: &Entry) -> Result<(), StoreError> {
         let payload = serde_json::to_string(entry).unwrap_or_default();
@@ -185,11 +213,8 @@ impl Journal {
             // The tail of a run that was killed while writing: it stays a line that does not match itself.
             text.push('\n');
         }
-        let head = format!("{} {key} {} {} ", kind.word(), payload.len(), check(kind, key, payload.as_bytes()));
-        text.push_str(&head);
-        let start = self.bytes.len() + text.len();
-        text.push_str(payload);
-        text.push('\n');
+        text.push_str(&line(kind, key, payload));
+        let start = self.bytes.len() + text.len() - payload.len() - 1;
         let file = match self.file.take() {
             Some(file) => file,
             None => fs::open_append(&self.path)?,
@@ -200,6 +225,10 @@ impl Journal {
         self.note(kind, key, start..start + payload.len());
         Ok(())
     }
+}
+
+fn line(kind: LineKind, key: Digest, payload: &str) -> String {
+    format!("{} {key} {} {} {payload}\n", kind.word(), payload.len(), check(kind, key, payload.as_bytes()))
 }
 
 fn check(kind: LineKind, key: Digest, payload: &[u8]) -> String {

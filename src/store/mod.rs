@@ -5,6 +5,7 @@
 //! knowing which files are left-overs), and the stat index (losing it costs reading files again and nothing else).
 
 mod blobs;
+mod care;
 mod error;
 mod folder;
 mod journal;
@@ -15,6 +16,7 @@ mod stats;
 mod table;
 
 pub use blobs::Blobs;
+pub use care::{Amount, Collected, Limits, Usage, Verified};
 pub use error::StoreError;
 pub use folder::Store;
 pub use journal::Entry;

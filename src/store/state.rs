@@ -1,6 +1,7 @@
 //! What one build root holds: the last result of every step, and every file that was written for a network.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::Output;
 use super::table::Table;
@@ -102,6 +103,16 @@ impl State {
         self.set(name.0.clone(), bytes);
     }
 
+    /// The key with which a step failed when it was last tried, if nothing good came after.
+    pub(super) fn failure(&self, name: &SlotName) -> Option<Digest> {
+        Reader(self.get(&failure_name(name))?).digest()
+    }
+
+    /// Sets the key with which a step failed, or that it did not.
+    pub(super) fn set_failure(&mut self, name: &SlotName, key: Option<Digest>) {
+        self.set(failure_name(name), key.map(|key| key.as_bytes().to_vec()).unwrap_or_default());
+    }
+
     /// The files that were written for a network, as paths relative to the build root, sorted.
     pub(super) fn files(&self, network: &str) -> Vec<String> {
         self.get(&files_name(network)).map(read_files).unwrap_or_default()
@@ -154,6 +165,31 @@ impl State {
             .any(|(_, value)| Reader(value).digest().is_some_and(|key| is_of_kind(&key)))
     }
 
+    /// The keys of the last results of the steps of some networks.
+    pub(super) fn keys(&self, of_network: impl Fn(&str) -> bool) -> BTreeSet<Digest> {
+        let slots = self.slots().filter(|(network, _)| of_network(network));
+        slots.filter_map(|(_, name)| Reader(self.get(&name)?).digest()).collect()
+    }
+
+    /// Removes the last results of the steps of some networks.
+    pub(super) fn remove_slots(&mut self, of_network: impl Fn(&str) -> bool) {
+        let names: Vec<Vec<u8>> =
+            self.slots().filter(|(network, _)| of_network(network)).map(|(_, name)| name).collect();
+        for name in names {
+            self.set(name, Vec::new());
+        }
+    }
+
+    /// Every step with a last result: its network, and its name.
+    fn slots(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
+        let newer = self.newer.keys().map(Vec::as_slice).filter(|name| self.table.get(name).is_none());
+        let names = self.table.iter().map(|(name, _)| name).chain(newer);
+        names.filter(|name| self.get(name).is_some_and(|value| !value.is_empty())).filter_map(|name| {
+            let network = name.strip_prefix(b"s:")?.split(|&byte| byte == 0).next()?;
+            Some((String::from_utf8_lossy(network).into_owned(), name.to_vec()))
+        })
+    }
+
     fn get(&self, name: &[u8]) -> Option<&[u8]> {
         match self.newer.get(name) {
             Some(value) => Some(value.as_slice()),
@@ -166,6 +202,10 @@ impl State {
             self.newer.insert(name, value);
         }
     }
+}
+
+fn failure_name(SlotName(name): &SlotName) -> Vec<u8> {
+    [b"x:", name.strip_prefix(b"s:").unwrap_or(name)].concat()
 }
 
 fn files_name(network: &str) -> Vec<u8> {

@@ -10,7 +10,6 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use rayon::prelude::*;
 
@@ -21,13 +20,8 @@ use crate::base::fs::Action;
 use crate::base::fs::FsError;
 use crate::base::fs::Kind;
 use crate::base::fs::Stat;
-
-/// A change this near to the reading may hide behind the same times: kernels stamp files by a clock that ticks every
-/// 1 to 10 ms.
-const GRANULARITY: i64 = 20_000_000;
-
-/// The same where times are kept in whole seconds (or two, on FAT), which shows in the times themselves.
-const COARSE_GRANULARITY: i64 = 2_000_000_000;
+use crate::base::is_settled;
+use crate::base::moment;
 
 /// Bytes of an encoded [`Seen`].
 const SEEN_BYTES: usize = 5 * 8 + 32;
@@ -49,10 +43,7 @@ pub struct Seen {
 impl Seen {
     /// Whether a change after the reading would surely show in the file's times.
     fn is_settled(&self) -> bool {
-        let second = 1_000_000_000;
-        let coarse = self.stat.ctime % second == 0 && self.stat.mtime % second == 0;
-        let granularity = if coarse { COARSE_GRANULARITY } else { GRANULARITY };
-        self.stat.ctime.max(self.stat.mtime).saturating_add(granularity) < self.recorded
+        is_settled(self.stat.mtime, self.stat.ctime, self.recorded)
     }
 
     /// Whether a file whose stat is now `stat` surely still has these contents.
@@ -85,13 +76,6 @@ impl Seen {
             digest: Digest::from_bytes(*bytes.last_chunk::<32>()?),
         })
     }
-}
-
-/// Nanoseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "the stat index compares the times of files with the time of reading")]
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Path → [`Seen`], in memory over what the last run left on disk.
@@ -154,7 +138,7 @@ impl StatIndex {
     /// Reads once more what was changed so shortly before it was read that the entry cannot be trusted, where enough
     /// time has passed since; so that the next run need not.
     pub(super) fn settle(&mut self) {
-        let now = now();
+        let now = moment();
         let young: Vec<PathBuf> = self
             .newer
             .iter()
@@ -197,7 +181,7 @@ fn unreadable(path: &Path, why: &str) -> FsError {
 
 fn read(path: &Path, mut stat: Stat) -> Result<Seen, FsError> {
     for _ in 0..ATTEMPTS {
-        let recorded = now();
+        let recorded = moment();
         let digest = fs::digest(path)?;
         let after = regular(path)?;
         if after == stat {

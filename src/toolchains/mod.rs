@@ -3,6 +3,7 @@
 
 mod fetch;
 mod host;
+mod prequantized;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,12 @@ impl Work<'_> {
     pub fn input(&self, role: &str) -> Result<&Path, WorkError> {
         let found = self.inputs.iter().find(|(name, _)| name == role);
         found.map(|(_, path)| path.as_path()).ok_or_else(|| WorkError::MissingInput { role: role.to_owned() })
+    }
+
+    /// The file of a role that may be absent.
+    #[must_use]
+    pub fn optional_input(&self, role: &str) -> Option<&Path> {
+        self.inputs.iter().find(|(name, _)| name == role).map(|(_, path)| path.as_path())
     }
 
     /// The files whose role starts with `prefix`, in the order of the roles; with the rest of each role.

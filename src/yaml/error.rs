@@ -70,6 +70,10 @@ pub(super) fn plain_words(message: &str) -> &str {
         "invalid indentation in flow construct" => "what a line above opens with `[` or `{` is not closed before this",
         other if other.contains("',' or '}'") => "a mapping that `{` opens is not closed before this",
         other if other.contains("',' or ']'") => "a list that `[` opens is not closed before this",
+        "invalid indentation in quoted scalar" => "a quote that a line above opens is not closed before this",
+        other if other.contains("expected '-' indicator") => {
+            "a key among the items of a list, each of which starts with `- `"
+        }
         "tabs disallowed within this context (block indentation)" => "a tab in the indentation",
         other => other,
     }
@@ -83,6 +87,8 @@ pub(super) fn syntax_hint(message: &str) -> Option<&'static str> {
         ("did not find expected key", "check the indentation of this line and of the lines above it"),
         ("simple key expect", "a key needs a `:` after it; check the indentation of this line"),
         ("block sequence entries are not allowed", "a list that belongs to a key starts on the line below the key"),
+        ("indentation in quoted scalar", "close the quote, or indent this line"),
+        ("expected '-' indicator", "put `- ` in front of it, or indent it below the item above"),
         ("flow construct", "close it with `]` or `}`, or indent this line"),
         ("invalid indentation", "check the indentation of this line and of the lines above it"),
         ("',' or ']'", "close the list with `]`, or put a comma between its items"),
@@ -99,11 +105,11 @@ pub(super) fn syntax_hint(message: &str) -> Option<&'static str> {
     hints.into_iter().find(|(words, _)| message.contains(words)).map(|(_, hint)| hint)
 }
 
-/// The innermost `[` or `{` that is still open at the end of a text, and its place in characters; `None` where there is none
+/// The quote, or else the innermost `[` or `{`, that is still open at the end of a text, and its place in characters; `None` where there is none
 /// or brackets do not match. A guess for a text that is known not to be YAML: block scalars are not looked for.
 pub(super) fn unclosed(text: &str) -> Option<(usize, char)> {
     let mut open: Vec<(usize, char)> = Vec::new();
-    let mut quote = None;
+    let mut quote: Option<(usize, char)> = None;
     // The last character that is no blank: a value starts after one of a few.
     let (mut last, mut before, mut in_comment) = ('\n', '\n', false);
     for (index, c) in text.chars().enumerate() {
@@ -115,13 +121,13 @@ pub(super) fn unclosed(text: &str) -> Option<(usize, char)> {
             }
             _ if in_comment => {}
             _ if quote.is_some() => {
-                if quote == Some(c) && !(c == '"' && before == '\\') {
+                if quote.is_some_and(|(_, quote)| quote == c) && !(c == '"' && before == '\\') {
                     quote = None;
                 }
                 last = c;
             }
             '#' if before.is_whitespace() => in_comment = true,
-            '"' | '\'' if starts_value => (quote, last) = (Some(c), c),
+            '"' | '\'' if starts_value => (quote, last) = (Some((index, c)), c),
             '[' | '{' if starts_value || !open.is_empty() => {
                 open.push((index, c));
                 last = c;
@@ -138,5 +144,5 @@ pub(super) fn unclosed(text: &str) -> Option<(usize, char)> {
         }
         before = c;
     }
-    open.last().copied()
+    quote.or_else(|| open.last().copied())
 }

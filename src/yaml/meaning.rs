@@ -23,7 +23,9 @@ impl Scalar {
         }
         let (old, new) = (yaml_1_1(&self.text), yaml_1_2(&self.text));
         let date = is_date(&self.text);
-        if old == new && !date {
+        let both_nan =
+            matches!((&old, &new), (Meaning::Float(old), Meaning::Float(new)) if old.is_nan() && new.is_nan());
+        if (old == new || both_nan) && !date {
             return None;
         }
         let old = if date { "a date".to_owned() } else { words(&old) };

@@ -79,12 +79,21 @@ pub(super) fn parse_with_references(source: &Source) -> Result<(Node, References
                     let start = composer.offsets.byte(index);
                     let message = format!("`{bracket}` is not closed");
                     let problem = YamlError::new(YamlErrorKind::Syntax, message, Span::new(start, start + 1));
-                    let closing = if bracket == '[' { ']' } else { '}' };
+                    let closing = match bracket {
+                        '[' => ']',
+                        '{' => '}',
+                        quote => quote,
+                    };
                     return Err(problem.hint(format!("put the `{closing}` that belongs to it where the value ends")));
                 }
                 if message.contains("recursion limit") {
                     let message = format!("nested deeper than {DEPTH_LIMIT} levels");
                     return Err(YamlError::new(YamlErrorKind::Limit, message, Span::new(at, at)));
+                }
+                if (message.contains("mapping values are not allowed") || message.contains("did not find expected key"))
+                    && let Some(problem) = key_without_value(text, at)
+                {
+                    return Err(problem);
                 }
                 let mut problem =
                     YamlError::new(YamlErrorKind::Syntax, lower_first(plain_words(message)), Span::new(at, at));
@@ -107,8 +116,36 @@ fn open_bracket(text: &str, character: usize, at_end: bool) -> Option<(usize, ch
     let before: String = text.chars().take(character).collect();
     let line = before.rfind('\n')?;
     let found = unclosed(&before)?;
-    let is_key = text.chars().nth(character) == Some(':');
+    let is_key = text.chars().nth(character) == Some(':') || matches!(found.1, '"' | '\'');
     (is_key && found.0 < before.get(..line)?.chars().count()).then_some(found)
+}
+
+/// Where the scanner stumbles over a `:` because the line above it is a key without one (`name`, `name:x`), or has text
+/// that was to be a key: the error of that line.
+fn key_without_value(text: &str, at: usize) -> Option<YamlError> {
+    let mut end = text.get(..at)?.rfind('\n')?;
+    loop {
+        let start = text.get(..end)?.rfind('\n').map_or(0, |end| end + 1);
+        let line = text.get(start..end)?.trim_end();
+        let content = line.trim_start_matches([' ', '-']);
+        if content.is_empty() || content.starts_with('#') {
+            end = start.checked_sub(1)?;
+            continue;
+        }
+        let plain = !content.contains(": ")
+            && !content.ends_with(':')
+            && !content.contains([' ', '"', '\'', '[', '{', '|', '>']);
+        let span = Span::new(start + line.len() - content.len(), start + line.len());
+        let problem =
+            |message: String, hint: String| Some(YamlError::new(YamlErrorKind::Syntax, message, span).hint(hint));
+        return match content.split_once(':').filter(|_| plain) {
+            Some((key, value)) => {
+                problem("a `:` needs a blank behind it".to_owned(), format!("write `{key}: {value}`"))
+            }
+            None if plain => problem("a key needs a `:` after it".to_owned(), format!("write `{content}: …`")),
+            None => None,
+        };
+    }
 }
 
 fn lower_first(text: &str) -> String {

@@ -77,6 +77,19 @@ fn list_follows_a_network_from_missing_to_fresh_to_stale() {
     space.axzoo("build").expect_code(0);
     assert_eq!(state("").as_deref(), Some("fresh"));
     assert_eq!(state("--set resources_used=0.5").as_deref(), Some("stale"));
+    // A quality that the model does not have: the step fails, and stays failed until something changes.
+    let card = space.path("model_cards/digits.yaml");
+    let floor = "num_cal_images: 40\n      axzoo: {min_sqnr_db: 200}\n";
+    space.edit(&card, "num_cal_images: 40\n", floor);
+    assert_eq!(state("").as_deref(), Some("stale"));
+    space.axzoo("build").expect_code(1);
+    assert_eq!(state("").as_deref(), Some("failed"));
+    space.edit(&card, "min_sqnr_db: 200", "min_sqnr_db: 20");
+    assert_eq!(state("").as_deref(), Some("stale"));
+    space.axzoo("build").expect_code(0);
+    assert_eq!(state("").as_deref(), Some("fresh"));
+    let found = json(&space.axzoo("list --format json").expect_code(0).stdout);
+    assert!(found["networks"][0]["age_seconds"].as_u64().is_some_and(|age| age < 3_600), "{found}");
 }
 
 #[test]

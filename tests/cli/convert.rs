@@ -304,6 +304,8 @@ fn what_cannot_be_converted_says_why_and_leaves_everything() {
         (&[("a.json", "{}")], block, "a.json all", 2, &["separate commands"]),
         (&[("a.json", "{\"tiling_depht\": 1}")], block, "a.json", 1, &["did you mean"]),
         (&[("a.json", "{\"a\": 1,}")], block, "a.json", 1, &["not JSON"]),
+        (&[("a.json", "{\"tiling_depth\": 99999999999999999999}")], block, "a.json", 1, &["too large for 64 bits"]),
+        (&[("a.json", "{\"new\": [{\"a\": null}]}")], block, "a.json --allow-keys new", 1, &["`new` has null in it"]),
         (&[], block, "nothing", 2, &["there is no network `nothing`"]),
         (&[], block, "", 2, &["TARGET"]),
     ];
@@ -386,6 +388,9 @@ fn json_and_a_card_outside_any_zoo_are_converted() {
                 \"backend_config\": {\"in_core_replication\": false, \"target\": \"a\\\\b\"},\n  \"dfs_search_constraint\": null, \"x\": 1e5}\n";
     space.write("conf.json", json);
     run(&space, "convert conf.json").expect_code(0);
+    space.write("marked.json", format!("\u{feff}{json}"));
+    run(&space, "convert marked.json").expect_code(0);
+    assert_eq!(space.read("marked.toml"), space.read("conf.toml"));
     let expected = "tiling_depth = 6\nquantization_scheme = \"per_tensor_min_max\"\nresources_used = 1.0\nenable_icr = false\n\
                     x = 100000.0\n\n[backend_config]\ntarget = \"a\\\\b\"\n";
     assert_eq!(space.read("conf.toml"), expected);

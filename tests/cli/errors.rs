@@ -270,3 +270,26 @@ fn an_operator_that_cannot_be_done_is_named() {
     let run: Run = space.axzoo("build all");
     run.expect_code(1).says("Conw").says("clean");
 }
+
+#[test]
+fn an_error_in_a_card_hides_nothing_that_is_wrong_beside_it() {
+    let space = Space::only("digits");
+    let card = space.path("model_cards/digits.yaml");
+    space.edit(&card, "input_color_format:", "input_colour_format:");
+    space.edit(&card, "compiler_config_file: digits.toml", "compiler_config_file: nope.toml");
+    space.edit(&card, "weight_path: ../weights/digits.onnx", "weight_path: ../weights/nothing.onnx");
+    for target in ["", "digits", "model_cards/digits.yaml"] {
+        let run = space.axzoo(&format!("check {target}")).expect_code(1);
+        run.says("card/unknown-key").says("config/missing-file").says("file/missing");
+    }
+}
+
+#[test]
+fn of_two_cards_with_one_name_each_is_told_of_the_other() {
+    let space = Space::only("digits");
+    space.write("model_cards/other.yaml", space.read("model_cards/digits.yaml"));
+    for (one, other) in [("digits", "other"), ("other", "digits")] {
+        let run = space.axzoo(&format!("check model_cards/{one}.yaml")).expect_code(1);
+        run.says(&format!("model_cards/{one}.yaml:")).says(&format!("model_cards/{other}.yaml"));
+    }
+}

@@ -153,6 +153,16 @@ const CARDS: &[Case] = &[
     ),
 ];
 
+/// Copies a zoo of a case to the folder that `AXZOO_KEEP` names, for `benches/hostile.py` to measure.
+fn keep(space: &Space, kind: &str, what: &str) {
+    if let Some(folder) = std::env::var_os("AXZOO_KEEP") {
+        let to = std::path::Path::new(&folder).join(format!("{kind}-{}", what.replace(' ', "-")));
+        fs::create_dir_all(&to).expect("a folder");
+        let copied = Command::new("cp").args(["-r", "."]).arg(&to).current_dir(space.path(".")).status();
+        assert!(copied.expect("cp runs").success(), "{what}");
+    }
+}
+
 fn check(space: &Space) -> Run {
     let mut command = Command::new("timeout");
     command.args(["60", env!("CARGO_BIN_EXE_axzoo"), "check", "--format", "json"]);
@@ -176,6 +186,7 @@ fn a_hostile_card_is_an_error_with_a_code() {
         let space = Space::empty();
         space.write("model_cards/a.yaml", card());
         space.write("model_cards/b.yaml", CARD.replace("name: net", "name: other"));
+        keep(&space, "card", what);
         let run = check(&space);
         let found = codes(&run);
         let fits = if code.is_empty() { found.is_empty() } else { found.iter().any(|one| one == code) };
@@ -217,6 +228,7 @@ fn a_hostile_config_is_an_error_with_a_code() {
         let card = CARD.replace("extra_kwargs: {}", "extra_kwargs: {compiler_config_file: a.toml}");
         space.write("model_cards/a.yaml", card);
         space.write("model_cards/a.toml", config());
+        keep(&space, "config", what);
         let run = check(&space);
         let found = codes(&run);
         let fits = if code.is_empty() { found.is_empty() } else { found.iter().any(|one| one == code) };
@@ -235,9 +247,18 @@ fn a_hostile_folder_hides_no_card() {
     symlink(space.path("model_cards"), space.path("model_cards/deep/loop")).expect("a loop");
     symlink(space.path("elsewhere"), space.path("model_cards/linked")).expect("a link to a folder");
     symlink(space.path("nowhere"), space.path("model_cards/dangling.yaml")).expect("a link to nothing");
+    symlink("me@here.123", space.path("model_cards/deep/.#a.yaml")).expect("an editor's lock");
     fs::create_dir(space.path("model_cards/folder.yaml")).expect("a folder that looks like a card");
     let made = Command::new("mkfifo").arg(space.path("model_cards/pipe.yaml")).status();
     let run = check(&space);
     let found: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
     assert_eq!(found["summary"]["networks"], 2, "{made:?}: {found:#}");
+    let problems: Vec<(&str, &str)> = found["diagnostics"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|problem| problem["code"] == "card/unreadable")
+        .filter_map(|problem| Some((problem["severity"].as_str()?, problem["file"].as_str()?)))
+        .collect();
+    assert_eq!(problems, [("error", "model_cards/dangling.yaml"), ("warning", "model_cards/deep/loop")]);
 }

@@ -4,14 +4,18 @@
 #![expect(clippy::print_stdout, reason = "a test that skips says so")]
 #![expect(clippy::panic, reason = "a test that cannot go on fails")]
 
+mod care;
 mod cascade;
 mod commands;
 mod config;
 mod convert;
 mod errors;
 mod hostile;
+mod images;
 mod layers;
 mod memory;
+mod models;
+mod modes;
 mod mutations;
 mod rebuild;
 mod shared;

@@ -54,7 +54,7 @@ const CHANGES: &[Change] = &[
     ("a strict zoo", |space| space.write("axzoo.toml", "[zoo]\nstrict = true\n"), None),
     ("a card that cannot be read", |space| space.write("model_cards/again.yaml", "models: [\n"), None),
     ("images that go", |space| fs::remove_dir_all(space.path("data/digits/calibration")).expect("removed"), None),
-    ("a memory that is no memory", |space| space.write("cache/checked.json", "[1, 2"), None),
+    ("a memory that is no memory", |space| space.write("cache/checked.jsonl", "[1, 2"), None),
 ];
 
 #[test]
@@ -83,5 +83,5 @@ fn a_check_that_remembers_says_what_one_without_a_memory_says() {
     }
     said.dedup();
     assert!(said.len() >= CHANGES.len() * 2 / 3, "most changes are seen: {}", said.len());
-    assert!(space.read("cache/checked.json").contains("digit-cascade"));
+    assert!(space.read("cache/checked.jsonl").contains("digit-cascade"));
 }

@@ -12,7 +12,8 @@ use crate::cards::ModelKind;
 use crate::cards::PathValue;
 use crate::compiler::StageError;
 use crate::compiler::aipu;
-use crate::compiler::onnx::ExternalData;
+use crate::compiler::error::shortened;
+use crate::compiler::onnx::Beside;
 use crate::compiler::onnx::OnnxFile;
 use crate::diag::Diagnostic;
 
@@ -81,23 +82,8 @@ fn instead(path: &Path, length: u64) -> Option<Unreadable> {
     Some((format!("the file is not an ONNX model but {what}"), Some(hint.to_owned())))
 }
 
-/// Tensors in files beside the weights; nothing elsewhere is read.
-pub(super) struct Beside<'a>(&'a Path);
-
-impl Beside<'_> {
-    fn has(&self, location: &str) -> bool {
-        !location.contains(['/', '\\']) && fs::is_file(&self.0.with_file_name(location))
-    }
-}
-
-impl ExternalData for Beside<'_> {
-    fn read(&self, location: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
-        if !self.has(location) {
-            return Err(format!("the file `{location}` that holds its data is not beside the weights"));
-        }
-        fs::read_range(&self.0.with_file_name(location), offset, length).map_err(|error| error.to_string())
-    }
-}
+/// Absent files that are told of one by one.
+const ABSENT_TOLD: usize = 10;
 
 /// What one model has to be told of its file.
 fn problems(
@@ -124,11 +110,22 @@ fn problems(
 fn look_into(file: &OnnxFile, path: &Path, model: &ModelToCheck<'_>) -> Vec<Diagnostic> {
     let beside = Beside(path);
     let mut problems = Vec::new();
-    let absent: Vec<String> = file.external_locations().into_iter().filter(|location| !beside.has(location)).collect();
-    for location in &absent {
-        let message = format!("tensors of the model lie in `{location}`, which is not beside the weights");
-        let hint = format!("put `{location}` into the folder of the weights, or export the model as one file");
+    let absent: Vec<String> =
+        file.external_locations().into_iter().filter(|location| beside.file(location).is_none()).collect();
+    for location in absent.iter().take(ABSENT_TOLD) {
+        let shown = shortened(location.clone());
+        let message = format!("tensors of the model lie in `{shown}`, which is not beside the weights");
+        let hint = if location.contains(['/', '\\']) || fs::exists(&path.with_file_name(location)) {
+            "only files in the folder of the weights are read; export the model as one file".to_owned()
+        } else {
+            format!("put `{shown}` into the folder of the weights, or export the model as one file")
+        };
         problems.push(Diagnostic::error("onnx/external-data", message).hint(hint));
+    }
+    if absent.len() > ABSENT_TOLD {
+        let message =
+            format!("tensors of the model lie in {} more files that are not beside it", absent.len() - ABSENT_TOLD);
+        problems.push(Diagnostic::error("onnx/external-data", message));
     }
     let is_read = opset(file, &mut problems);
     let options = input::check(file, model.card, model.model, &mut problems);
@@ -136,7 +133,8 @@ fn look_into(file: &OnnxFile, path: &Path, model: &ModelToCheck<'_>) -> Vec<Diag
     match file.survey(&beside, &options) {
         Ok(survey) if survey.is_doubtful => {
             // A refusal may be due to values that were left in the file: only all of it tells.
-            let whole = fs::read(path).ok().and_then(|bytes| OnnxFile::decode(&bytes).ok());
+            let whole =
+                fs::read_limited(path, OnnxFile::LENGTH_LIMIT).ok().and_then(|bytes| OnnxFile::decode(&bytes).ok());
             match whole.as_ref().map(|whole| whole.survey(&beside, &options)) {
                 Some(Ok(whole)) => operators::check(&whole, model.run_graph_cleaner, &mut problems),
                 Some(Err(error)) => problems.push(operators::refused(&error)),

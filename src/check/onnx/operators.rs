@@ -49,13 +49,21 @@ fn grouped<'a, K: Ord>(nodes: impl Iterator<Item = (K, &'a SurveyedNode<'a>, &'a
     groups.into_iter().map(|(_, key, group)| (key, group)).collect()
 }
 
+/// Problems of one kind that are told apart in one file; the rest is counted.
+const TOLD: usize = 10;
+
 /// What is to be said of the operators of a model.
 pub(super) fn check(survey: &Survey<'_>, run_graph_cleaner: bool, problems: &mut Vec<Diagnostic>) {
     let refused_nodes = survey.nodes.iter().filter_map(|node| Some((node, node.refusal.as_deref()?)));
-    for (_, group) in grouped(refused_nodes.map(|(node, found)| (found, node, found))) {
+    let groups = grouped(refused_nodes.map(|(node, found)| (found, node, found)));
+    for (_, group) in groups.iter().take(TOLD) {
         let message = format!("the embedded compiler refuses {}: {}", group.named(), group.found);
         let hint = "export the model without it, or cut the model before it";
         problems.push(Diagnostic::error("onnx/not-supported", message).hint(hint));
+    }
+    if let Some(more) = more(&groups) {
+        let message = format!("the embedded compiler refuses {more}");
+        problems.push(Diagnostic::error("onnx/not-supported", message));
     }
     if let Some(error) = &survey.problem {
         problems.push(refused(error));
@@ -84,7 +92,8 @@ fn faults<'a>(
 
 /// What the AIPU does not take and what cannot be left to the host.
 fn middle(survey: &Survey<'_>, placement: &Placement, run_graph_cleaner: bool, problems: &mut Vec<Diagnostic>) {
-    for (expected, group) in faults(survey, placement, |_, place| place == Place::Refused) {
+    let groups = faults(survey, placement, |_, place| place == Place::Refused);
+    for (expected, group) in groups.iter().take(TOLD) {
         let expected = expected.map(|expected| format!("; expected {expected}")).unwrap_or_default();
         let place = if run_graph_cleaner { " in the middle of the network" } else { "" };
         let message = format!("the AIPU refuses {}{place}: {}{expected}", group.named(), group.found);
@@ -96,6 +105,16 @@ fn middle(survey: &Survey<'_>, placement: &Placement, run_graph_cleaner: bool, p
         };
         problems.push(Diagnostic::warning("onnx/operator", message).hint(hint));
     }
+    if let Some(more) = more(&groups) {
+        problems.push(Diagnostic::warning("onnx/operator", format!("the AIPU refuses {more}")));
+    }
+}
+
+/// "12 nodes for 3 more reasons": the groups that were not told apart.
+fn more<K>(groups: &[(K, Group<'_>)]) -> Option<String> {
+    let rest = groups.get(TOLD..).filter(|rest| !rest.is_empty())?;
+    let nodes = rest.iter().map(|(_, group)| group.nodes).sum();
+    Some(format!("{} for {}", count(nodes, "node"), count(rest.len(), "more reason")))
 }
 
 /// What the host would do before and after the core.
@@ -107,8 +126,12 @@ fn host(survey: &Survey<'_>, placement: &Placement, problems: &mut Vec<Diagnosti
         let groups = grouped(nodes.map(|node| ((), node, "")));
         let Some(((), first)) = groups.first() else { continue };
         let total: usize = groups.iter().map(|((), group)| group.nodes).sum();
-        let operators: Vec<String> =
-            groups.iter().map(|((), group)| format!("{} `{}`", group.nodes, group.first.operator)).collect();
+        let told = groups.iter().take(TOLD);
+        let mut operators: Vec<String> =
+            told.map(|((), group)| format!("{} `{}`", group.nodes, group.first.operator)).collect();
+        if groups.len() > TOLD {
+            operators.push(format!("and {} more", count(groups.len() - TOLD, "kind")));
+        }
         let message = format!(
             "the host runs {} {word} the AIPU, from `{}` on: {}",
             count(total, "operator"),
@@ -126,13 +149,15 @@ fn no_core(survey: &Survey<'_>, placement: &Placement, problems: &mut Vec<Diagno
     if groups.is_empty() {
         return;
     }
-    let all: Vec<String> = groups
+    let mut all: Vec<String> = groups
         .iter()
+        .take(TOLD)
         .map(|(expected, group)| {
             let takes = expected.map(|expected| format!(", expected {expected}")).unwrap_or_default();
             format!("{}: {}{takes}", group.named(), group.found)
         })
         .collect();
+    all.extend(more(&groups));
     let message = format!("the AIPU takes no layer of this model: {}", all.join("; "));
     let hint = "export the model with layers as expected; the embedded compiler runs these, so the model builds, but on a \
                 device the host would run all of it";

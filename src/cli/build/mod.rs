@@ -1,5 +1,6 @@
 //! `axzoo build`.
 
+mod images;
 mod runner;
 
 use std::io::{IsTerminal, Write};
@@ -18,6 +19,7 @@ use crate::diag::counted;
 use crate::diag::to_json;
 use crate::exec;
 use crate::exec::ExecError;
+use crate::exec::StepSummary;
 use crate::exec::Summary;
 use crate::plan::StepKind;
 use crate::report;
@@ -75,6 +77,11 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     })?;
 
     let build_root = zoo.root().join(&settings.zoo.build);
+    if !arguments.dry_run {
+        let shown = |path: &Path| zoo.shown(path);
+        let warnings = images::image_warnings(quantized(&summary), &plan.graph, &build_root, &shown);
+        tell(&warnings, arguments.format, output);
+    }
     match arguments.format {
         Format::Json => output.data(&format!("{}\n", report::summary_json(&summary, &refusals))),
         Format::Human => {
@@ -168,18 +175,23 @@ fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The accuracy of each model that was quantized, or whose result came back from the store, in this run.
-fn accuracy(summary: &Summary, build_root: &Path) -> String {
+/// The steps of this run that quantized a model, or brought its result back from the store.
+fn quantized(summary: &Summary) -> impl Iterator<Item = &StepSummary> {
     // Only a network that is whole has its reports of this run in `build/`.
     let whole = |network: &str| {
         let mut of_network = summary.steps.iter().filter(|step| step.network == network);
         of_network.all(|step| step.outcome.is_good())
     };
-    let quantized = summary.steps.iter().filter(|step| {
+    summary.steps.iter().filter(move |step| {
         step.step == StepKind::Quantize && matches!(step.outcome.word(), "ran" | "restored") && whole(&step.network)
-    });
-    let mut rows: Vec<_> =
-        quantized.filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?)).collect();
+    })
+}
+
+/// The accuracy of each model that was quantized in this run.
+fn accuracy(summary: &Summary, build_root: &Path) -> String {
+    let mut rows: Vec<_> = quantized(summary)
+        .filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?))
+        .collect();
     rows.sort_by(|a, b| a.subject.cmp(&b.subject));
     if rows.is_empty() { String::new() } else { format!("\n{}", report::accuracy_table(&rows)) }
 }

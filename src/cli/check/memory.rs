@@ -17,8 +17,10 @@ use crate::base::Digest;
 use crate::base::Fingerprint;
 use crate::base::Looked;
 use crate::base::fs;
+use crate::cards::CardFile;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
+use crate::diag::Position;
 use crate::diag::Severity;
 use crate::diag::Source;
 use crate::diag::Span;
@@ -35,21 +37,25 @@ pub(super) struct Found {
     pub(super) problems: Vec<Diagnostic>,
 }
 
-/// The file's contents: paths and texts once, however many cards share them.
+/// The first line of the file; every line is one value in JSON, so that lines can be read on several threads.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
+struct Head {
     /// Settings, program and folder: all that counts for every card.
     circumstances: String,
     variables: BTreeMap<String, Option<String>>,
-    paths: Vec<SeenPath>,
-    cards: BTreeMap<String, Card>,
+    /// The number of lines with a path, once however many cards share it; a [`SeenPath`] each.
+    paths: usize,
+    /// The number of lines with a card that follow them.
+    cards: usize,
 }
 
+/// A line with a card.
 #[derive(Debug, Serialize, Deserialize)]
 struct Card {
+    file: String,
     name: Option<String>,
     models: Option<usize>,
-    /// Indices into `paths`.
+    /// Indices into the paths.
     looked: Vec<usize>,
     problems: Vec<Problem>,
 }
@@ -59,13 +65,16 @@ struct Problem {
     code: String,
     severity: u8,
     message: String,
-    /// The text's name and length, and the span in it.
-    place: Option<(String, usize, usize, usize)>,
+    place: Option<KeptPlace>,
     file: Option<String>,
     hint: Option<String>,
     network: Option<String>,
     model: Option<String>,
 }
+
+/// The text's name, the span in it, and the line and column of its start.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptPlace(String, usize, usize, usize, usize);
 
 const SEVERITIES: [Severity; 3] = [Severity::Note, Severity::Warning, Severity::Error];
 
@@ -85,8 +94,8 @@ pub(super) struct Run<'a> {
 /// Where an answer comes from.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// From the memory.
-    Before,
+    /// From the memory, and the paths it had been made from.
+    Before(Vec<usize>),
     /// From the card itself, and what was looked at for it.
     Now(Looked),
 }
@@ -95,122 +104,162 @@ pub(super) enum Seen {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     variables: BTreeMap<String, Option<String>>,
-    cards: BTreeMap<String, Card>,
-    /// Of each index in `paths`, whether it is as it was.
-    same: Vec<bool>,
     paths: Vec<SeenPath>,
-    root: PathBuf,
+    /// The number of cards that are kept, whether they still hold or not.
+    kept: usize,
+    cards: HashMap<String, Card>,
 }
 
 impl Memory {
     /// Reads what the last run left, and looks at every path in it again.
     pub(super) fn load(file: &Path, run: &Run<'_>) -> Self {
-        let nothing = || Self { root: run.root.to_owned(), ..Self::default() };
-        let kept = fs::read(file).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
-        let Some(kept) = kept.filter(|kept| kept.circumstances == run.circumstances.to_string()) else {
-            return nothing();
-        };
-        if kept.variables.iter().any(|(name, value)| run.variables.get(name) != value.as_ref()) {
-            return nothing();
+        Self::read(file, run).unwrap_or_default()
+    }
+
+    fn read(file: &Path, run: &Run<'_>) -> Option<Self> {
+        let text = String::from_utf8(fs::read(file).ok()?).ok()?;
+        let mut lines = text.lines();
+        let head: Head = serde_json::from_str(lines.next()?).ok()?;
+        let is_as_before = |(name, value): (&String, &Option<String>)| run.variables.get(name) == value.as_ref();
+        if head.circumstances != run.circumstances.to_string() || !head.variables.iter().all(is_as_before) {
+            return None;
         }
-        let same = |(path, before): &SeenPath| Fingerprint::of(&run.root.join(path)) == *before;
-        let same = kept.paths.par_iter().with_min_len(64).map(same).collect();
-        Self { variables: kept.variables, cards: kept.cards, same, paths: kept.paths, root: run.root.to_owned() }
-    }
-
-    /// What was found in a card and still holds. `texts` are read where a problem points into them.
-    pub(super) fn recall(&self, file: &str) -> Option<Found> {
-        let card = self.still_holds(file)?;
-        let mut texts: HashMap<&str, Source> = HashMap::new();
-        let mut problems = Vec::with_capacity(card.problems.len());
-        for problem in &card.problems {
-            problems.push(self.diagnostic(problem, &mut texts)?);
+        let lines: Vec<&str> = lines.collect();
+        if Some(lines.len()) != head.paths.checked_add(head.cards) {
+            return None;
         }
-        Some(Found { name: card.name.clone(), models: card.models, problems })
-    }
-
-    fn still_holds(&self, file: &str) -> Option<&Card> {
-        let card = self.cards.get(file)?;
-        card.looked.iter().all(|&index| self.same.get(index).copied().unwrap_or(false)).then_some(card)
-    }
-
-    fn diagnostic<'a>(&'a self, problem: &'a Problem, texts: &mut HashMap<&'a str, Source>) -> Option<Diagnostic> {
-        let place = match &problem.place {
-            None => None,
-            Some((name, length, start, end)) => {
-                if !texts.contains_key(name.as_str()) {
-                    let text = String::from_utf8(fs::read(&self.root.join(name)).ok()?).ok()?;
-                    texts.insert(name, Source::new(name.as_str(), text));
-                }
-                // A text that is not the file's as it stands, such as one without its byte order mark, is read anew.
-                let source = texts.get(name.as_str()).filter(|source| source.text().len() == *length)?;
-                Some(Place::new(source, Span::new(*start, *end)))
-            }
+        let (paths, cards) = lines.split_at_checked(head.paths)?;
+        let look = |line: &&str| {
+            let seen: SeenPath = serde_json::from_str(line).ok()?;
+            let is_same = Fingerprint::of(&run.root.join(&seen.0)) == seen.1;
+            Some((seen, is_same))
         };
-        Some(Diagnostic {
-            code: catalogue::find(&problem.code)?.code,
-            severity: *SEVERITIES.get(usize::from(problem.severity))?,
-            message: problem.message.clone(),
-            place,
-            file: problem.file.clone(),
-            hint: problem.hint.clone(),
-            network: problem.network.clone(),
-            model: problem.model.clone(),
-        })
+        let (paths, same): (Vec<SeenPath>, Vec<bool>) =
+            paths.par_iter().with_min_len(64).map(look).collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        let holds = |card: &Card| card.looked.iter().all(|&index| same.get(index).copied().unwrap_or(false));
+        let read = |line: &&str| serde_json::from_str::<Card>(line).ok();
+        let cards = cards.par_iter().with_min_len(64).map(read).collect::<Option<Vec<Card>>>()?;
+        let cards = cards.into_iter().filter(holds).map(|card| (card.file.clone(), card)).collect();
+        Some(Self { variables: head.variables, paths, kept: head.cards, cards })
+    }
+
+    /// Takes out what was found in each of some cards and still holds.
+    pub(super) fn recall(&mut self, files: &[CardFile], root: &Path) -> Vec<Option<(Found, Seen)>> {
+        let kept: Vec<Option<Card>> = files.iter().map(|file| self.cards.remove(&file.name)).collect();
+        kept.into_par_iter().with_min_len(64).map(|card| card?.recalled(root)).collect()
     }
 
     /// The file for the next run: the cards of this one, those that were looked at now and those that still hold. `None`
     /// when that is what is kept already.
     pub(super) fn next(&self, run: &Run<'_>, cards: &[(&str, &Found, &Seen)]) -> Option<Vec<u8>> {
         let news = cards.iter().any(|(_, _, seen)| matches!(seen, Seen::Now(_)));
-        if !news && cards.len() == self.cards.len() {
+        if !news && cards.len() == self.kept {
             return None;
         }
-        let circumstances = run.circumstances.to_string();
-        let mut kept = Kept { circumstances, variables: self.variables.clone(), ..Kept::default() };
+        let mut variables = self.variables.clone();
+        let mut paths = Vec::new();
         let mut indices = HashMap::new();
+        let mut kept = Vec::new();
         for &(file, found, seen) in cards {
             let looked: Vec<usize> = match seen {
-                Seen::Before => {
-                    let Some(card) = self.cards.get(file) else { continue };
-                    let paths = card.looked.iter().filter_map(|&index| self.paths.get(index));
-                    paths.map(|seen| intern(seen.clone(), &mut kept.paths, &mut indices)).collect()
+                Seen::Before(looked) => {
+                    let looked = looked.iter().filter_map(|&index| self.paths.get(index));
+                    looked.map(|seen| intern(seen.clone(), &mut paths, &mut indices)).collect()
                 }
                 Seen::Now(looked) => {
-                    // A change in the same tick of the clock would not show.
-                    if looked.paths.values().flatten().any(|fingerprint| !fingerprint.is_settled(run.began)) {
+                    if !is_to_be_trusted(looked, found, run) {
                         continue;
                     }
                     for name in &looked.variables {
-                        kept.variables.insert(name.clone(), run.variables.get(name).cloned());
+                        variables.insert(name.clone(), run.variables.get(name).cloned());
                     }
                     let relative = |path: &PathBuf| path.strip_prefix(run.root).unwrap_or(path).to_owned();
-                    let paths = looked.paths.iter().map(|(path, before)| (relative(path), *before));
-                    paths.map(|seen| intern(seen, &mut kept.paths, &mut indices)).collect()
+                    let looked = looked.paths.iter().map(|(path, before)| (relative(path), *before));
+                    looked.map(|seen| intern(seen, &mut paths, &mut indices)).collect()
                 }
             };
-            let problems = found.problems.iter().map(Problem::of).collect();
-            kept.cards
-                .insert(file.to_owned(), Card { name: found.name.clone(), models: found.models, looked, problems });
+            kept.push((file, found, looked));
         }
-        serde_json::to_vec(&kept).ok()
+        let circumstances = run.circumstances.to_string();
+        let head = Head { circumstances, variables, paths: paths.len(), cards: kept.len() };
+        let cards = kept.into_par_iter().with_min_len(64).map(|(file, found, looked)| {
+            let problems = found.problems.iter().map(Problem::of).collect();
+            line(&Card { file: file.to_owned(), name: found.name.clone(), models: found.models, looked, problems })
+        });
+        let lines = std::iter::once(line(&head)).chain(paths.iter().map(line));
+        let mut bytes = lines.collect::<Option<Vec<_>>>()?.concat();
+        bytes.extend(cards.collect::<Option<Vec<_>>>()?.concat());
+        Some(bytes)
+    }
+}
+
+fn line(value: &impl Serialize) -> Option<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(value).ok()?;
+    bytes.push(b'\n');
+    Some(bytes)
+}
+
+/// Whether what was found may be kept: a change in the same tick of the clock would not show, and a text that is not the
+/// file's as it stands, such as one without its byte order mark, cannot be read again for its lines.
+fn is_to_be_trusted(looked: &Looked, found: &Found, run: &Run<'_>) -> bool {
+    let is_whole = |problem: &Diagnostic| {
+        let Some(place) = &problem.place else { return true };
+        let fingerprint = looked.paths.get(&run.root.join(place.source.name())).copied().flatten();
+        fingerprint.is_some_and(|it| it.size() == place.source.text().len() as u64)
+    };
+    looked.paths.values().flatten().all(|fingerprint| fingerprint.is_settled(run.began))
+        && found.problems.iter().all(is_whole)
+}
+
+impl Card {
+    fn recalled(self, root: &Path) -> Option<(Found, Seen)> {
+        let mut texts: Vec<Source> = Vec::new();
+        let problems = self.problems.into_iter().map(|problem| problem.recalled(root, &mut texts));
+        let problems = problems.collect::<Option<Vec<_>>>()?;
+        Some((Found { name: self.name, models: self.models, problems }, Seen::Before(self.looked)))
     }
 }
 
 impl Problem {
     fn of(problem: &Diagnostic) -> Self {
+        let kept = |place: &Place| {
+            let start = place.position();
+            let name = place.source.name().to_owned();
+            KeptPlace(name, place.span.start, place.span.end, start.line, start.column)
+        };
         Self {
             code: problem.code.to_owned(),
             severity: problem.severity as u8,
             message: problem.message.clone(),
-            place: problem.place.as_ref().map(|place| {
-                (place.source.name().to_owned(), place.source.text().len(), place.span.start, place.span.end)
-            }),
+            place: problem.place.as_ref().map(kept),
             file: problem.file.clone(),
             hint: problem.hint.clone(),
             network: problem.network.clone(),
             model: problem.model.clone(),
         }
+    }
+
+    /// The problem again; `texts` are those that problems of its card point into.
+    fn recalled(self, root: &Path, texts: &mut Vec<Source>) -> Option<Diagnostic> {
+        let place = self.place.map(|KeptPlace(name, start, end, line, column)| {
+            let known = texts.iter().find(|source| source.name() == name).cloned();
+            let source = known.unwrap_or_else(|| {
+                let source = Source::read_again(name.as_str(), root.join(&name));
+                texts.push(source.clone());
+                source
+            });
+            Place::found_before(&source, Span::new(start, end), Position { line, column })
+        });
+        Some(Diagnostic {
+            code: catalogue::find(&self.code)?.code,
+            severity: *SEVERITIES.get(usize::from(self.severity))?,
+            message: self.message,
+            place,
+            file: self.file,
+            hint: self.hint,
+            network: self.network,
+            model: self.model,
+        })
     }
 }
 

@@ -6,19 +6,21 @@ mod whole;
 use std::path::Path;
 
 use rayon::prelude::*;
-use serde_json::json;
+use serde::Serialize;
 
-use super::args::{CheckArgs, CheckFormat};
+use super::args::{CheckArgs, CheckFormat, ConfigFlags};
 use super::failure::Failure;
 use super::output::Output;
 use super::settings::Flags;
 use super::zoo::Network;
 use super::zoo::Zoo;
+use crate::cards::Card;
 use crate::check::ModelToCheck;
 use crate::check::check_card;
 use crate::check::check_weights;
 use crate::diag;
 use crate::diag::Diagnostic;
+use crate::diag::JsonDiagnostic;
 use crate::diag::Severity;
 use crate::diag::catalogue;
 
@@ -80,6 +82,12 @@ fn found(arguments: &CheckArgs, directory: Option<&Path>) -> Result<Checked, Fai
 fn named(zoo: &Zoo, arguments: &CheckArgs) -> Result<Checked, Failure> {
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
     let mut problems = zoo.card_problems(&networks, &arguments.targets);
+    for broken in zoo.broken(&arguments.targets) {
+        let parts = zoo.catalog.parts.iter().filter(|card| card.file == broken.file);
+        for card in parts {
+            problems.extend(problems_of_parts(zoo, card, &zoo.catalog.problems)?);
+        }
+    }
     problems.par_extend(networks.par_iter().flat_map_iter(|network| problems_of(zoo, network)));
     let models = networks.iter().map(|network| network.models.len()).sum();
     Ok(Checked { networks: networks.len(), models, problems, folder: String::new() })
@@ -101,7 +109,34 @@ fn problems_of(zoo: &Zoo, network: &Network<'_>) -> Vec<Diagnostic> {
     problems
 }
 
+/// What else is wrong with a card that has errors, as far as what is left of it can tell: its files, templates and
+/// configurations. `known` is what reading it found.
+fn problems_of_parts(zoo: &Zoo, card: &Card, known: &[Diagnostic]) -> Result<Vec<Diagnostic>, Failure> {
+    let network = zoo.network_of(card, &ConfigFlags::default())?;
+    let mut problems = problems_of(zoo, &network);
+    problems
+        .retain(|problem| INDEPENDENT.iter().any(|code| problem.code.starts_with(code)) && !known.contains(problem));
+    Ok(problems)
+}
+
+/// Codes, or their beginnings, of what is wrong with a card whatever else is: the others may follow from a task, a model or a value
+/// that was refused and is not there.
+const INDEPENDENT: [&str; 8] = [
+    "file/",
+    "config/",
+    "onnx/",
+    "card/undefined-variable",
+    "card/template",
+    "card/operator",
+    "card/expression",
+    "card/substitution",
+];
+
 fn report(checked: &Checked, format: CheckFormat, output: Output) {
+    if format == CheckFormat::Json {
+        output.data(&json_of(checked));
+        return;
+    }
     let distinct = diag::distinct(&checked.problems);
     let summary = format!(
         "checked {} with {}: {}\n",
@@ -114,7 +149,7 @@ fn report(checked: &Checked, format: CheckFormat, output: Output) {
             output.diagnostics(&distinct);
             output.data(&summary);
         }
-        CheckFormat::Json => output.data(&format!("{:#}\n", json_of(checked))),
+        CheckFormat::Json => {}
         CheckFormat::Sarif => {
             output.data(&format!("{:#}\n", diag::to_sarif(&distinct, &checked.folder)));
             output.note(&summary);
@@ -127,13 +162,28 @@ fn report(checked: &Checked, format: CheckFormat, output: Output) {
     }
 }
 
-fn json_of(checked: &Checked) -> serde_json::Value {
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    diagnostics: Vec<JsonDiagnostic<'a>>,
+    summary: JsonSummary,
+}
+
+#[derive(Serialize)]
+struct JsonSummary {
+    errors: usize,
+    models: usize,
+    networks: usize,
+    notes: usize,
+    warnings: usize,
+}
+
+fn json_of(checked: &Checked) -> String {
     let (errors, warnings, notes) = diag::count(&checked.problems);
-    json!({
-        "diagnostics": checked.problems.iter().map(diag::to_json).collect::<Vec<_>>(),
-        "summary": {
-            "errors": errors, "warnings": warnings, "notes": notes,
-            "networks": checked.networks, "models": checked.models,
-        },
-    })
+    let report = JsonReport {
+        diagnostics: checked.problems.iter().map(JsonDiagnostic::from).collect(),
+        summary: JsonSummary { errors, models: checked.models, networks: checked.networks, notes, warnings },
+    };
+    let text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    format!("{text}\n")
 }

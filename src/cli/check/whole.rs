@@ -1,7 +1,7 @@
 //! Checking a whole zoo: card by card, each on one thread and forgotten when it has been checked, so that memory does not
 //! grow with the zoo; what the last run found and still holds is not looked for again.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -12,6 +12,7 @@ use super::memory::Memory;
 use super::memory::Run;
 use super::memory::Seen;
 use super::problems_of;
+use super::problems_of_parts;
 use crate::base::fs;
 use crate::base::moment;
 use crate::base::watched;
@@ -23,7 +24,7 @@ use crate::cli::failure::Failure;
 use crate::cli::zoo::Zoo;
 
 /// The file in the cache folder.
-const FILE: &str = "checked.json";
+const FILE: &str = "checked.jsonl";
 
 /// Checks every card; `None` where cards must be seen together: two have one name.
 pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
@@ -31,13 +32,15 @@ pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
     let (files, problems) = find_cards(options);
     let run =
         Run { root: zoo.root(), circumstances: zoo.circumstances(), variables: &options.variables, began: moment() };
-    let memory = Memory::load(&zoo.cache().join(FILE), &run);
+    let mut memory = Memory::load(&zoo.cache().join(FILE), &run);
     let reader = CardReader::new(options);
+    let recalled = memory.recall(&files, zoo.root());
     let seen: Vec<(Found, Seen)> = files
         .par_iter()
-        .map(|file| {
-            if let Some(found) = memory.recall(&file.name) {
-                return Ok((found, Seen::Before));
+        .zip(recalled)
+        .map(|(file, recalled)| {
+            if let Some(known) = recalled {
+                return Ok(known);
             }
             let (found, looked) = watched(|| examine(zoo, &reader, file));
             Ok((found?, Seen::Now(looked)))
@@ -75,6 +78,10 @@ fn examine(zoo: &Zoo, reader: &CardReader<'_>, file: &CardFile) -> Result<Found,
     let reading = reader.read(file);
     let mut problems = zoo.graded(reading.problems);
     let Some(card) = reading.card else {
+        if let Some(card) = &reading.parts {
+            let more = problems_of_parts(zoo, card, &problems)?;
+            problems.extend(more);
+        }
         return Ok(Found { name: None, models: None, problems });
     };
     let network = zoo.network_of(&card, &ConfigFlags::default())?;
@@ -83,6 +90,6 @@ fn examine(zoo: &Zoo, reader: &CardReader<'_>, file: &CardFile) -> Result<Found,
 }
 
 fn has_a_name_twice(seen: &[(Found, Seen)]) -> bool {
-    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut names: HashSet<&str> = HashSet::new();
     seen.iter().filter_map(|(found, _)| found.name.as_deref()).any(|name| !names.insert(name))
 }

@@ -17,8 +17,9 @@ pub fn document() -> String {
          An operator that is not listed, or that does not meet its condition, can run on the host before or after the part\n\
          that the AIPU runs; in the middle of that part it is refused. The middle is what has accelerated layers (Conv,\n\
          ConvTranspose, Gemm) before it and more than a hundredth of the network's multiplications behind it. With\n\
-         `run_graph_cleaner: false` nothing is left to the host. What the embedded compiler reads is another list,\n\
-         `docs/operators.md`.\n\n\
+         `run_graph_cleaner: false` nothing is left to the host. A build judges the cleaned graph, in which more may be\n\
+         accelerated, and cuts it there: see `docs/design/graph-split.md`. What the embedded compiler reads is another\n\
+         list, `docs/operators.md`.\n\n\
          | operator | accelerated when |\n|---|---|\n",
         opsets.start(),
         opsets.end(),

@@ -17,5 +17,6 @@ mod tests;
 
 pub use constraint::{Constraint, Surroundings, Verdict};
 pub use document::document;
+pub(crate) use placement::place_but;
 pub use placement::{Fault, Place, Placement, place};
 pub use table::{CONVERTED_OPSETS, OPSETS, Row, row, rows};

@@ -50,6 +50,11 @@ pub struct Placement {
 /// (`run_graph_cleaner: false`), so that every fault is a refusal.
 #[must_use]
 pub fn place(survey: &Survey<'_>, cuts: bool) -> Placement {
+    place_but(survey, cuts, &|_| false)
+}
+
+/// As [`place`], with nothing held against the nodes (by their places) that are known to be accelerated.
+pub(crate) fn place_but(survey: &Survey<'_>, cuts: bool, is_known: &dyn Fn(usize) -> bool) -> Placement {
     let inside = attention(survey);
     let count = survey.nodes.len();
     let mut faults: Vec<Option<Fault>> = vec![None; count];
@@ -62,7 +67,9 @@ pub fn place(survey: &Survey<'_>, cuts: bool) -> Placement {
         };
         // Readers of an Identity read the value itself, so they are readers of its writer too.
         let is_before_gemm_or_last = node.readers.iter().all(gemm);
-        faults[place] = fault(node, Surroundings { in_attention: inside[place], is_before_gemm_or_last });
+        if !is_known(place) {
+            faults[place] = fault(node, Surroundings { in_attention: inside[place], is_before_gemm_or_last });
+        }
         if faults[place].is_none() && is_layer(node) {
             layers.push((place, multiplications(node)));
         }

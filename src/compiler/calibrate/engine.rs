@@ -1,8 +1,10 @@
-//! The float network, run by rten on our own export of the graph.
+//! The float network: convolutions and what stands between them by our own kernels, everything else by rten on our own
+//! export of the graph.
 //!
-//! The graph is cut into consecutive segments, each a small model of its own. Only what a later segment reads is kept
-//! between two of them, so that observing every activation of a network does not keep every activation.
+//! What is left to rten is cut into consecutive segments, each a small model of its own. Only what a later step reads is
+//! kept between two of them, so that observing every activation of a network does not keep every activation.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use rten_tensor::Tensor as EngineTensor;
 
 use crate::compiler::StageError;
 use crate::compiler::Status;
+use crate::compiler::calibrate::direct::DirectNode;
+use crate::compiler::calibrate::direct::Scratch;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
 use crate::compiler::graph::element_count;
@@ -34,11 +38,30 @@ const SEGMENT_BYTES: usize = 8 << 20;
 pub struct FloatEngine {
     graph: Graph,
     observed: Vec<ValueId>,
-    segments: Vec<Segment>,
-    /// For each value the last segment that reads it.
+    steps: Vec<Step>,
+    /// For each value the last step that reads it.
     last_read: BTreeMap<ValueId, usize>,
-    /// rten runs inside a pool; each run takes one of a single thread out of here, or makes one.
-    pools: Mutex<Vec<Arc<ThreadPool>>>,
+    /// The values that steps of one node write.
+    made_here: BTreeSet<ValueId>,
+    /// Each run takes a worker out of here, or makes one.
+    workers: Mutex<Vec<Worker>>,
+}
+
+/// What a run needs for itself.
+struct Worker {
+    /// rten runs inside a pool: one of a single thread.
+    pool: Arc<ThreadPool>,
+    scratch: Scratch,
+    /// Buffers of values that nobody reads any more.
+    spare: Vec<Vec<f32>>,
+}
+
+/// A part of the network.
+enum Step {
+    /// Consecutive nodes, run by rten.
+    Segment(Box<Segment>),
+    /// One node, computed here: what it reads and what it writes.
+    Direct(DirectNode, Vec<ValueId>, ValueId),
 }
 
 /// Consecutive nodes as a model of their own.
@@ -69,19 +92,31 @@ impl FloatEngine {
                 last_read.insert(*input, index);
             }
         }
-        let mut segments = Vec::new();
+        let mut steps = Vec::new();
         for (index, nodes) in cuts.windows(2).enumerate() {
+            if let ([node], true) = (&graph.nodes[nodes[0]..nodes[1]], nodes[1] == nodes[0] + 1)
+                && let Some(direct) = DirectNode::of(graph, node)
+            {
+                let inputs = node.inputs.iter().take(direct.operands()).copied().collect();
+                steps.push(Step::Direct(direct, inputs, node.output));
+                continue;
+            }
             let made: Vec<ValueId> = graph.nodes[nodes[0]..nodes[1]].iter().map(|node| node.output).collect();
             let is_wanted = |id: &ValueId| wanted.contains(id) || last_read.get(id).is_some_and(|&last| last > index);
             let outputs: Vec<ValueId> = made.into_iter().filter(is_wanted).collect();
-            segments.push(Segment::new(graph, nodes[0]..nodes[1], outputs)?);
+            steps.push(Step::Segment(Box::new(Segment::new(graph, nodes[0]..nodes[1], outputs)?)));
         }
+        let made_here = steps.iter().filter_map(|step| match step {
+            Step::Direct(_, _, output) => Some(*output),
+            Step::Segment(_) => None,
+        });
         Ok(Self {
             graph: graph.clone(),
             observed: observed.to_vec(),
-            segments,
+            made_here: made_here.collect(),
+            steps,
             last_read,
-            pools: Mutex::new(Vec::new()),
+            workers: Mutex::new(Vec::new()),
         })
     }
 
@@ -90,17 +125,27 @@ impl FloatEngine {
     /// several images at once for more.
     pub fn run(&self, inputs: &[&[f32]], observe: &mut dyn FnMut(ValueId, &[f32])) -> Result<(), StageError> {
         let mut held = self.held_inputs(inputs)?;
-        let pool = self.take_pool();
+        let mut worker = self.take_worker();
         let mut next = 0;
         self.show(&held, &mut next, observe);
-        for (index, segment) in self.segments.iter().enumerate() {
-            let made = segment.run(&held, &pool)?;
-            held.extend(made);
+        for (index, step) in self.steps.iter().enumerate() {
+            match step {
+                Step::Segment(segment) => held.extend(segment.run(&held, &worker.pool)?),
+                Step::Direct(node, inputs, output) => {
+                    let made = self.compute(node, inputs, *output, &held, &mut worker)?;
+                    held.insert(*output, made);
+                }
+            }
             self.show(&held, &mut next, observe);
             let rest = self.observed.get(next..).unwrap_or_default();
-            held.retain(|id, _| rest.contains(id) || self.last_read.get(id).is_some_and(|&last| last > index));
+            let is_kept = |id: &ValueId| rest.contains(id) || self.last_read.get(id).is_some_and(|&last| last > index);
+            for id in held.keys().copied().filter(|id| !is_kept(id)).collect::<Vec<_>>() {
+                // Only what was taken from there goes back: rten brings buffers of its own with every run.
+                let tensor = held.remove(&id).filter(|_| self.made_here.contains(&id));
+                worker.spare.extend(tensor.map(EngineTensor::into_data));
+            }
         }
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(pool);
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         if next == self.observed.len() {
             Ok(())
         } else {
@@ -108,9 +153,35 @@ impl FloatEngine {
         }
     }
 
-    fn take_pool(&self) -> Arc<ThreadPool> {
-        let spare = self.pools.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| Arc::new(ThreadPool::with_num_threads(1)))
+    fn take_worker(&self) -> Worker {
+        let spare = self.workers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.unwrap_or_else(|| Worker {
+            pool: Arc::new(ThreadPool::with_num_threads(1)),
+            scratch: Scratch::default(),
+            spare: Vec::new(),
+        })
+    }
+
+    fn compute(
+        &self,
+        node: &DirectNode,
+        inputs: &[ValueId],
+        output: ValueId,
+        held: &Held,
+        worker: &mut Worker,
+    ) -> Result<EngineTensor<f32>, StageError> {
+        let missing = || failed("a value between two steps is missing");
+        let mut operands = Vec::with_capacity(inputs.len());
+        for id in inputs {
+            let tensor = held.get(id).ok_or_else(missing)?;
+            operands.push(tensor.data().map_or_else(|| Cow::Owned(tensor.to_vec()), Cow::Borrowed));
+        }
+        let operands: Vec<&[f32]> = operands.iter().map(AsRef::as_ref).collect();
+        let shape = self.graph.value(output).shape.as_slice();
+        let count = element_count(shape).ok_or_else(missing)?;
+        let mut buffer = take_buffer(&mut worker.spare, count);
+        node.run(&operands, &mut worker.scratch, &mut buffer);
+        Ok(EngineTensor::from_data(shape, buffer))
     }
 
     fn held_inputs(&self, inputs: &[&[f32]]) -> Result<Held, StageError> {
@@ -148,6 +219,19 @@ impl FloatEngine {
     }
 }
 
+/// A buffer of so many elements, whatever they are: the smallest spare one that has room, or a new one.
+fn take_buffer(spare: &mut Vec<Vec<f32>>, count: usize) -> Vec<f32> {
+    let fitting = spare.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= count);
+    if let Some((index, _)) = fitting.min_by_key(|(_, buffer)| buffer.capacity()) {
+        let mut buffer = spare.swap_remove(index);
+        buffer.resize(count, 0.0);
+        return buffer;
+    }
+    // Those that are there are too small: letting one go for this one keeps memory bounded.
+    spare.pop();
+    vec![0.0; count]
+}
+
 /// Places between nodes at which the graph is cut: the first is 0, the last `end`.
 fn cuts(graph: &Graph, observed: &[ValueId], end: usize) -> Vec<usize> {
     let mut cuts = vec![0];
@@ -156,7 +240,11 @@ fn cuts(graph: &Graph, observed: &[ValueId], end: usize) -> Vec<usize> {
         if observed.contains(&node.output) {
             bytes = bytes.saturating_add(element_count(&graph.value(node.output).shape).unwrap_or(0).saturating_mul(4));
         }
-        if bytes > SEGMENT_BYTES && place + 1 < end {
+        let is_direct = DirectNode::is(graph, node);
+        if is_direct && cuts.last() != Some(&place) {
+            cuts.push(place);
+        }
+        if (is_direct || bytes > SEGMENT_BYTES) && place + 1 < end {
             cuts.push(place + 1);
             bytes = 0;
         }
@@ -226,6 +314,7 @@ mod tests {
     use rayon::prelude::*;
 
     use super::*;
+    use crate::compiler::onnx::proto::AttributeProto;
     use crate::compiler::onnx::sample::Sample;
 
     /// Three activations of 4 MiB each, so that the graph is cut.
@@ -266,10 +355,68 @@ mod tests {
 
     #[test]
     fn what_is_observed_cuts_the_graph() {
-        let graph = large();
+        let sample = Sample::new(13)
+            .input("x", &[1, 4, 512, 512])
+            .node("Neg", &["x"], &["a"], &[])
+            .node("Abs", &["a"], &["b"], &[])
+            .node("Tanh", &["b"], &["c"], &[])
+            .node("Neg", &["c"], &["y"], &[])
+            .output("y");
+        let graph = sample.import().expect("imported");
         let all: Vec<ValueId> = graph.nodes.iter().map(|node| node.output).collect();
-        assert!(FloatEngine::new(&graph, &all).expect("loaded").segments.len() > 1);
-        assert_eq!(FloatEngine::new(&graph, &graph.outputs).expect("loaded").segments.len(), 1);
+        assert!(FloatEngine::new(&graph, &all).expect("loaded").steps.len() > 1);
+        assert_eq!(FloatEngine::new(&graph, &graph.outputs).expect("loaded").steps.len(), 1);
+    }
+
+    /// What is computed here against the same by rten: a last node that is not makes all one segment of its own.
+    #[test]
+    fn nodes_computed_here_are_what_rten_makes_of_them() {
+        let number = |at: usize| ((at * 37 + at / 7 * 5) % 201) as f32 / 100.0 - 1.0;
+        let numbers = |count: usize, seed: usize| (0..count).map(|at| number(at + seed)).collect::<Vec<f32>>();
+        // Strides, pads, dilations, group, outputs, kernel.
+        let cases = [
+            ([1, 1], [0; 4], [1, 1], 1, 12, [1, 1]),
+            ([1, 1], [1; 4], [1, 1], 1, 9, [3, 3]),
+            ([2, 2], [1, 0, 2, 1], [1, 1], 2, 10, [3, 2]),
+            ([2, 1], [2; 4], [1, 2], 6, 6, [3, 3]),
+            ([3, 2], [0, 1, 0, 1], [2, 1], 6, 12, [2, 4]),
+        ];
+        for (strides, pads, dilations, group, outputs, kernel) in cases {
+            let list =
+                |name: &str, values: &[usize]| AttributeProto::integers(name, values.iter().map(|&value| value as i64));
+            let attributes = [
+                list("strides", &strides),
+                list("pads", &pads),
+                list("dilations", &dilations),
+                AttributeProto::int("group", group as i64),
+            ];
+            let weights = [outputs, 6 / group, kernel[0], kernel[1]];
+            let sample = Sample::new(13)
+                .input("x", &[1, 6, 19, 37])
+                .floats("w", &weights, &numbers(weights.iter().product(), 3))
+                .floats("b", &[outputs], &numbers(outputs, 5))
+                .node("Conv", &["x", "w", "b"], &["c"], &attributes)
+                .node("Sigmoid", &["c"], &["s"], &[])
+                .node("Mul", &["c", "s"], &["m"], &[])
+                .node("Relu", &["m"], &["r"], &[])
+                .node("Sub", &["r", "c"], &["y"], &[])
+                .output("y");
+            let graph = sample.import().expect("imported");
+            let engine = FloatEngine::new(&graph, &graph.outputs).expect("loaded");
+            assert!(engine.steps.iter().all(|step| matches!(step, Step::Direct(..))));
+            let by_rten = Segment::new(&graph, 0..graph.nodes.len(), graph.outputs.clone()).expect("loaded");
+            let image = numbers(6 * 19 * 37, 0);
+            let held = engine.held_inputs(&[&image]).expect("it fits");
+            let expected = by_rten.run(&held, &engine.take_worker().pool).expect("run").remove(0).1.to_vec();
+            engine
+                .run(&[&image], &mut |_, found| {
+                    for (found, expected) in found.iter().zip(&expected) {
+                        let apart = (found - expected).abs();
+                        assert!(apart <= 1e-5 * expected.abs().max(1.0), "{found}, expected {expected}");
+                    }
+                })
+                .expect("run");
+        }
     }
 
     #[test]

@@ -2,6 +2,17 @@
 //! wide. Bins that grow by doubling make the result independent of the order of images: counting in narrow bins and
 //! merging pairs later gives the same counts as counting in wide bins from the start.
 
+use crate::compiler::machine::vectorized;
+
+/// Bins for each sign of a fine histogram. The largest magnitude lies in the upper half, so at least 1024 are in use.
+const BINS: usize = 2048;
+
+/// log2 of [`BINS`].
+const BITS: i32 = 11;
+
+/// log2 of the bins for each sign of a coarse histogram.
+const COARSE_BITS: i32 = 8;
+
 /// How much is remembered of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
@@ -9,19 +20,8 @@ pub enum Detail {
     Bounds,
     /// Also a histogram of 256 bins for each sign: for many small tensors, such as the channels of one.
     Coarse,
-    /// Also a histogram of 2048 bins for each sign. The largest magnitude lies in the upper half, so at least 1024 are in use.
+    /// Also a histogram of 2048 bins for each sign.
     Fine,
-}
-
-impl Detail {
-    /// log2 of the number of bins for each sign.
-    const fn bits(self) -> Option<i32> {
-        match self {
-            Self::Bounds => None,
-            Self::Coarse => Some(8),
-            Self::Fine => Some(11),
-        }
-    }
 }
 
 /// The smallest exponent of a bin's width: below it, 2⁻ᵉ leaves f32.
@@ -72,13 +72,17 @@ impl Histogram {
         self.exponent = exponent;
     }
 
-    fn add(&mut self, exponent: i32, counts: impl Iterator<Item = u64>) {
+    /// Takes in the counts of both sides in bins `2^exponent` wide.
+    fn add(&mut self, exponent: i32, counts: &[u64]) {
         self.widen(exponent);
         let bins = self.counts.len() / 2;
-        for (index, count) in counts.enumerate() {
-            let (side, bin) = (index / bins, index % bins);
-            let shift = (self.exponent - exponent).clamp(0, bins.ilog2() as i32);
-            self.counts[side * bins + (bin >> shift)] += count;
+        let shift = (self.exponent - exponent).clamp(0, bins.ilog2() as i32) as usize;
+        for (own, counts) in self.counts.chunks_exact_mut(bins).zip(counts.chunks_exact(bins)) {
+            if shift == 0 {
+                own.iter_mut().zip(counts).for_each(|(own, count)| *own += count);
+            } else {
+                counts.iter().enumerate().for_each(|(bin, count)| own[bin >> shift] += count);
+            }
         }
     }
 }
@@ -100,34 +104,108 @@ struct Survey {
     max: f32,
     /// Bits of the largest magnitude: bits of non-negative floats are ordered as the floats are.
     magnitude: i32,
+    /// How many values are 0 and −0.
     zeros: [u64; 2],
 }
 
-fn survey(values: &[f32]) -> Survey {
-    const LANES: usize = 8;
-    let first = values.first().copied().unwrap_or(0.0);
-    let (mut min, mut max, mut magnitude) = ([first; LANES], [first; LANES], [0_i32; LANES]);
-    let mut see = |lane: usize, x: f32| {
-        min[lane] = if x < min[lane] { x } else { min[lane] };
-        max[lane] = if x > max[lane] { x } else { max[lane] };
-        magnitude[lane] = magnitude[lane].max((x.to_bits() & 0x7FFF_FFFF) as i32);
-    };
-    let chunks = values.chunks_exact(LANES);
-    for (lane, &x) in chunks.remainder().iter().enumerate() {
-        see(lane, x);
-    }
-    for chunk in chunks {
+/// Elements that are looked at side by side.
+const LANES: usize = 16;
+
+/// What each lane saw.
+#[derive(Clone, Copy)]
+struct Lanes {
+    min: [f32; LANES],
+    max: [f32; LANES],
+    magnitude: [i32; LANES],
+    zeros: [[u32; LANES]; 2],
+}
+
+impl Lanes {
+    #[inline]
+    fn see(&mut self, chunk: &[f32; LANES]) {
         for (lane, &x) in chunk.iter().enumerate() {
-            see(lane, x);
+            let bits = x.to_bits();
+            self.min[lane] = if x < self.min[lane] { x } else { self.min[lane] };
+            self.max[lane] = if x > self.max[lane] { x } else { self.max[lane] };
+            self.magnitude[lane] = self.magnitude[lane].max((bits & 0x7FFF_FFFF) as i32);
+            self.zeros[0][lane] += u32::from(bits == 0);
+            self.zeros[1][lane] += u32::from(bits == 0x8000_0000);
         }
     }
-    let zeros = [0, 0x8000_0000].map(|zero| values.iter().filter(|x| x.to_bits() == zero).count() as u64);
-    Survey {
-        min: min.into_iter().fold(first, f32::min),
-        max: max.into_iter().fold(first, f32::max),
-        magnitude: magnitude.into_iter().max().unwrap_or(0),
-        zeros,
+}
+
+fn survey(values: &[f32]) -> Survey {
+    let first = values.first().copied().unwrap_or(0.0);
+    let mut lanes = Lanes { min: [first; LANES], max: [first; LANES], magnitude: [0; LANES], zeros: [[0; LANES]; 2] };
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    vectorized(|| {
+        // A copy of its own stays in registers.
+        let mut own = lanes;
+        for chunk in chunks {
+            own.see(chunk);
+        }
+        lanes = own;
+    });
+    let mut zeros = lanes.zeros.map(|counts| counts.into_iter().map(u64::from).sum::<u64>());
+    let (mut min, mut max) = (first, first);
+    let mut magnitude = lanes.magnitude.into_iter().max().unwrap_or(0);
+    for x in rest.iter().copied().chain(lanes.min).chain(lanes.max) {
+        (min, max) = (if x < min { x } else { min }, if x > max { x } else { max });
     }
+    for x in rest {
+        magnitude = magnitude.max((x.to_bits() & 0x7FFF_FFFF) as i32);
+        zeros[0] += u64::from(x.to_bits() == 0);
+        zeros[1] += u64::from(x.to_bits() == 0x8000_0000);
+    }
+    Survey { min, max, magnitude, zeros }
+}
+
+/// Which of both sides' bins a value falls into.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+fn place(x: f32, inverse: f32) -> u16 {
+    let bin = (x.abs() * inverse) as i32 as u32 & (BINS as u32 - 1);
+    (x.to_bits() >> 31 << BITS | bin) as u16
+}
+
+/// Counts values by `|x|·inverse` rounded down, positive ones first; all are less than [`BINS`].
+fn count(values: &[f32], inverse: f32) -> Vec<u64> {
+    const TABLES: usize = 4;
+    const BLOCK: usize = 256;
+    // Neighbours often fall into one bin: each of four counts in a table of its own, so that none waits for another.
+    let mut tables = vec![[0_u32; 2 * BINS]; TABLES];
+    let (blocks, rest) = values.as_chunks::<BLOCK>();
+    if let [a, b, c, d] = &mut tables[..] {
+        let mut places = [0_u16; BLOCK];
+        for block in blocks {
+            vectorized(|| places.iter_mut().zip(block).for_each(|(to, &x)| *to = place(x, inverse)));
+            for &[first, second, third, fourth] in places.as_chunks::<TABLES>().0 {
+                a[usize::from(first) % (2 * BINS)] += 1;
+                b[usize::from(second) % (2 * BINS)] += 1;
+                c[usize::from(third) % (2 * BINS)] += 1;
+                d[usize::from(fourth) % (2 * BINS)] += 1;
+            }
+        }
+        for &x in rest {
+            a[usize::from(place(x, inverse)) % (2 * BINS)] += 1;
+        }
+    }
+    let mut counts = vec![0_u64; 2 * BINS];
+    for table in &tables {
+        counts.iter_mut().zip(table).for_each(|(count, &own)| *count += u64::from(own));
+    }
+    counts
+}
+
+/// The same in few bins.
+fn count_coarsely(values: &[f32], inverse: f32) -> Vec<u64> {
+    let bins = 1 << COARSE_BITS;
+    let mut counts = vec![0_u64; 2 * bins];
+    for &x in values {
+        let side = (x.to_bits() >> 31) as usize * bins;
+        counts[side + ((x.abs() * inverse) as usize & (bins - 1))] += 1;
+    }
+    counts
 }
 
 impl Observation {
@@ -142,20 +220,22 @@ impl Observation {
             return;
         }
         self.join_bounds((survey.min, survey.max));
-        if let (Some(bits), true) = (detail.bits(), survey.magnitude > 0) {
-            let bins = 1 << bits;
+        let bits = match detail {
+            Detail::Bounds => return,
+            Detail::Coarse => COARSE_BITS,
+            Detail::Fine => BITS,
+        };
+        if survey.magnitude > 0 {
             let exponent = ((survey.magnitude >> 23) - 127 + 1 - bits).max(LEAST_EXPONENT);
             let inverse = f32::from_bits(((127 - exponent) as u32) << 23);
-            let mut counts = vec![0_u32; 2 * bins];
-            for &x in values {
-                let bin = (x.abs() * inverse) as usize & (bins - 1);
-                let side = (x.to_bits() >> 31) as usize * bins;
-                counts[side + bin] += 1;
-            }
-            let mut counts: Vec<u64> = counts.into_iter().map(u64::from).collect();
+            let mut counts = match detail {
+                Detail::Fine => count(values, inverse),
+                Detail::Bounds | Detail::Coarse => count_coarsely(values, inverse),
+            };
+            let bins = counts.len() / 2;
             counts[0] -= survey.zeros[0];
             counts[bins] -= survey.zeros[1];
-            self.histogram_at(exponent, bins).add(exponent, counts.into_iter());
+            self.histogram_at(exponent, bins).add(exponent, &counts);
         }
     }
 
@@ -166,8 +246,8 @@ impl Observation {
             self.join_bounds(bounds);
         }
         if let Some(histogram) = &other.histogram {
-            self.histogram_at(histogram.exponent, histogram.counts.len() / 2)
-                .add(histogram.exponent, histogram.counts.iter().copied());
+            let bins = histogram.counts.len() / 2;
+            self.histogram_at(histogram.exponent, bins).add(histogram.exponent, &histogram.counts);
         }
     }
 

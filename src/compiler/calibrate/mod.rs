@@ -1,5 +1,6 @@
 //! Calibration: what the activations of the float network are on representative images, and the ranges chosen from it.
 
+mod direct;
 mod engine;
 mod histogram;
 mod lanes;

@@ -29,31 +29,40 @@ pub fn for_each_index<S: Send>(
     work: impl Fn(&mut S, usize) -> Result<(), StageError> + Sync,
 ) -> Result<Vec<S>, StageError> {
     let threads = threads.clamp(1, count.max(1));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
-        StageError::new(Status::TopLevelQuantizeError, format!("cannot start {threads} threads: {error}"))
-    })?;
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let states = Mutex::new(Vec::new());
     let failures = Mutex::new(BTreeMap::new());
-    pool.scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|_| {
-                let mut own = state();
-                while !stop.load(Ordering::SeqCst) {
-                    let index = next.fetch_add(1, Ordering::SeqCst);
-                    if index >= count {
-                        break;
-                    }
-                    if let Err(error) = work(&mut own, index) {
-                        stop.store(true, Ordering::SeqCst);
-                        failures.lock().unwrap_or_else(PoisonError::into_inner).insert(index, error);
-                    }
-                }
-                states.lock().unwrap_or_else(PoisonError::into_inner).push(own);
-            });
+    let one_thread = || {
+        let mut own = state();
+        while !stop.load(Ordering::SeqCst) {
+            let index = next.fetch_add(1, Ordering::SeqCst);
+            if index >= count {
+                break;
+            }
+            if let Err(error) = work(&mut own, index) {
+                stop.store(true, Ordering::SeqCst);
+                failures.lock().unwrap_or_else(PoisonError::into_inner).insert(index, error);
+            }
         }
-    });
+        states.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+    };
+    // Plain threads, not workers of a pool: what they run may wait for pools of its own.
+    std::thread::scope(|scope| -> Result<(), StageError> {
+        let mut started = Vec::new();
+        for _ in 1..threads {
+            started.push(std::thread::Builder::new().spawn_scoped(scope, one_thread).map_err(|error| {
+                StageError::new(Status::TopLevelQuantizeError, format!("cannot start {threads} threads: {error}"))
+            })?);
+        }
+        one_thread();
+        for thread in started {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        Ok(())
+    })?;
     match failures.into_inner().unwrap_or_else(PoisonError::into_inner).pop_first() {
         Some((_, error)) => Err(error),
         None => Ok(states.into_inner().unwrap_or_else(PoisonError::into_inner)),

@@ -19,6 +19,12 @@ pub trait Samples: Sync {
 
     /// The class of a sample, where it is known.
     fn label(&self, index: usize) -> Option<usize>;
+
+    /// Told of a sample that was evaluated: the outputs of the float graph and of the quantized one as real numbers, in the
+    /// order of the outputs. An error ends the evaluation.
+    fn answered(&self, _index: usize, _float: &[Vec<f32>], _int8: &[Vec<f32>]) -> Result<(), StageError> {
+        Ok(())
+    }
 }
 
 /// How long work is watched: asked to stop, and told how far it is.

@@ -43,13 +43,21 @@ fn rewrites() -> Vec<Box<dyn Rewrite>> {
     ]
 }
 
+/// Nodes that are looked at, each time one is edited: ten thousand edits of ten thousand nodes, more than any network needs.
+const WORK_LIMIT: usize = 100_000_000;
+
 /// Cleans a graph. Its inputs and outputs keep their names, shapes and order.
-pub fn clean(mut graph: Graph) -> Result<(Graph, CleanReport), StageError> {
+pub fn clean(graph: Graph) -> Result<(Graph, CleanReport), StageError> {
+    clean_within(WORK_LIMIT, graph)
+}
+
+fn clean_within(work_limit: usize, mut graph: Graph) -> Result<(Graph, CleanReport), StageError> {
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     let rewrites = rewrites();
     // Each edit removes a node or brings one into a form that no rewrite undoes, so this ends; the limit is a safeguard.
     let limit = 100 + 20 * graph.nodes.len();
     let mut edits = 0;
+    let mut work = 0_usize;
     loop {
         remove_dead(&mut graph);
         let before = edits;
@@ -62,6 +70,12 @@ pub fn clean(mut graph: Graph) -> Result<(Graph, CleanReport), StageError> {
             *counts.entry(name).or_default() += 1;
             if edits > limit {
                 return Err(broken(format!("cleaning does not end: {counts:?}")));
+            }
+            work += nodes;
+            if work > work_limit {
+                let message = format!("cleaning its {nodes} nodes takes too long: {edits} edits are not all");
+                return Err(StageError::new(Status::OnnxGraphCleanerError, message)
+                    .hint("simplify the model first, for example by `onnxsim`"));
             }
             if cfg!(debug_assertions) {
                 graph.verify().map_err(|cause| broken(format!("after `{name}`: {cause}")))?;
@@ -181,4 +195,24 @@ fn remove_dead(graph: &mut Graph) {
     }
     graph.values = values;
     graph.nodes = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compiler::onnx::sample::Sample;
+
+    #[test]
+    fn cleaning_ends_however_much_there_is_to_clean() {
+        let mut sample = Sample::new(13).input("x", &[1, 4]).integers("flat", &[1], &[4]).output("n9");
+        for place in 0..10 {
+            let (from, to) = (format!("n{}", place - 1), format!("n{place}"));
+            sample = sample.node("Reshape", &[if place == 0 { "x" } else { &from }, "flat"], &[&to], &[]);
+        }
+        let graph = sample.import().expect("imported");
+        let (cleaned, _) = clean_within(100, graph.clone()).expect("at most ten edits of ten nodes");
+        assert!(cleaned.nodes.len() < 10);
+        let error = clean_within(20, graph).expect_err("more than two edits of ten nodes");
+        assert!(error.message.contains("takes too long"), "{error}");
+    }
 }

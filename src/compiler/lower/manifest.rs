@@ -124,6 +124,13 @@ impl Manifest {
         }
     }
 
+    /// With the files that the host runs before and after the core.
+    #[must_use]
+    pub fn with_host(self, before: Option<&str>, after: Option<&str>) -> Self {
+        let [preprocess_graph, postprocess_graph] = [before, after].map(|file| file.map(ToOwned::to_owned));
+        Self { preprocess_graph, postprocess_graph, ..self }
+    }
+
     fn of(graph: &QuantizedGraph, cores: usize) -> Self {
         let parameters = |ids: &[TensorId]| -> Vec<(f32, i32)> {
             let encodings = ids.iter().map(|&id| graph.value(id).encoding);

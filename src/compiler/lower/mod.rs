@@ -1,7 +1,7 @@
 //! Lowering: the quantized graph as the files that a runtime opens, and those files executed again.
 //!
 //! - `manifest.json`: shapes, paddings and encodings of inputs and outputs, and the names of the other files,
-//! - `model.json`: the pipeline around the program (quantize, program, dequantize),
+//! - `model.json`: the pipeline around the program (quantize, program, dequantize; the host's graphs where there are some),
 //! - `program.json`: the steps, with places in the constants instead of weights,
 //! - `pool_l2_const.bin`: weights, scales, biases and tables.
 
@@ -14,7 +14,7 @@ mod run;
 
 pub use load::{Program, load_program};
 pub use manifest::{InputLayout, Manifest};
-pub use run::{Compiled, LowerOptions, lower};
+pub use run::{Compiled, HostGraph, HostGraphs, LowerOptions, lower, lower_with_host};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use crate::base::Digest;
 use crate::base::Share;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
+use crate::compiler::graph::ValueId;
 use crate::compiler::lower::Manifest;
 use crate::compiler::lower::constants::Pool;
 use crate::compiler::lower::pipeline::Pipeline;
@@ -13,6 +14,8 @@ use crate::compiler::lower::program::FORMAT;
 use crate::compiler::lower::program::ProgramFile;
 use crate::compiler::lower::program::VERSION;
 use crate::compiler::lower::program::steps;
+use crate::compiler::onnx::ImportOptions;
+use crate::compiler::onnx::NoExternalData;
 use crate::compiler::quantize::QuantizedGraph;
 
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -44,8 +47,51 @@ pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
+/// A graph that the host runs before or after the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostGraph {
+    /// The file's name, beside the manifest.
+    pub file: String,
+    /// The file: ONNX.
+    pub bytes: Vec<u8>,
+    /// Names and shapes of what it reads, in order.
+    pub inputs: Vec<(String, Vec<usize>)>,
+    /// Names and shapes of what it makes, in order.
+    pub outputs: Vec<(String, Vec<usize>)>,
+}
+
+impl HostGraph {
+    /// What a file that a cut wrote says of itself.
+    pub fn of(file: &str, bytes: Vec<u8>) -> Result<Self, StageError> {
+        let graph = crate::compiler::onnx::import(&bytes, &NoExternalData, &ImportOptions::default())?;
+        let ports = |ids: &[ValueId]| {
+            let values = ids.iter().map(|&id| graph.value(id));
+            values.map(|value| (value.name.clone(), value.shape.clone())).collect()
+        };
+        Ok(Self { file: file.to_owned(), inputs: ports(&graph.inputs), outputs: ports(&graph.outputs), bytes })
+    }
+}
+
+/// The graphs that the host runs round the program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostGraphs {
+    /// Before it.
+    pub before: Option<HostGraph>,
+    /// After it.
+    pub after: Option<HostGraph>,
+}
+
 /// Writes a quantized graph as manifest, pipeline, program and constants.
 pub fn lower(graph: &QuantizedGraph, options: &LowerOptions) -> Result<Compiled, StageError> {
+    lower_with_host(graph, &HostGraphs::default(), options)
+}
+
+/// As [`lower`], for a core between graphs that the host runs: these are written beside it, and named.
+pub fn lower_with_host(
+    graph: &QuantizedGraph,
+    host: &HostGraphs,
+    options: &LowerOptions,
+) -> Result<Compiled, StageError> {
     if options.cores == 0 {
         return Err(StageError::new(Status::LowerFrontendError, "0 cores were asked for, expected at least 1"));
     }
@@ -70,9 +116,13 @@ pub fn lower(graph: &QuantizedGraph, options: &LowerOptions) -> Result<Compiled,
         inputs: graph.inputs.clone(),
         outputs: graph.outputs.clone(),
     };
-    let manifest = Manifest::of_program(graph, options.cores as usize, PROGRAM, CONSTANTS);
-    let pipeline = Pipeline::of(graph, options.cores, options.resources.decimal(), [MANIFEST, PROGRAM, CONSTANTS]);
+    let manifest = Manifest::of_program(graph, options.cores as usize, PROGRAM, CONSTANTS)
+        .with_host(host.before.as_ref().map(|it| it.file.as_str()), host.after.as_ref().map(|it| it.file.as_str()));
+    let resources = options.resources.decimal();
+    let pipeline = Pipeline::of(graph, host, options.cores, resources, [MANIFEST, PROGRAM, CONSTANTS]);
     let files =
         [(MANIFEST, manifest.to_json()), (MODEL, json(&pipeline)), (PROGRAM, json(&program)), (CONSTANTS, constants)];
-    Ok(Compiled { files: files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect() })
+    let host = [&host.before, &host.after].into_iter().flatten().map(|it| (it.file.clone(), it.bytes.clone()));
+    let files = files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).chain(host);
+    Ok(Compiled { files: files.collect() })
 }

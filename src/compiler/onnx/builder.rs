@@ -19,8 +19,17 @@ use crate::compiler::onnx::tensors;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::Slice;
 
-/// Bytes that all folded constants of a file may take.
+/// Bytes that all folded constants of any file may take.
+const FOLDED_LEAST: usize = 128 << 20;
+
+/// Bytes more for each byte of the file's own constants: weights may go through a dozen steps before they are used.
+const FOLDED_FOR_EACH: usize = 16;
+
+/// Bytes that all folded constants of the largest file may take.
 const FOLDED_LIMIT: usize = 1 << 30;
+
+/// Numbers (a shape, axes, pads) that an operator is told by one constant.
+const NUMBER_LIMIT: usize = 1 << 12;
 
 /// Axes that a tensor may have; ONNX models use up to 8.
 pub(crate) const RANK_LIMIT: usize = 32;
@@ -35,16 +44,29 @@ pub(crate) struct Builder {
     names: Names,
     node_names: Names,
     folded: usize,
+    folded_limit: usize,
     /// Whether large constants stayed in the file.
     pub(super) is_skimmed: bool,
 }
 
 /// Refuses a shape that no real network has, before anything is allocated for it.
 pub(super) fn check_size(shape: &[usize]) -> Result<usize, Refusal> {
-    let count = element_count(shape).filter(|&count| count <= ELEMENT_LIMIT && shape.len() <= RANK_LIMIT);
+    if shape.len() > RANK_LIMIT {
+        let rank = shape.len();
+        return Err(Refusal::new(format!("a shape has {rank} dimensions; at most {RANK_LIMIT} are supported")));
+    }
+    let count = element_count(shape).filter(|&count| count <= ELEMENT_LIMIT);
     let largest = shape.iter().all(|&dimension| dimension <= ELEMENT_LIMIT);
     count.filter(|_| largest).ok_or_else(|| {
         Refusal::new(format!("the shape {shape:?} is too large; at most {ELEMENT_LIMIT} elements are supported"))
+    })
+}
+
+/// Bytes of the elements of a constant.
+fn bytes_of(count: usize, data_type: DataType) -> usize {
+    count.saturating_mul(match data_type {
+        DataType::F32 => 4,
+        DataType::I64 => 8,
     })
 }
 
@@ -58,6 +80,7 @@ impl Builder {
             names: Names::new(names),
             node_names: Names::default(),
             folded: 0,
+            folded_limit: FOLDED_LEAST,
             is_skimmed: false,
         }
     }
@@ -81,6 +104,10 @@ impl Builder {
     pub(crate) fn integers(&self, id: ValueId, what: &str) -> Result<&[i64], Refusal> {
         match self.constant(id) {
             None => Err(Refusal::new(format!("its `{what}` is computed at run time; expected a constant"))),
+            Some(tensor) if tensor.len() > NUMBER_LIMIT => Err(Refusal::new(format!(
+                "its `{what}` has {} values; at most {NUMBER_LIMIT} are supported",
+                tensor.len()
+            ))),
             Some(tensor) => {
                 tensor.as_i64().ok_or_else(|| Refusal::new(format!("its `{what}` has floats; expected integers")))
             }
@@ -106,18 +133,20 @@ impl Builder {
         }
     }
 
+    /// Counts a constant that the file itself holds: the more there are, the more may be computed from them.
+    pub(super) fn allow(&mut self, held: &Tensor) {
+        let more = bytes_of(held.len(), held.data_type()).saturating_mul(FOLDED_FOR_EACH);
+        self.folded_limit = self.folded_limit.saturating_add(more).min(FOLDED_LIMIT);
+    }
+
     /// Takes the bytes of a constant of `count` elements off the budget, before it is computed.
     pub(super) fn reserve(&mut self, count: usize, data_type: DataType) -> Result<(), Refusal> {
-        let width = match data_type {
-            DataType::F32 => 4,
-            DataType::I64 => 8,
-        };
-        let bytes = count.saturating_mul(width);
-        self.folded = self.folded.saturating_add(bytes);
-        if self.folded <= FOLDED_LIMIT {
+        self.folded = self.folded.saturating_add(bytes_of(count, data_type));
+        if self.folded <= self.folded_limit {
             Ok(())
         } else {
-            Err(Refusal::new(format!("computing the file's constants needs more than {FOLDED_LIMIT} bytes")))
+            let limit = self.folded_limit;
+            Err(Refusal::new(format!("computing the file's constants needs more than {limit} bytes")))
         }
     }
 
@@ -235,8 +264,11 @@ mod tests {
         let gathered = builder.gathered(id, 1, &[2, -3, 2, 2], &[2, 4]).expect("gathered").expect("a constant");
         assert_eq!(builder.integers(gathered, "gathered"), Ok(&[2, 0, 2, 2, 5, 3, 5, 5][..]));
         assert_eq!(builder.folded, 8 * 8);
-        builder.folded = FOLDED_LIMIT - 63;
+        builder.folded = FOLDED_LEAST - 63;
         let message = builder.gathered(id, 1, &[0; 4], &[2, 4]).expect_err("64 bytes").message;
-        assert!(message.contains("needs more than 1073741824 bytes"), "{message}");
+        assert!(message.contains("needs more than 134217728 bytes"), "{message}");
+        let held = builder.constant(id).expect("a constant").clone();
+        builder.allow(&held);
+        assert!(builder.gathered(id, 1, &[0; 4], &[2, 4]).is_ok(), "a file with constants may compute more");
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn constant(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Import
     };
     let tensor = tensor.ok_or_else(|| Refusal::new("its value is not as large as it says"))?;
     // The file holds these elements, so they are not taken off the budget.
+    builder.allow(&tensor);
     let name = builder.unused_name("value");
     Ok(vec![builder.graph.add_constant(name, tensor)])
 }

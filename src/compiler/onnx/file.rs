@@ -34,6 +34,9 @@ impl OnnxFile {
     /// Opsets that the embedded compiler reads.
     pub const OPSETS: std::ops::RangeInclusive<i64> = import::OPSETS;
 
+    /// Bytes that an ONNX file may have: more the format cannot count. Larger weights lie beside it.
+    pub const LENGTH_LIMIT: u64 = 1 << 31;
+
     /// Reads a file of `length` bytes without its large tensors, so that time and memory do not grow with the weights.
     pub fn skim(file: impl Read + Seek, length: u64) -> Result<Self, StageError> {
         let held = skim::skim(file, length).map_err(|cause| {

@@ -21,12 +21,19 @@ use crate::compiler::onnx::proto::ModelProto;
 use crate::compiler::onnx::proto::NodeProto;
 use crate::compiler::onnx::proto::ValueInfoProto;
 use crate::compiler::onnx::proto::data_type;
+use crate::compiler::onnx::skim;
 use crate::compiler::onnx::tensors;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::importer;
 
 /// Versions of the standard operators that are read.
 pub(super) const OPSETS: std::ops::RangeInclusive<i64> = 7..=18;
+
+/// Nodes that outputs may depend on: several times what the largest networks have, and few enough that every stage ends soon.
+const NODE_LIMIT: usize = 1 << 15;
+
+/// Operators that are named in one message.
+const NAMED: usize = 10;
 
 /// What an import needs to know beside the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,8 +67,9 @@ pub fn import(bytes: &[u8], external: &dyn ExternalData, options: &ImportOptions
 
 /// The file as the standard's messages.
 pub(super) fn decode(bytes: &[u8]) -> Result<ModelProto, StageError> {
-    ModelProto::decode(bytes)
-        .map_err(|cause| error(format!("the file is not an ONNX model: {cause}")).hint("is the file whole?"))
+    let refused = |cause: String| error(format!("the file is not an ONNX model: {cause}")).hint("is the file whole?");
+    skim::count(bytes).map_err(refused)?;
+    ModelProto::decode(bytes).map_err(|cause| refused(cause.to_string()))
 }
 
 /// What there is to import, checked for names that cannot be.
@@ -103,6 +111,10 @@ pub(super) fn outline(model: &ModelProto) -> Result<Outline<'_>, StageError> {
         return Err(error("the graph has no outputs"));
     }
     let order = order::needed_nodes(file, &given).map_err(error)?;
+    if order.len() > NODE_LIMIT {
+        return Err(error(format!("the graph has {} nodes; at most {NODE_LIMIT} are supported", order.len()))
+            .hint("export the model with loops and constants folded, for example by `onnxsim`"));
+    }
     Ok(Outline { file, inputs, order })
 }
 
@@ -143,8 +155,9 @@ fn check_operators(file: &GraphProto, order: &[usize]) -> Result<(), StageError>
     }
     let Some(first) = unsupported.values().find_map(|nodes| nodes.first()) else { return Ok(()) };
     let first = order::label(first);
-    let named: Vec<String> = unsupported
+    let mut named: Vec<String> = unsupported
         .iter()
+        .take(NAMED)
         .map(|((domain, operator), nodes)| {
             let domain = if is_standard(domain) { "ai.onnx" } else { domain };
             let label = nodes.first().map(|node| order::label(node)).unwrap_or_default();
@@ -154,6 +167,9 @@ fn check_operators(file: &GraphProto, order: &[usize]) -> Result<(), StageError>
             }
         })
         .collect();
+    if unsupported.len() > NAMED {
+        named.push(format!("and {} more", unsupported.len() - NAMED));
+    }
     let noun = if named.len() == 1 { "an operator is" } else { "operators are" };
     Err(error(format!("{noun} not supported: {}", named.join(", ")))
         .node(first)
@@ -206,6 +222,7 @@ impl State {
             let read = if self.builder.is_skimmed { tensors::read_skimmed } else { tensors::read };
             let tensor = read(proto, external)
                 .map_err(|cause| error(format!("the initializer `{}` cannot be read: {cause}", proto.name)))?;
+            self.builder.allow(&tensor);
             let id = self.builder.graph.add_constant(proto.name.clone(), tensor);
             self.known.insert(proto.name.clone(), id);
         }

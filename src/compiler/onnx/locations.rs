@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use prost::Message;
-
+use super::import;
 use super::proto::ModelProto;
 
 /// `data_location` of a tensor that lies in another file.
@@ -12,7 +11,7 @@ const EXTERNAL: i32 = 1;
 /// The `location` of every initializer that lies in another file, sorted; nothing for bytes that are not ONNX.
 #[must_use]
 pub fn external_locations(bytes: &[u8]) -> BTreeSet<String> {
-    ModelProto::decode(bytes).map_or_else(|_| BTreeSet::new(), |model| of_model(&model))
+    import::decode(bytes).map_or_else(|_| BTreeSet::new(), |model| of_model(&model))
 }
 
 /// [`external_locations`] of a decoded file.

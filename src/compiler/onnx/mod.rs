@@ -10,6 +10,8 @@ mod export;
 mod external;
 mod file;
 mod fold;
+#[cfg(test)]
+mod hostile;
 mod import;
 mod locations;
 mod names;
@@ -30,6 +32,7 @@ pub use export::ExportedNode;
 pub use export::Writer;
 pub use export::export;
 pub use export::export_proto;
+pub use external::Beside;
 pub use external::ExternalData;
 pub use external::NoExternalData;
 pub use file::DeclaredInput;

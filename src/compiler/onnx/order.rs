@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::BinaryHeap;
 
+use crate::compiler::error::shortened;
 use crate::compiler::onnx::proto::GraphProto;
 use crate::compiler::onnx::proto::NodeProto;
 
@@ -57,7 +58,8 @@ pub(super) fn needed_nodes(graph: &GraphProto, given: &BTreeSet<&str>) -> Result
 
 /// "`a`, `b` are" or "`a` is", at most ten names.
 fn list(names: &BTreeSet<&str>) -> String {
-    let mut ticked: Vec<String> = names.iter().take(10).map(|name| format!("`{name}`")).collect();
+    let mut ticked: Vec<String> =
+        names.iter().take(10).map(|name| format!("`{}`", shortened((*name).to_owned()))).collect();
     if names.len() > ticked.len() {
         ticked.push(format!("{} more", names.len() - ticked.len()));
     }

@@ -68,6 +68,57 @@ pub(super) fn skim(file: impl Read + Seek, length: u64) -> Result<Vec<u8>, Strin
     Ok(held)
 }
 
+/// Refuses bytes that are no ONNX file, and a file of so many entries that decoding them would take far more memory than
+/// the file. Neither decodes nor copies anything.
+pub(super) fn count(bytes: &[u8]) -> Result<(), String> {
+    entries(Message::Model, bytes, &mut 0)
+}
+
+fn entries(message: Message, mut rest: &[u8], entries_so_far: &mut usize) -> Result<(), String> {
+    while !rest.is_empty() {
+        counted(entries_so_far)?;
+        let key = read_varint(&mut rest)?;
+        let length = match key & 7 {
+            0 => {
+                read_varint(&mut rest)?;
+                0
+            }
+            1 => 8,
+            5 => 4,
+            2 => read_varint(&mut rest)?,
+            kind => return Err(format!("a part of it is of the unknown kind {kind}")),
+        };
+        let length = usize::try_from(length).map_err(|_| ENDS_EARLY)?;
+        let (part, behind) = rest.split_at_checked(length).ok_or(ENDS_EARLY)?;
+        rest = behind;
+        if let (2, Field::Inside(inner)) = (key & 7, field(message, key >> 3)) {
+            entries(inner, part, entries_so_far)?;
+        }
+    }
+    Ok(())
+}
+
+fn counted(entries: &mut usize) -> Result<(), String> {
+    *entries += 1;
+    if *entries > ENTRY_LIMIT {
+        return Err(format!("it has more than {ENTRY_LIMIT} nodes, attributes, names and dimensions"));
+    }
+    Ok(())
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Result<u64, String> {
+    let mut value = 0_u64;
+    for place in 0..10 {
+        let (&byte, rest) = bytes.split_first().ok_or(ENDS_EARLY)?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if byte < 0x80 {
+            return Ok(value);
+        }
+    }
+    Err("a number in it has more than ten bytes".to_owned())
+}
+
 struct Skimmer<F: Read + Seek> {
     file: BufReader<F>,
     entries: usize,
@@ -115,10 +166,7 @@ impl<F: Read + Seek> Skimmer<F> {
     fn message(&mut self, message: Message, mut left: u64, out: &mut Vec<u8>) -> Result<(), String> {
         let mut is_unread = false;
         while left > 0 {
-            self.entries += 1;
-            if self.entries > ENTRY_LIMIT {
-                return Err(format!("it has more than {ENTRY_LIMIT} nodes, attributes, names and dimensions"));
-            }
+            counted(&mut self.entries)?;
             let key = self.varint(&mut left)?;
             match (key & 7, field(message, key >> 3)) {
                 (0, kind) => {
@@ -234,14 +282,19 @@ mod tests {
             (&[0xff; 12], "more than ten bytes"),
         ];
         for (bytes, expected) in cases {
-            let message = skimmed(bytes).expect_err(expected);
-            assert!(message.contains(expected), "{message}");
+            for message in [skimmed(bytes).expect_err(expected), count(bytes).expect_err(expected)] {
+                assert!(message.contains(expected), "{message}");
+            }
         }
         for length in [whole.len() - 1, whole.len() / 2, 1] {
             assert!(skimmed(&whole[..length]).is_err(), "{length} bytes of {}", whole.len());
+            assert!(count(&whole[..length]).is_err(), "{length} bytes of {}", whole.len());
         }
+        assert_eq!(count(&whole), Ok(()));
         let many = [0x3a, 0x82, 0x80, 0x80, 0x01].into_iter().chain([0x0a, 0x00].repeat((1 << 20) + 1));
-        let message = skimmed(&many.collect::<Vec<u8>>()).expect_err("a million empty nodes");
-        assert!(message.contains("more than 1048576 nodes"), "{message}");
+        let many: Vec<u8> = many.collect();
+        for message in [skimmed(&many).expect_err("a million empty nodes"), count(&many).expect_err("the same")] {
+            assert!(message.contains("more than 1048576 nodes"), "{message}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::compiler::StageError;
+use crate::compiler::error::shortened;
 use crate::compiler::graph::DataType;
 use crate::compiler::graph::Tensor;
 use crate::compiler::graph::Value;
@@ -105,6 +106,12 @@ impl SurveyedNode<'_> {
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         str::from_utf8(self.attribute(name)?.s.as_deref()?).ok()
+    }
+
+    /// The name of its first output; `None` where it has none.
+    #[must_use]
+    pub fn output(&self) -> Option<&str> {
+        self.proto.output.first().map(String::as_str)
     }
 
     /// An input that is there.
@@ -241,8 +248,8 @@ impl<'a> Surveyor<'a> {
         }
         let first = proto.output.first().and_then(|name| self.state.known.get(name));
         self.nodes.push(SurveyedNode {
-            label: order::label(proto),
-            operator,
+            label: shortened(order::label(proto)),
+            operator: shortened(operator),
             opset: self.opset,
             proto,
             inputs,

@@ -4,6 +4,7 @@ use crate::compiler::graph::DataType;
 use crate::compiler::graph::Tensor;
 use crate::compiler::graph::element_count;
 use crate::compiler::onnx::ExternalData;
+use crate::compiler::onnx::RANK_LIMIT;
 use crate::compiler::onnx::builder::check_size;
 use crate::compiler::onnx::proto::TensorProto;
 use crate::compiler::onnx::proto::data_type;
@@ -19,15 +20,22 @@ pub(super) fn read_skimmed(proto: &TensorProto, external: &dyn ExternalData) -> 
     if proto.data_location != UNREAD && (proto.data_location != 1 || !is_float) {
         return read(proto, external);
     }
-    let (shape, _) = extent(proto)?;
+    let (shape, width) = extent(proto)?;
     if shape.contains(&0) {
         return read(&TensorProto { data_location: 0, ..proto.clone() }, external);
+    }
+    if proto.data_location == 1 {
+        let (location, offset, length) = external_part(proto, element_count(&shape).unwrap_or(usize::MAX), width)?;
+        external.check(location, offset, length)?;
     }
     Ok(Tensor::unread(shape, if is_float { DataType::F32 } else { DataType::I64 }))
 }
 
 /// The shape of a tensor and the bytes that an element takes.
 fn extent(proto: &TensorProto) -> Result<(Vec<usize>, usize), String> {
+    if proto.dims.len() > RANK_LIMIT {
+        return Err(format!("it has {} dimensions; at most {RANK_LIMIT} are supported", proto.dims.len()));
+    }
     let shape: Option<Vec<usize>> = proto.dims.iter().map(|&dimension| usize::try_from(dimension).ok()).collect();
     let shape = shape.ok_or_else(|| format!("its dimensions {:?} are negative", proto.dims))?;
     check_size(&shape).map_err(|refusal| refusal.message)?;
@@ -88,6 +96,12 @@ fn source<'a>(
             Source::Bytes(proto.raw_data.as_slice().into())
         });
     }
+    let (location, offset, length) = external_part(proto, count, width)?;
+    Ok(Source::Bytes(external.read(location, offset, length)?.into()))
+}
+
+/// Where the values of a tensor in another file are: the file, and the first byte and number of bytes there.
+fn external_part(proto: &TensorProto, count: usize, width: usize) -> Result<(&str, u64, u64), String> {
     let entry = |key: &str| proto.external_data.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str());
     let number = |key: &str| match entry(key) {
         Some(text) => text.parse::<u64>().map(Some).map_err(|_| format!("its external `{key}` is `{text}`")),
@@ -99,8 +113,7 @@ fn source<'a>(
     if length != wanted {
         return Err(format!("its external data has {length} bytes; its dimensions need {wanted}"));
     }
-    let bytes = external.read(location, number("offset")?.unwrap_or(0), length)?;
-    Ok(Source::Bytes(bytes.into()))
+    Ok((location, number("offset")?.unwrap_or(0), length))
 }
 
 fn words<const N: usize, T>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> Vec<T> {

@@ -12,6 +12,7 @@ pub mod function;
 pub mod movement;
 pub mod normalization;
 mod operator;
+pub(crate) mod padded;
 pub mod pooling;
 pub mod resize;
 pub mod softmax;

@@ -73,6 +73,7 @@ impl Encoding {
     }
 
     /// (q − z)·s in f64, what tables are computed from.
+    #[inline]
     #[must_use]
     pub fn dequantize_wide(self, q: i8) -> f64 {
         f64::from(i16::from(q) - i16::from(self.zero_point)) * f64::from(self.scale)
@@ -121,6 +122,14 @@ impl Saturation {
         let zero_point = i32::from(zero_point);
         let steps = |q: i8| (i32::from(q) - zero_point) as f32;
         Self { low: steps(clamp[0]), high: steps(clamp[1]), zero_point }
+    }
+
+    /// The bounds of steps, and the zero point that is added to them rounded: what a form of
+    /// [`requantize`](Self::requantize) in machine instructions is made of.
+    #[inline]
+    #[must_use]
+    pub const fn bounds(self) -> (f32, f32, i32) {
+        (self.low, self.high, self.zero_point)
     }
 
     /// rne(clamp(x, −128 − z, 127 − z)) + z.

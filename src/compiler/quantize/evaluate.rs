@@ -12,6 +12,7 @@ use crate::compiler::calibrate::load_sample;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
+use crate::compiler::machine::vectorized;
 use crate::compiler::quantize::Agreement;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Evaluation;
@@ -58,24 +59,90 @@ impl Tally {
 /// `factor`.
 fn compare(float: &[f32], int8: &[i8], (encoding, factor): (Encoding, f32), sums: &mut [i32]) -> Tally {
     let factor = f64::from(factor);
-    let mut tally = Tally::default();
-    let low = encoding.dequantize_wide(i8::MIN) - 0.5 * f64::from(encoding.scale);
-    let high = encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale);
-    let per_part = PARTS / f64::from(encoding.scale);
-    for ((&x, &q), sum) in float.iter().zip(int8).zip(sums) {
-        let (x, y) = (f64::from(x), encoding.dequantize_wide(q) / factor);
-        tally.signal += x * x;
-        tally.noise += (x - y) * (x - y);
-        tally.product += x * y;
-        tally.answer += y * y;
-        // Beyond 2²⁰ parts (16 ranges) a mean is no longer exact, but still the same on any number of threads.
-        let part = (x * per_part).clamp(-1_048_576.0, 1_048_576.0) as i32;
-        *sum = sum.wrapping_add(part);
-        tally.parts += f64::from(part) * f64::from(part);
-        tally.outside += u64::from(x * factor < low || x * factor > high);
-        tally.elements += 1;
+    let measure = Measure {
+        encoding,
+        inverse: 1.0 / factor,
+        low: (encoding.dequantize_wide(i8::MIN) - 0.5 * f64::from(encoding.scale)) / factor,
+        high: (encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale)) / factor,
+        per_part: PARTS / f64::from(encoding.scale),
+    };
+    // Lanes that are added up in the end: their number decides on how sums round, the machine does not.
+    let mut lanes = Lanes::default();
+    let (floats, rest) = float.as_chunks::<LANES>();
+    vectorized(|| {
+        let mut own = Lanes::default();
+        let answers = int8.as_chunks::<LANES>().0;
+        for ((floats, answers), sums) in floats.iter().zip(answers).zip(sums.as_chunks_mut::<LANES>().0) {
+            own.see(&measure, floats, *answers, sums);
+        }
+        lanes = own;
+    });
+    let done = floats.len() * LANES;
+    // Zeros fill the last lanes up: they add nothing.
+    let (mut floats, mut answers, mut own_sums) = ([0.0; LANES], [encoding.zero_point; LANES], [0; LANES]);
+    for (lane, &x) in rest.iter().enumerate() {
+        (floats[lane], answers[lane], own_sums[lane]) = (x, int8[done + lane], sums[done + lane]);
     }
-    tally
+    lanes.see(&measure, &floats, answers, &mut own_sums);
+    sums[done..].copy_from_slice(&own_sums[..rest.len()]);
+    Tally {
+        signal: lanes.signal.iter().sum(),
+        noise: lanes.noise.iter().sum(),
+        product: lanes.product.iter().sum(),
+        answer: lanes.answer.iter().sum(),
+        parts: lanes.parts.iter().sum(),
+        outside: lanes.outside.iter().sum(),
+        elements: float.len() as u64,
+    }
+}
+
+/// 1.5·2⁵²: adding it rounds a small number to a whole one, which the lowest bits of the sum are.
+const ROUNDING: f64 = 6_755_399_441_055_744.0;
+
+/// Elements that are compared side by side.
+const LANES: usize = 8;
+
+/// Tallies of elements that lie [`LANES`] apart, each kind of sum by itself so that it fills registers.
+#[derive(Default)]
+struct Lanes {
+    signal: [f64; LANES],
+    noise: [f64; LANES],
+    product: [f64; LANES],
+    answer: [f64; LANES],
+    parts: [f64; LANES],
+    outside: [u64; LANES],
+}
+
+/// What elements of one tensor are measured by.
+#[derive(Clone, Copy)]
+struct Measure {
+    encoding: Encoding,
+    /// What int8 stands for, times this, is the tensor.
+    inverse: f64,
+    /// What lies beyond these is outside of the range.
+    low: f64,
+    high: f64,
+    /// Parts of a step in a unit.
+    per_part: f64,
+}
+
+impl Lanes {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+    fn see(&mut self, measure: &Measure, floats: &[f32; LANES], answers: [i8; LANES], sums: &mut [i32; LANES]) {
+        for lane in 0..LANES {
+            let (x, y) = (f64::from(floats[lane]), measure.encoding.dequantize_wide(answers[lane]) * measure.inverse);
+            self.signal[lane] += x * x;
+            self.noise[lane] += (x - y) * (x - y);
+            self.product[lane] += x * y;
+            self.answer[lane] += y * y;
+            // Beyond 2²⁰ parts (16 ranges) a mean is no longer exact, but still the same on any number of threads.
+            let part = (x * measure.per_part).clamp(-1_048_576.0, 1_048_576.0) + ROUNDING;
+            sums[lane] = sums[lane].wrapping_add(part.to_bits() as i32);
+            self.parts[lane] += (part - ROUNDING) * (part - ROUNDING);
+            self.outside[lane] += u64::from(x < measure.low || x > measure.high);
+        }
+    }
 }
 
 /// The classes that float and int8 name on one image.
@@ -168,13 +235,15 @@ pub fn evaluate(
                 }
             }
         })?;
+        let own: Vec<Vec<i8>> = quantized.outputs.iter().map(|id| answers[id.index()].clone()).collect();
+        let own = executor.dequantize_outputs(&own);
+        samples.answered(index, &outputs, &own)?;
         let mut noise = Vec::new();
         if index < STAGED {
             for stage in &stages {
                 noise.push(squared_error(&stage.run(&inputs)?, &outputs));
             }
-            let own: Vec<Vec<i8>> = quantized.outputs.iter().map(|id| answers[id.index()].clone()).collect();
-            noise.push(squared_error(&executor.dequantize_outputs(&own), &outputs));
+            noise.push(squared_error(&own, &outputs));
         }
         seen.images.push((index, tallies, classes, noise));
         (watch.progress)("evaluate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
@@ -277,7 +346,7 @@ fn summarize(
             centred_sqnr_db: decibels(centred, tally.noise).filter(|_| several),
             cosine: (energy > 0.0).then(|| tally.product / energy.sqrt()),
             saturated: tally.outside as f64 / tally.elements.max(1) as f64,
-            range: range(value),
+            range: Some(range(value)),
         };
         if graph.outputs.contains(&id) {
             whole.add(tally);

@@ -25,8 +25,9 @@ pub struct ValueQuality {
     pub cosine: Option<f64>,
     /// Share of elements whose float value lies outside what int8 can stand for.
     pub saturated: f64,
-    /// The smallest and the largest number that int8 stands for; of a tensor with an encoding for each channel, of any.
-    pub range: [f64; 2],
+    /// The smallest and the largest number that int8 stands for; of a tensor with an encoding for each channel, of any. Absent
+    /// for what the host computes in float.
+    pub range: Option<[f64; 2]>,
 }
 
 /// Classes of a classifier on the evaluation images.
@@ -195,10 +196,10 @@ impl QuantizationReport {
 }
 
 fn described(quality: &ValueQuality) -> String {
-    let [low, high] = quality.range;
+    let range = quality.range.map_or_else(String::new, |[low, high]| format!(", range {low:.4} to {high:.4}"));
     let cosine = quality.cosine.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.5}"));
     format!(
-        "`{}`: SQNR {}, centred {}, cosine {cosine}, saturated {}, range {low:.4} to {high:.4}",
+        "`{}`: SQNR {}, centred {}, cosine {cosine}, saturated {}{range}",
         quality.name,
         decibels(quality.sqnr_db),
         decibels(quality.centred_sqnr_db),

@@ -1,5 +1,6 @@
 //! A node with its weights widened, its tables computed and its shapes bound.
 
+use crate::compiler::machine::Level;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Extension;
@@ -11,6 +12,8 @@ use crate::compiler::operators::Slice;
 use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::operators::arithmetic::integer::IntegerArithmetic;
 use crate::compiler::operators::convolution::integer::IntegerConvolution;
+use crate::compiler::operators::convolution::integer::PreparedConvolution;
+use crate::compiler::operators::dense::integer::DenseOutput;
 use crate::compiler::operators::dense::integer::IntegerDense;
 use crate::compiler::operators::dense::product::IntegerProduct;
 use crate::compiler::operators::function;
@@ -37,8 +40,7 @@ use crate::compiler::quantize::contract::multiplier;
 /// What executes one node.
 #[derive(Debug)]
 pub(super) enum Kernel {
-    /// Sizes of one image's input and output, and the layer.
-    Convolution(Box<IntegerConvolution>),
+    Convolution(Box<PreparedConvolution>),
     Transposed(Box<IntegerTransposed>),
     Dense(IntegerDense),
     Product(IntegerProduct),
@@ -117,7 +119,8 @@ impl Kernel {
         let encodings = [input.encoding, output.encoding];
         match &node.operator {
             QuantizedOperator::Convolution { attributes, weights } => {
-                Self::Convolution(Box::new(convolution(node, (attributes, weights), input, output)))
+                let layer = convolution(node, (attributes, weights), input, output);
+                Self::Convolution(Box::new(layer.prepare(Level::best())))
             }
             QuantizedOperator::TransposedConvolution { attributes, weights } => {
                 Self::Transposed(Box::new(transposed(attributes, weights, [input, output], saturation)))
@@ -221,12 +224,7 @@ impl Kernel {
     pub(super) fn run(&self, inputs: &[&[i8]], output: &mut [i8]) {
         let input = inputs[0];
         match self {
-            Self::Convolution(kernel) => {
-                let sizes = [kernel.input.iter().product(), kernel.output.iter().product()];
-                for (from, to) in input.chunks_exact(sizes[0]).zip(output.chunks_exact_mut(sizes[1])) {
-                    kernel.run(from, to);
-                }
-            }
+            Self::Convolution(kernel) => kernel.run(input, output),
             Self::Transposed(kernel) => {
                 let sizes = kernel.sizes();
                 for (from, to) in input.chunks_exact(sizes[0]).zip(output.chunks_exact_mut(sizes[1])) {
@@ -293,7 +291,7 @@ fn convolution(
         input: image(&input.shape),
         output: image(&output.shape),
         kernel: plane(&weights.shape),
-        weights: weights.values.iter().map(|&weight| i16::from(weight)).collect(),
+        weights: weights.values.clone(),
         bias: weights.bias.clone(),
         multipliers: multipliers(weights, input, output),
         input_zero_point: input.encoding.zero_point,
@@ -333,14 +331,8 @@ fn global_pool(kind: PoolKind, input: &QuantizedValue, output: &QuantizedValue) 
 }
 
 fn dense(weights: &Weights, input: &QuantizedValue, output: &QuantizedValue, saturation: Saturation) -> IntegerDense {
-    let (length, count) = (weights.shape[0], weights.shape[1]);
-    let columns = (0..count).flat_map(|column| weights.values.iter().skip(column).step_by(count));
-    IntegerDense {
-        length,
-        weights: columns.map(|&weight| i16::from(weight)).collect(),
-        bias: weights.bias.clone(),
-        multipliers: multipliers(weights, input, output),
-        input_zero_point: input.encoding.zero_point,
-        saturation,
-    }
+    let requantization =
+        DenseOutput { bias: &weights.bias, multipliers: multipliers(weights, input, output), saturation };
+    let rows = input.len() / weights.shape[0].max(1);
+    IntegerDense::new(&weights.values, rows, input.encoding.zero_point, &requantization)
 }

@@ -130,6 +130,15 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        inline: "  l1_constraint: 99999999999999999999\n  frobnicate: -99999999999999999999\n",
+        toml: "",
+        expected: &[
+            "error config/type 2:18: `l1_constraint` takes an integer of at least 0 or null, found a number too large for 64 bits",
+            "warning config/unknown-key 3:3: there is no property `frobnicate`; it is kept for toolchains that may know it",
+            "warning config/unknown-key 3:15: `frobnicate` cannot be kept: found a number too large for 64 bits",
+        ],
+    },
+    Case {
         inline: "  max_compiler_cores: 4\n",
         toml: "",
         expected: &[

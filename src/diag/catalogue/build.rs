@@ -46,10 +46,24 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Error,
         placed: Placed::Line,
         title: "this version cannot build such a model",
-        meaning: "The model has no ONNX weights, or is to be lowered from a prequantized model.",
+        meaning: "The model has no ONNX weights, and no quantized model that could stand in for them.",
         why: "No toolchain at hand reads it. `--skip-unsupported` builds the others and does not fail for it.",
         remedy: "Export the model to ONNX and name the file as `weight_path`.",
         example: "weight_path: weights/net.pt",
+        no_case: None,
+    },
+    Entry {
+        code: "build/prequantized",
+        severity: Severity::Error,
+        placed: Placed::Line,
+        title: "there is no quantized model to lower",
+        meaning: "`compiler_mode: lower_only`, or a card without weights, lowers a model that is quantized already: \
+              `prequantized_path` is its manifest, with the files that it names beside it, or a ZIP archive of them. The \
+              file is not named, not there, or no such thing; or the build is to stop after quantizing, which is done.",
+        why: "Lowering starts from the quantized graph; without one there is nothing to lower.",
+        remedy: "Name `build/<network>/<model>/quantized/quantized_model_manifest.json` of an earlier build, copied to \
+              where it stays, or give weights and let the model be quantized.",
+        example: "prequantized_path: quantized/quantized_model_manifest.json",
         no_case: None,
     },
     Entry {
@@ -85,6 +99,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "Ranges measured on few images may miss what is rare.",
         remedy: "Add images, or set `num_cal_images` to what there is.",
         example: "extra_kwargs:\n  num_cal_images: 400   # the folder has 120",
+        no_case: None,
+    },
+    Entry {
+        code: "build/unknown-owner",
+        severity: Severity::Error,
+        placed: Placed::Nowhere,
+        title: "it is not known whose results are stale",
+        meaning: "`axzoo clean --stale` removes the results of networks whose cards are gone, and a card is so broken that not \
+              even its name can be read: any of them may be its results.",
+        why: "The results of a network that is merely being edited would be removed.",
+        remedy: "Mend the card (`axzoo check` says what is wrong with it), or name the networks to remove.",
+        example: "axzoo clean --stale",
         no_case: None,
     },
     Entry {

@@ -198,7 +198,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         title: "a card, or a folder of cards, cannot be read",
         meaning: "The file is too large, is not UTF-8, or the system refuses to open it.",
         why: "Its network cannot be built; all other cards are read.",
-        remedy: "Do what the hint says: save the file as UTF-8, or change its permissions. A card is at most 16 MiB.",
+        remedy: "Do what the hint says: save the file as UTF-8, or change its permissions. A card is at most 4 MiB.",
         example: "$ file model_cards/net.yaml\nnet.yaml: Unicode text, UTF-16, little-endian",
         no_case: None,
     },

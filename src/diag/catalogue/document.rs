@@ -6,13 +6,14 @@ use super::Entry;
 use super::find::all;
 
 /// What each subject is about. A subject without a line here has its name as its heading.
-const SUBJECTS: [(&str, &str); 12] = [
+const SUBJECTS: [(&str, &str); 13] = [
     ("build", "What a build needs and does not find"),
     ("card", "Model cards"),
     ("cascade", "Cores and memory of the device"),
     ("config", "Compiler settings, in TOML files, cards and `--set`"),
     ("convert", "Configurations that become TOML files"),
     ("file", "Files that a card names"),
+    ("images", "The images that a model is calibrated on"),
     ("onnx", "The ONNX files of models"),
     ("pipeline", "Tasks and the models they use"),
     ("settings", "Settings of the tool: `axzoo.toml`, variables, flags"),

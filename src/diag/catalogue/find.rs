@@ -4,10 +4,10 @@ use crate::base::did_you_mean;
 use crate::base::nearest;
 
 use super::Entry;
-use super::{build, card, card_values, cascade, config, convert, file, onnx, pipeline, settings, yaml};
+use super::{build, card, card_values, cascade, config, convert, file, images, onnx, pipeline, settings, yaml};
 
 /// The rows by subject; a subject has its heading in `docs/diagnostics.md`.
-const TABLES: [&[Entry]; 12] = [
+const TABLES: [&[Entry]; 13] = [
     card::ENTRIES,
     card_values::ENTRIES,
     pipeline::ENTRIES,
@@ -17,6 +17,7 @@ const TABLES: [&[Entry]; 12] = [
     file::ENTRIES,
     onnx::ENTRIES,
     build::ENTRIES,
+    images::ENTRIES,
     yaml::ENTRIES,
     settings::ENTRIES,
     settings::COMMAND_LINE,

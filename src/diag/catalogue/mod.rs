@@ -12,6 +12,7 @@ mod entry;
 mod explain;
 mod file;
 mod find;
+mod images;
 mod onnx;
 mod pipeline;
 mod settings;

@@ -135,6 +135,18 @@ pub(super) const COMMAND_LINE: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "usage/quantity",
+        severity: Severity::Error,
+        placed: Placed::Line,
+        title: "a size or an age that cannot be read",
+        meaning: "A size is a number and a unit of bytes, such as `20GB`, `1.5GiB` or `500MB`; an age one of time, such as \
+              `30d`, `12h` or `2w`.",
+        why: "It would be unclear what may be removed.",
+        remedy: "Write a number and one of the units that the message lists.",
+        example: "axzoo cache gc --max-age 3months",
+        no_case: None,
+    },
+    Entry {
         code: "usage/set",
         severity: Severity::Error,
         placed: Placed::Line,

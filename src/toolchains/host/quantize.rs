@@ -1,32 +1,48 @@
 //! Quantize: calibrate, choose scales, round, and say how good it is.
 
+use std::path::Path;
+use std::sync::Mutex;
+
 use serde_json::json;
 
 use super::samples::{Images, Random};
 use crate::base::fs;
 use crate::compiler::calibrate::Samples;
+use crate::compiler::graph::Graph;
 use crate::compiler::lower::Manifest;
 use crate::compiler::onnx;
 use crate::compiler::quantize as quantizer;
+use crate::compiler::split;
+use crate::compiler::split::HostParts;
+use crate::compiler::split::Measured;
+use crate::compiler::split::Parts;
+use crate::imaging::Audit;
+use crate::plan::HOST_GRAPHS;
 use crate::plan::QuantizeSettings;
 use crate::properties::QuantizationScheme;
 use crate::toolchains::{Work, WorkError};
 
-/// Reads `model`, `calibration/NNNNN` and `evaluation/NNNNN`; writes the quantized model in all its forms and the report.
+/// Reads `model`, the host's graphs round it where there are some, `calibration/NNNNN` and `evaluation/NNNNN`; writes the quantized model in all its forms and the report.
 pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(), WorkError> {
     let options = onnx::ImportOptions { input_shapes: Vec::new() };
-    let graph = onnx::import(&fs::read(work.input("model")?)?, &onnx::NoExternalData, &options)?;
+    let import = |path: &Path| -> Result<Graph, WorkError> {
+        Ok(onnx::import(&fs::read(path)?, &onnx::NoExternalData, &options)?)
+    };
+    let [preamble, postamble] = HOST_GRAPHS.map(|name| work.optional_input(name).map(import).transpose());
+    let parts = Parts { preamble: preamble?, core: import(work.input("model")?)?, postamble: postamble? };
+    let (graph, first) = (&parts.core, parts.preamble.as_ref().unwrap_or(&parts.core));
     let images = |prefix: &str, what, labels| Images {
         files: work.inputs_under(prefix).into_iter().map(|(_, path)| path).collect(),
         preprocess: &settings.preprocess,
         labels,
         what,
+        portraits: Mutex::default(),
     };
     let from_images = images("calibration/", "calibration", &[]);
     let random = settings.random_calibration.map(|seed| Random {
         seed,
         count: settings.calibration_images,
-        elements: graph.inputs.first().map_or(0, |input| graph.value(*input).shape.iter().product()),
+        elements: first.inputs.first().map_or(0, |input| first.value(*input).shape.iter().product()),
     });
     let calibration: &dyn Samples = match &random {
         Some(random) => random,
@@ -40,25 +56,73 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
         threads: work.threads,
     };
     let watch = quantizer::Watch { cancel: work.cancel, progress: work.progress };
-    let quantized = quantizer::quantize(&graph, calibration, &evaluation, &quantize_options, &watch)?;
+    let host = HostParts::new(&parts)?;
+    let calibration = Measured::new(&host, calibration, None);
+    let measured = Measured::new(&host, &evaluation, Some(settings.class_count));
+    let mut quantized = quantizer::quantize(graph, &calibration, &measured, &quantize_options, &watch)?;
+    if let Some(evaluated) = &mut quantized.report.evaluation {
+        measured.correct(evaluated);
+    }
+    count_host(&mut quantized.report, &parts);
 
     let write = |name: &str, bytes: &[u8]| fs::write(&work.output.join(name), bytes);
     write("quantized_model.json", &quantized.graph.to_json())?;
     write("quantized_model.txt", quantized.graph.to_text().as_bytes())?;
-    write("quantized_model.onnx", &quantized.graph.to_qdq_onnx())?;
+    let core = quantized.graph.to_qdq_onnx();
+    let onnx = match (settings.removes_io_quantization(), &parts) {
+        (true, _) => split::without_io_quantization(&core)?,
+        (false, Parts { preamble: None, postamble: None, .. }) => core,
+        (false, Parts { preamble, postamble, .. }) => split::whole(preamble.as_ref(), &core, postamble.as_ref())?,
+    };
+    write("quantized_model.onnx", &onnx)?;
+    for (name, path) in HOST_GRAPHS.iter().filter_map(|name| Some((name, work.optional_input(name)?))) {
+        write(name, &fs::read(path)?)?;
+    }
+    let audit = Audit::of(&from_images.seen(), &evaluation.seen(), &settings.preprocess);
     let mut report = quantized.report.to_json();
     if let Some(entries) = report.as_object_mut() {
         entries.insert("random_calibration".to_owned(), json!(settings.random_calibration.is_some()));
+        for (key, part) in [("preamble_nodes", &parts.preamble), ("postamble_nodes", &parts.postamble)] {
+            if let Some(part) = part {
+                entries.insert(key.to_owned(), json!(part.nodes.len()));
+            }
+        }
+        if let Some(audit) = &audit {
+            entries.insert("images".to_owned(), json!(audit));
+        }
     }
     write("report.json", format!("{report:#}\n").as_bytes())?;
     let warning = match &random {
         Some(_) => "CALIBRATED ON RANDOM DATA: the ranges, and so the accuracy, mean nothing\n",
         None => "",
     };
-    write("report.txt", format!("{warning}{}", quantized.report.to_text()).as_bytes())?;
-    let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json");
+    let audited = audit.as_ref().map(Audit::to_text).unwrap_or_default();
+    let text = format!("{warning}{}{}{audited}", host_text(&parts), quantized.report.to_text());
+    write("report.txt", text.as_bytes())?;
+    let named = HOST_GRAPHS.map(|name| work.optional_input(name).map(|_| name));
+    let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json").with_host(named[0], named[1]);
     write("quantized_model_manifest.json", &manifest.to_json())?;
     check_floors(&quantized.report, settings)
+}
+
+/// What the host computes is float, and counts as that.
+fn count_host(report: &mut quantizer::QuantizationReport, parts: &Parts) {
+    let macs = parts.host_macs();
+    if macs > 0 {
+        report.macs = report.macs.saturating_add(macs);
+        report.integer_mac_share = report.integer_macs as f64 / report.macs as f64;
+    }
+}
+
+/// A line for each of the host's graphs.
+fn host_text(parts: &Parts) -> String {
+    let sides = [(&parts.preamble, "before", HOST_GRAPHS[0]), (&parts.postamble, "after", HOST_GRAPHS[1])];
+    let lines = sides.into_iter().filter_map(|(part, word, file)| {
+        let nodes = part.as_ref()?.nodes.len();
+        let noun = if nodes == 1 { "node" } else { "nodes" };
+        Some(format!("the host runs {nodes} {noun} {word} the core, in float: {file}\n"))
+    });
+    lines.collect()
 }
 
 /// The property as the quantizer's scheme.

@@ -1,11 +1,19 @@
 //! What the quantizer calibrates and measures on: images through the card's preprocess, or random data.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use crate::base::SplitMix;
 use crate::base::fs;
+use crate::base::tidy;
 use crate::compiler::calibrate::Samples;
+use crate::imaging::Portrait;
 use crate::imaging::Preprocess;
+
+/// Bytes that an image file may have; a picture as large as can be decoded has no more.
+const FILE_LIMIT: u64 = 512 << 20;
 
 /// Image files through a preprocess; each is read when it is needed and let go.
 pub(super) struct Images<'a> {
@@ -15,6 +23,15 @@ pub(super) struct Images<'a> {
     pub(super) labels: &'a [usize],
     /// What to call the images in messages: roles hide the names that users know.
     pub(super) what: &'static str,
+    /// What is remembered of each image that was read, by its place.
+    pub(super) portraits: Mutex<BTreeMap<usize, Portrait>>,
+}
+
+impl Images<'_> {
+    /// What is remembered of the images that were read.
+    pub(super) fn seen(&self) -> BTreeMap<usize, Portrait> {
+        self.portraits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Samples for Images<'_> {
@@ -24,9 +41,12 @@ impl Samples for Images<'_> {
 
     fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
         let path = self.files.get(index).ok_or_else(|| format!("there is no {} image {index}", self.what))?;
-        let bytes = fs::read(path).map_err(|error| error.to_string())?;
-        let tensor = self.preprocess.run_bytes(&bytes);
-        Ok(vec![tensor.map_err(|error| format!("{} image `{}`: {error}", self.what, path.display()))?])
+        let bytes = fs::read_limited(path, FILE_LIMIT).map_err(|error| error.shown_as(tidy(path)).to_string())?;
+        let seen = self.preprocess.run_observed(&bytes);
+        let (tensor, portrait) =
+            seen.map_err(|error| format!("{} image `{}`: {error}", self.what, tidy(path).display()))?;
+        self.portraits.lock().unwrap_or_else(PoisonError::into_inner).insert(index, portrait);
+        Ok(vec![tensor])
     }
 
     fn label(&self, index: usize) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! Integer Add, Sub and Mul with ONNX broadcasting, and the float island Div.
 
 use crate::compiler::graph::broadcast_strides;
+use crate::compiler::machine::vectorized;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::contract::Saturation;
 use crate::compiler::quantize::contract::Terms;
@@ -101,9 +102,7 @@ impl IntegerArithmetic {
     pub fn run(&self, left: (&[i8], &[usize]), right: (&[i8], &[usize]), output: (&mut [i8], &[usize])) {
         let (to, shape) = output;
         if left.0.len() == to.len() && right.0.len() == to.len() {
-            for ((to, &left), &right) in to.iter_mut().zip(left.0).zip(right.0) {
-                *to = self.element(left, right);
-            }
+            self.run_alike(left.0, right.0, to);
             return;
         }
         let steps = [broadcast_strides(left.1, shape), broadcast_strides(right.1, shape)];
@@ -125,6 +124,30 @@ impl IntegerArithmetic {
                 }
                 index[axis] = 0;
             }
+        }
+    }
+}
+
+impl IntegerArithmetic {
+    /// Operands and output of the same elements. What an operation is, is asked once, so that loops become vector
+    /// instructions.
+    fn run_alike(&self, left: &[i8], right: &[i8], output: &mut [i8]) {
+        let triples = output.iter_mut().zip(left.iter().zip(right));
+        match self {
+            Self::Product { zero_points, multiplier, saturation } => {
+                let [left_zero, right_zero] = zero_points.map(i32::from);
+                let (multiplier, saturation) = (*multiplier, *saturation);
+                vectorized(|| {
+                    triples.for_each(|(to, (&left, &right))| {
+                        let product = (i32::from(left) - left_zero) * (i32::from(right) - right_zero);
+                        *to = saturation.requantize(product, multiplier);
+                    });
+                });
+            }
+            Self::Sum { left, right, saturation } => {
+                triples.for_each(|(to, (&x, &y))| *to = saturation.apply(left[place(x)] + right[place(y)]));
+            }
+            Self::Quotient { .. } => triples.for_each(|(to, (&left, &right))| *to = self.element(left, right)),
         }
     }
 }

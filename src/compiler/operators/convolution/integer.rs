@@ -1,13 +1,18 @@
 //! Integer convolution: int8 in, int8 weights, exact int32 accumulators, one requantization (ONNX `QLinearConv`).
 
+use crate::compiler::machine::COLUMNS;
+use crate::compiler::machine::Filter;
+use crate::compiler::machine::Left;
+use crate::compiler::machine::Level;
+use crate::compiler::machine::Panel;
+use crate::compiler::machine::Row;
 use crate::compiler::operators::Convolution;
-use crate::compiler::operators::dense::integer::dot_rows;
+use crate::compiler::operators::padded::Padded;
+use crate::compiler::operators::padded::Runs;
+use crate::compiler::operators::padded::in_fours;
 use crate::compiler::quantize::contract::Saturation;
 
-/// Elements of patches that are gathered at once: 24 KiB, so that they stay in the first-level cache beside weights.
-const TILE_ELEMENTS: usize = 12 * 1024;
-
-/// What a convolution needs besides its input, prepared once for a network.
+/// What a convolution needs besides its input.
 #[derive(Debug, Clone)]
 pub struct IntegerConvolution {
     /// Strides, pads, dilations, group.
@@ -18,8 +23,8 @@ pub struct IntegerConvolution {
     pub output: [usize; 3],
     /// `[kh,kw]`.
     pub kernel: [usize; 2],
-    /// `[O,C/group,kh,kw]`, widened so that two products are one machine instruction.
-    pub weights: Vec<i16>,
+    /// `[O,C/group,kh,kw]`.
+    pub weights: Vec<i8>,
     /// One for each output channel.
     pub bias: Vec<i32>,
     /// m of each output channel.
@@ -34,153 +39,221 @@ pub struct IntegerConvolution {
     pub channel_saturations: Vec<Saturation>,
 }
 
+/// A convolution with its weights packed for the machine and its geometry worked out: prepared once for a network.
+#[derive(Debug, Clone)]
+pub struct PreparedConvolution {
+    level: Level,
+    /// Elements of one image's input and output.
+    sizes: [usize; 2],
+    padded: Padded,
+    runs: Runs,
+    /// Where each element that a weight meets lies, from a position on; in fours.
+    offsets: Vec<[usize; 4]>,
+    /// What padding of each group holds.
+    zero_points: Vec<i8>,
+    groups: Groups,
+}
+
+/// The weights of each group.
+#[derive(Debug, Clone)]
+enum Groups {
+    /// Several input channels: a matrix product.
+    Products(Vec<Left>),
+    /// One input channel: a filter for each output channel.
+    Filters(Vec<Vec<Filter>>),
+}
+
 impl IntegerConvolution {
-    /// One image `[C,H,W]` into `[O,H,W]`.
-    pub fn run(&self, input: &[i8], output: &mut [i8]) {
+    /// Packs the weights and works the geometry out. All sizes are those of a verified graph.
+    #[must_use]
+    pub fn prepare(&self, level: Level) -> PreparedConvolution {
         let group = self.attributes.group;
         let (inputs, outputs) = (self.input[0] / group, self.output[0] / group);
-        let (in_plane, out_plane) = (self.input[1] * self.input[2], self.output[1] * self.output[2]);
-        let depthwise = inputs == 1;
-        for index in 0..group {
-            let input = &input[index * inputs * in_plane..][..inputs * in_plane];
-            let output = &mut output[index * outputs * out_plane..][..outputs * out_plane];
-            if depthwise {
-                self.run_depthwise(index, index * outputs, input, output);
-            } else {
-                self.run_group(index * outputs, inputs, input, output);
-            }
-        }
-    }
-
-    fn saturation_of(&self, channel: usize) -> Saturation {
-        self.channel_saturations.get(channel).copied().unwrap_or(self.saturation)
-    }
-
-    /// One input channel into one or more output channels: row by row, no patches.
-    fn run_depthwise(&self, from_channel: usize, first_channel: usize, input: &[i8], output: &mut [i8]) {
         let [_, height, width] = self.input;
         let [_, out_height, out_width] = self.output;
-        let [kernel_height, kernel_width] = self.kernel;
-        let [stride_y, stride_x] = self.attributes.strides;
-        let [dilation_y, dilation_x] = self.attributes.dilations;
+        let (strides, dilations) = (self.attributes.strides, self.attributes.dilations);
         let [top, left, ..] = self.attributes.pads;
-        let reach = (out_width - 1) * stride_x + (kernel_width - 1) * dilation_x + 1;
-        let row_length = reach.max(left + width);
-        let zero = i16::from(self.channel_zero_points.get(from_channel).copied().unwrap_or(self.input_zero_point));
-        // The whole channel, padded and with the zero point taken off; padding is zero then.
-        let row_count = (out_height - 1) * stride_y + (kernel_height - 1) * dilation_y + 1;
-        let mut padded = vec![0_i16; row_length * row_count];
-        for (y, row) in padded.chunks_exact_mut(row_length).enumerate() {
-            if let Some(y) = y.checked_sub(top).filter(|&y| y < height) {
-                for (to, &from) in row[left..left + width].iter_mut().zip(&input[y * width..][..width]) {
-                    *to = i16::from(from) - zero;
-                }
+        let extent = [0, 1].map(|axis: usize| (self.kernel[axis] - 1) * dilations[axis] + 1);
+        let padded = Padded::new([height, width], [top, left], strides, extent, [out_height, out_width]);
+        let mut offsets = Vec::with_capacity(inputs * self.kernel[0] * self.kernel[1]);
+        for channel in 0..inputs {
+            for ky in 0..self.kernel[0] {
+                let place = |kx| channel * padded.plane() + padded.offset(ky * dilations[0], kx * dilations[1]);
+                offsets.extend((0..self.kernel[1]).map(place));
             }
         }
-        let area = kernel_height * kernel_width;
-        let mut sums = vec![0_i32; out_width];
-        for (channel, plane) in output.chunks_exact_mut(out_height * out_width).enumerate() {
-            let channel = first_channel + channel;
-            let weights = &self.weights[channel * area..][..area];
-            for (y, out_row) in plane.chunks_exact_mut(out_width).enumerate() {
-                sums.fill(self.bias[channel]);
-                for (place, &weight) in weights.iter().enumerate() {
-                    let row = y * stride_y + place / kernel_width * dilation_y;
-                    let row = &padded[row * row_length + place % kernel_width * dilation_x..];
-                    accumulate_row(&mut sums, row, weight, stride_x);
-                }
-                let (multiplier, saturation) = (self.multipliers[channel], self.saturation_of(channel));
-                for (to, &sum) in out_row.iter_mut().zip(&sums) {
-                    *to = saturation.requantize(sum, multiplier);
-                }
-            }
-        }
-    }
-
-    /// One group with several input channels: patches of a tile of positions, then dot products.
-    fn run_group(&self, first_channel: usize, inputs: usize, input: &[i8], output: &mut [i8]) {
-        let [_, out_height, out_width] = self.output;
-        let positions = out_height * out_width;
-        let length = inputs * self.kernel[0] * self.kernel[1];
-        let channels = output.len() / positions;
-        let weights = &self.weights[first_channel * length..][..channels * length];
-        let tile = (TILE_ELEMENTS / length).clamp(1, positions);
-        let mut patches = vec![0_i16; tile * length];
-        let mut sums = vec![0_i32; tile * channels];
-        for start in (0..positions).step_by(tile) {
-            let count = tile.min(positions - start);
-            if self.is_pointwise() {
-                self.gather_columns(input, start, &mut patches[..count * length]);
-            } else {
-                for (position, patch) in patches.chunks_exact_mut(length).take(count).enumerate() {
-                    self.gather(input, start + position, patch);
-                }
-            }
-            dot_rows(&patches[..count * length], weights, length, &mut sums[..count * channels]);
-            for channel in 0..channels {
-                let (bias, multiplier) =
-                    (self.bias[first_channel + channel], self.multipliers[first_channel + channel]);
-                let saturation = self.saturation_of(first_channel + channel);
-                let to = &mut output[channel * positions + start..][..count];
-                for (position, to) in to.iter_mut().enumerate() {
-                    *to = saturation.requantize(sums[position * channels + channel] + bias, multiplier);
-                }
-            }
-        }
-    }
-
-    /// Whether each output position reads one input position, and they lie in the same order.
-    fn is_pointwise(&self) -> bool {
-        self.kernel == [1, 1] && self.attributes.pads == [0; 4] && self.attributes.strides == [1, 1]
-    }
-
-    /// The patches of neighbouring positions of a pointwise convolution: channel by channel, so that inputs are read in
-    /// their order.
-    fn gather_columns(&self, input: &[i8], start: usize, patches: &mut [i16]) {
-        let plane = self.input[1] * self.input[2];
-        let channels = input.len() / plane;
-        let zero = i16::from(self.input_zero_point);
-        for (place, channel) in input.chunks_exact(plane).enumerate() {
-            for (to, &from) in patches[place..].iter_mut().step_by(channels).zip(&channel[start..]) {
-                *to = i16::from(from) - zero;
-            }
-        }
-    }
-
-    /// The inputs under the kernel at one output position, zero point taken off, in the order of the weights.
-    fn gather(&self, input: &[i8], position: usize, patch: &mut [i16]) {
-        let [_, height, width] = self.input;
-        let [kernel_height, kernel_width] = self.kernel;
-        let zero = i16::from(self.input_zero_point);
-        let (out_y, out_x) = (position / self.output[2], position % self.output[2]);
-        let plane = height * width;
-        // Coordinates before the first row or column wrap to huge ones, which are outside as well.
-        let first_y = (out_y * self.attributes.strides[0]).wrapping_sub(self.attributes.pads[0]);
-        let first_x = (out_x * self.attributes.strides[1]).wrapping_sub(self.attributes.pads[1]);
-        let [dilation_y, dilation_x] = self.attributes.dilations;
-        let mut places = patch.iter_mut();
-        for channel in input.chunks_exact(plane) {
-            for ky in 0..kernel_height {
-                let y = first_y.wrapping_add(ky * dilation_y);
-                let row = if y < height { &channel[y * width..][..width] } else { &[] };
-                for (kx, to) in places.by_ref().take(kernel_width).enumerate() {
-                    let x = first_x.wrapping_add(kx * dilation_x);
-                    *to = row.get(x).map_or(0, |&value| i16::from(value) - zero);
-                }
-            }
+        let length = offsets.len();
+        let row = |channel: usize| Row {
+            bias: self.bias[channel],
+            multiplier: self.multipliers[channel],
+            saturation: self.channel_saturations.get(channel).copied().unwrap_or(self.saturation),
+        };
+        // Where channels have zero points of their own, a group reads one channel.
+        let zero_point = |group: usize| self.channel_zero_points.get(group).copied().unwrap_or(self.input_zero_point);
+        let zero_points: Vec<i8> = (0..group).map(zero_point).collect();
+        let rows: Vec<Row> = (0..self.output[0]).map(row).collect();
+        let groups = self.weights.chunks_exact(outputs * length).zip(rows.chunks_exact(outputs));
+        let groups = if inputs == 1 && group > 1 {
+            let filters = |((weights, rows), &zero_point): ((&[i8], &[Row]), &i8)| {
+                let filter = |(weights, row): (&[i8], &Row)| Filter::new(level, weights, zero_point, *row);
+                weights.chunks_exact(length).zip(rows).map(filter).collect()
+            };
+            Groups::Filters(groups.zip(&zero_points).map(filters).collect())
+        } else {
+            let product = |(weights, rows)| Left::new(level, weights, length, self.input_zero_point, rows);
+            Groups::Products(groups.map(product).collect())
+        };
+        PreparedConvolution {
+            level,
+            sizes: [self.input.iter().product(), self.output.iter().product()],
+            runs: Runs::new([out_height, out_width], padded.row_length(), COLUMNS),
+            padded,
+            offsets: in_fours(&offsets),
+            zero_points,
+            groups,
         }
     }
 }
 
-/// Adds `weight` times every `stride`-th element. Products fit 16 bits: at most 255·127.
-fn accumulate_row(sums: &mut [i32], row: &[i16], weight: i16, stride: usize) {
-    if stride == 1 {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += i32::from(value.wrapping_mul(weight));
+impl PreparedConvolution {
+    /// Images `[C,H,W]` into as many `[O,H,W]`.
+    pub fn run(&self, input: &[i8], output: &mut [i8]) {
+        for (from, to) in input.chunks_exact(self.sizes[0]).zip(output.chunks_exact_mut(self.sizes[1])) {
+            match &self.groups {
+                Groups::Products(groups) => self.multiply(groups, from, to),
+                Groups::Filters(groups) => self.filter(groups, from, to),
+            }
         }
-    } else {
-        for (sum, &value) in sums.iter_mut().zip(row.iter().step_by(stride)) {
-            *sum += i32::from(value.wrapping_mul(weight));
+    }
+
+    fn multiply(&self, groups: &[Left], input: &[i8], output: &mut [i8]) {
+        let (in_size, out_size) = (input.len() / groups.len(), output.len() / groups.len());
+        let mut padding = Vec::new();
+        let (mut panel, mut results) = (Panel::default(), Vec::new());
+        let parts = input.chunks_exact(in_size).zip(&self.zero_points).zip(output.chunks_exact_mut(out_size));
+        for (group, ((from, &zero_point), to)) in groups.iter().zip(parts) {
+            let source = if self.padded.is_input() {
+                from
+            } else {
+                self.pad(from, zero_point, &mut padding);
+                &padding
+            };
+            for (run, &base) in self.runs.bases.iter().enumerate() {
+                panel.pack(self.level, source, &self.offsets, base);
+                group.multiply(&panel, &mut results);
+                let plane = to.len() / results.len();
+                for (results, to) in results.iter().zip(to.chunks_exact_mut(plane)) {
+                    self.runs.copy(run, results, to);
+                }
+            }
+        }
+    }
+
+    fn filter(&self, groups: &[Vec<Filter>], input: &[i8], output: &mut [i8]) {
+        let (in_size, out_size) = (input.len() / groups.len(), output.len() / groups.len());
+        let mut padding = Vec::new();
+        let mut results = Vec::new();
+        let parts = input.chunks_exact(in_size).zip(&self.zero_points).zip(output.chunks_exact_mut(out_size));
+        for (filters, ((from, &zero_point), to)) in groups.iter().zip(parts) {
+            self.pad(from, zero_point, &mut padding);
+            for (filter, to) in filters.iter().zip(to.chunks_exact_mut(out_size / filters.len())) {
+                filter.apply(&padding, &self.offsets, &self.runs.bases, &mut results);
+                for (run, results) in results.iter().enumerate() {
+                    self.runs.copy(run, results, to);
+                }
+            }
+        }
+    }
+
+    /// Lays planes out, with enough behind them that whole runs can be read.
+    fn pad(&self, planes: &[i8], zero_point: i8, to: &mut Vec<i8>) {
+        let (from, plane) = (self.padded.source_plane(), self.padded.plane());
+        to.clear();
+        to.resize(planes.len() / from * plane + COLUMNS, zero_point);
+        for (from, to) in planes.chunks_exact(from).zip(to.chunks_exact_mut(plane)) {
+            self.padded.fill(from, to);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition, element by element.
+    fn expected(layer: &IntegerConvolution, input: &[i8]) -> Vec<i8> {
+        let Convolution { strides, pads, dilations, group, .. } = layer.attributes;
+        let ([channels, height, width], [outputs, out_height, out_width]) = (layer.input, layer.output);
+        let (inputs, [kh, kw]) = (channels / group, layer.kernel);
+        let mut output = Vec::new();
+        for (o, y, x) in (0..outputs * out_height * out_width)
+            .map(|at| (at / (out_height * out_width), at / out_width % out_height, at % out_width))
+        {
+            let mut sum = layer.bias[o];
+            for (c, ky, kx) in (0..inputs * kh * kw).map(|at| (at / (kh * kw), at / kw % kh, at % kw)) {
+                let row = (y * strides[0] + ky * dilations[0]).checked_sub(pads[0]).filter(|&row| row < height);
+                let column = (x * strides[1] + kx * dilations[1]).checked_sub(pads[1]).filter(|&at| at < width);
+                if let (Some(row), Some(column)) = (row, column) {
+                    let c_in = o / (outputs / group) * inputs + c;
+                    let element = input[(c_in * height + row) * width + column];
+                    let weight = layer.weights[((o * inputs + c) * kh + ky) * kw + kx];
+                    let zero = layer.channel_zero_points.get(c_in).copied().unwrap_or(layer.input_zero_point);
+                    sum += (i32::from(element) - i32::from(zero)) * i32::from(weight);
+                }
+            }
+            let saturation = layer.channel_saturations.get(o).copied().unwrap_or(layer.saturation);
+            output.push(saturation.requantize(sum, layer.multipliers[o]));
+        }
+        output
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn every_level_is_the_definition(
+            ((inputs, outputs, group), seed) in ((1_usize..6, 1_usize..12, 1_usize..4), any::<u32>()),
+            (size, kernel) in ([1_usize..40, 1_usize..40], [1_usize..5, 1_usize..5]),
+            (strides, dilations) in ([1_usize..4, 1_usize..4], [1_usize..4, 1_usize..4]),
+            pads in [0_usize..4, 0_usize..4, 0_usize..4, 0_usize..4],
+            zero_points in [any::<i8>(), any::<i8>()],
+            by_channel in any::<bool>(),
+        ) {
+            let span = |axis: usize| {
+                (size[axis] + pads[axis] + pads[axis + 2]).checked_sub((kernel[axis] - 1) * dilations[axis] + 1)
+            };
+            prop_assume!(span(0).is_some() && span(1).is_some());
+            let out = [0, 1].map(|axis| span(axis).unwrap_or(0) / strides[axis] + 1);
+            let number = |at: usize| (at as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 13;
+            let area = kernel[0] * kernel[1];
+            let layer = IntegerConvolution {
+                attributes: Convolution { strides, pads, dilations, group },
+                input: [inputs * group, size[0], size[1]],
+                output: [outputs * group, out[0], out[1]],
+                kernel,
+                weights: (0..outputs * group * inputs * area).map(|at| (number(at) as i8).max(-127)).collect(),
+                bias: (0..outputs * group).map(|at| number(at + 9) as i32 % 5000).collect(),
+                multipliers: (0..outputs * group).map(|at| (number(at) % 100) as f32 * 1e-5).collect(),
+                input_zero_point: zero_points[0],
+                channel_zero_points: (0..group)
+                    .filter(|_| by_channel && inputs == 1 && group > 1)
+                    .map(|channel| number(channel + 5) as i8)
+                    .collect(),
+                saturation: Saturation::full(zero_points[1]),
+                channel_saturations: (0..outputs * group)
+                    .filter(|_| by_channel)
+                    .map(|channel| Saturation::full(number(channel + 3) as i8))
+                    .collect(),
+            };
+            let input: Vec<i8> = (0..2 * inputs * group * size[0] * size[1]).map(|at| number(at + 77) as i8).collect();
+            let wanted: Vec<i8> =
+                input.chunks_exact(input.len() / 2).flat_map(|image| expected(&layer, image)).collect();
+            for level in Level::all() {
+                let mut found = vec![0; wanted.len()];
+                layer.prepare(level).run(&input, &mut found);
+                prop_assert_eq!(&found, &wanted, "{:?}", level);
+            }
         }
     }
 }

@@ -1,81 +1,115 @@
-//! Integer matrix products: exact int32 accumulators, one requantization (ONNX `QLinearMatMul`), and the dot
-//! products that convolutions use too.
+//! Integer matrix products with constants: exact int32 accumulators, one requantization (ONNX `QLinearMatMul`).
 
+use crate::compiler::machine::COLUMNS;
+use crate::compiler::machine::Left;
+use crate::compiler::machine::Level;
+use crate::compiler::machine::Panel;
+use crate::compiler::machine::Row;
+use crate::compiler::machine::vectorized;
 use crate::compiler::quantize::contract::Saturation;
+
+/// Rows of the input from which on they are multiplied together, rather than one after another.
+const TOGETHER: usize = 4;
 
 /// What a dense layer needs besides its input, prepared once for a network.
 #[derive(Debug, Clone)]
 pub struct IntegerDense {
     /// K, the length of a row of the input.
-    pub length: usize,
-    /// `[N,K]`: transposed, so that a dot product reads both sides in order; widened.
-    pub weights: Vec<i16>,
+    length: usize,
+    /// `[N,K]`: transposed, so that a dot product reads both sides in order.
+    weights: Vec<i8>,
+    rows: Vec<Row>,
+    input_zero_point: i8,
+    /// The weights packed, where there are enough rows of the input.
+    packed: Option<Left>,
+}
+
+/// What the accumulators become.
+#[derive(Debug, Clone)]
+pub struct DenseOutput<'a> {
     /// One for each of the N outputs.
-    pub bias: Vec<i32>,
+    pub bias: &'a [i32],
     /// m of each output.
     pub multipliers: Vec<f32>,
-    /// Zero point of the input.
-    pub input_zero_point: i8,
     /// Zero point and bounds of the output.
     pub saturation: Saturation,
 }
 
 impl IntegerDense {
+    /// Prepares `[K,N]` weights for `count` rows of K elements.
+    #[must_use]
+    pub fn new(weights: &[i8], count: usize, input_zero_point: i8, output: &DenseOutput<'_>) -> Self {
+        let row = |(&bias, &multiplier)| Row { bias, multiplier, saturation: output.saturation };
+        let rows: Vec<Row> = output.bias.iter().zip(&output.multipliers).map(row).collect();
+        let length = weights.len() / rows.len().max(1);
+        let mut transposed = vec![0; weights.len()];
+        for (k, from) in weights.chunks_exact(rows.len().max(1)).enumerate() {
+            for (to, &weight) in transposed.iter_mut().skip(k).step_by(length).zip(from) {
+                *to = weight;
+            }
+        }
+        let packed =
+            (count >= TOGETHER).then(|| Left::new(Level::best(), &transposed, length, input_zero_point, &rows));
+        Self { length, weights: transposed, rows, input_zero_point, packed }
+    }
+
     /// Rows of K into as many rows of N.
     pub fn run(&self, input: &[i8], output: &mut [i8]) {
-        let count = self.bias.len();
+        let count = self.rows.len();
+        if let Some(packed) = &self.packed {
+            let (mut panel, mut results) = (Panel::default(), Vec::new());
+            let blocks = input.chunks(self.length * COLUMNS).zip(output.chunks_mut(count * COLUMNS));
+            for (from, to) in blocks {
+                panel.pack_columns(from, self.length);
+                packed.multiply(&panel, &mut results);
+                for (column, to) in to.chunks_exact_mut(count).enumerate() {
+                    for (to, results) in to.iter_mut().zip(&results) {
+                        *to = results[column];
+                    }
+                }
+            }
+            return;
+        }
         let zero = i16::from(self.input_zero_point);
-        let mut row = vec![0_i16; self.length];
-        let mut sums = vec![0_i32; count];
+        let mut wide = vec![0_i16; self.length];
         for (from, to) in input.chunks_exact(self.length).zip(output.chunks_exact_mut(count)) {
-            for (wide, &value) in row.iter_mut().zip(from) {
+            for (wide, &value) in wide.iter_mut().zip(from) {
                 *wide = i16::from(value) - zero;
             }
-            dot_rows(&row, &self.weights, self.length, &mut sums);
-            for (index, to) in to.iter_mut().enumerate() {
-                *to = self.saturation.requantize(sums[index] + self.bias[index], self.multipliers[index]);
-            }
+            vectorized(|| {
+                for ((weights, row), to) in self.weights.chunks_exact(self.length).zip(&self.rows).zip(to) {
+                    let product = |(&value, &weight): (&i16, &i8)| i32::from(value) * i32::from(i16::from(weight));
+                    let sum: i32 = wide.iter().zip(weights).map(product).sum();
+                    *to = row.saturation.requantize(sum + row.bias, row.multiplier);
+                }
+            });
         }
     }
 }
 
-/// Dot products of every row of `left` with every row of `right`, both of `length`: `sums[l·R + r]`. Exact as long as
-/// Σ|l·r| fits int32, which the contract demands of weights. The rows of `left` should fit the first-level cache: they
-/// are read again for every four rows of `right`.
-pub fn dot_rows(left: &[i16], right: &[i16], length: usize, sums: &mut [i32]) {
-    let right_count = right.len() / length;
-    let blocks = right.chunks_exact(4 * length);
-    let rest = blocks.remainder();
-    let first_of_rest = right_count - rest.len() / length;
-    for (index, block) in blocks.enumerate() {
-        for (row, sums) in left.chunks_exact(length).zip(sums.chunks_exact_mut(right_count)) {
-            sums[4 * index..4 * index + 4].copy_from_slice(&dot_four(row, block));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_rows_and_many_are_the_definition() {
+        let number = |at: usize| (at * 73 + at / 5 * 11) as i8;
+        for (rows, length, count) in [(1, 7, 5), (3, 64, 10), (4, 9, 3), (70, 33, 17)] {
+            let input: Vec<i8> = (0..rows * length).map(number).collect();
+            let weights: Vec<i8> = (0..length * count).map(|at| number(at + 3).max(-127)).collect();
+            let bias: Vec<i32> = (0..count as i32).map(|at| at * 100 - 300).collect();
+            let multipliers: Vec<f32> = (0..count).map(|at| 0.001 * (at + 1) as f32).collect();
+            let saturation = Saturation::between(5, [-100, 90]);
+            let output = DenseOutput { bias: &bias, multipliers: multipliers.clone(), saturation };
+            let mut found = vec![0; rows * count];
+            IntegerDense::new(&weights, rows, -9, &output).run(&input, &mut found);
+            let expected = (0..rows * count).map(|at| {
+                let (row, column) = (at / count, at % count);
+                let product =
+                    |k: usize| (i32::from(input[row * length + k]) + 9) * i32::from(weights[k * count + column]);
+                saturation.requantize((0..length).map(product).sum::<i32>() + bias[column], multipliers[column])
+            });
+            assert_eq!(found, expected.collect::<Vec<_>>(), "{rows} rows of {length} by {count}");
         }
     }
-    for (row, sums) in left.chunks_exact(length).zip(sums.chunks_exact_mut(right_count)) {
-        for (right, sum) in rest.chunks_exact(length).zip(&mut sums[first_of_rest..]) {
-            *sum = dot(row, right);
-        }
-    }
-}
-
-/// Four dot products at once, so that each element of `left` is loaded once for four. One plain loop with four sums is
-/// what the compiler turns into multiply-and-add instructions of 16-bit pairs.
-fn dot_four(left: &[i16], block: &[i16]) -> [i32; 4] {
-    let length = left.len();
-    let row = |index: usize| &block[index * length..][..length];
-    let (a, b, c, d) = (row(0), row(1), row(2), row(3));
-    let mut sums = [0_i32; 4];
-    for place in 0..length {
-        let x = i32::from(left[place]);
-        sums[0] += x * i32::from(a[place]);
-        sums[1] += x * i32::from(b[place]);
-        sums[2] += x * i32::from(c[place]);
-        sums[3] += x * i32::from(d[place]);
-    }
-    sums
-}
-
-fn dot(left: &[i16], right: &[i16]) -> i32 {
-    left.iter().zip(right).map(|(&left, &right)| i32::from(left) * i32::from(right)).sum()
 }

@@ -3,10 +3,14 @@
 
 use crate::compiler::graph::broadcast_strides;
 use crate::compiler::graph::element_count;
+use crate::compiler::machine::COLUMNS;
+use crate::compiler::machine::Left;
+use crate::compiler::machine::Level;
+use crate::compiler::machine::Panel;
+use crate::compiler::machine::Row;
 use crate::compiler::onnx::ExportedNode;
 use crate::compiler::onnx::Writer;
 use crate::compiler::operators::arithmetic::integer::broadcast_shape;
-use crate::compiler::operators::dense::integer::dot_rows;
 use crate::compiler::quantize::contract::Saturation;
 
 /// The longest sum of products that no accumulator can overflow with: 255·255 each.
@@ -63,23 +67,31 @@ impl IntegerProduct {
         let (rows, columns) = (matrix[0], matrix[1]);
         let length = left_shape[left_shape.len() - 1];
         let steps = [left_shape, right_shape].map(|shape| broadcast_strides(&shape[..shape.len() - 2], outer));
-        let zeros = self.zero_points.map(i16::from);
-        let mut sums = vec![0_i32; rows * columns];
-        let mut transposed = vec![0_i16; columns * length];
+        let [left_zero, right_zero] = self.zero_points;
+        let row = Row { bias: 0, multiplier: self.multiplier, saturation: self.saturation };
+        let kept = vec![row; rows];
+        let offsets: Vec<usize> = (0..length.next_multiple_of(4)).map(|k| k.min(length - 1) * columns).collect();
+        let (mut panel, mut results) = (Panel::default(), Vec::new());
         let mut index = vec![0_usize; outer.len()];
         for to in output.chunks_exact_mut(rows * columns) {
             let start = |steps: &[usize]| index.iter().zip(steps).map(|(at, step)| at * step).sum::<usize>();
             let left = &left[start(&steps[0]) * rows * length..][..rows * length];
             let right = &right[start(&steps[1]) * columns * length..][..columns * length];
-            let wide: Vec<i16> = left.iter().map(|&q| i16::from(q) - zeros[0]).collect();
-            for (k, row) in right.chunks_exact(columns).enumerate() {
-                for (column, &q) in row.iter().enumerate() {
-                    transposed[column * length + k] = i16::from(q) - zeros[1];
+            let left = Left::new(Level::best(), left, length, right_zero, &kept);
+            // Σ(l − z_l)·(r − z_r) is Σl·(r − z_r) less z_l·Σ(r − z_r).
+            let mut sums = vec![0_i32; columns.next_multiple_of(COLUMNS)];
+            for row in right.chunks_exact(columns) {
+                for (sum, &q) in sums.iter_mut().zip(row) {
+                    *sum -= i32::from(left_zero) * (i32::from(q) - i32::from(right_zero));
                 }
             }
-            dot_rows(&wide, &transposed, length, &mut sums);
-            for (to, &sum) in to.iter_mut().zip(&sums) {
-                *to = self.saturation.requantize(sum, self.multiplier);
+            for (base, sums) in (0..columns).step_by(COLUMNS).zip(sums.as_chunks().0) {
+                panel.pack(Level::best(), right, offsets.as_chunks().0, base);
+                panel.add(sums);
+                left.multiply(&panel, &mut results);
+                for (results, to) in results.iter().zip(to.chunks_exact_mut(columns)) {
+                    to.iter_mut().skip(base).zip(results).for_each(|(to, &result)| *to = result);
+                }
             }
             for axis in (0..outer.len()).rev() {
                 index[axis] += 1;

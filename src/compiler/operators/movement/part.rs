@@ -1,6 +1,5 @@
 //! Parts of a tensor: reading ONNX Slice, Split, Gather of places that are known, and the old Crop.
 
-use crate::compiler::graph::Tensor;
 use crate::compiler::graph::ValueId;
 use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::ExportedNode;
@@ -212,10 +211,10 @@ pub(crate) fn gather(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported
     let (x, indices) = (node.input(0)?, node.input(1)?);
     let input = builder.shape(x).to_vec();
     let at = axis(node.integer("axis")?.unwrap_or(0), input.len())?;
-    builder.integers(indices, "indices")?;
     // The indices may be many: their elements are shared, not copied.
     let held = builder.constant(indices).cloned();
-    let places = held.as_ref().and_then(Tensor::as_i64).unwrap_or_default();
+    let held = held.ok_or_else(|| Refusal::new("its `indices` is computed at run time; expected a constant"))?;
+    let places = held.as_i64().ok_or_else(|| Refusal::new("its `indices` has floats; expected integers"))?;
     let index_shape = builder.shape(indices).to_vec();
     let size = input[at] as i64;
     if let Some(place) = places.iter().find(|place| !(-size..size).contains(place)) {

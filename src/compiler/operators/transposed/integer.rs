@@ -3,12 +3,16 @@
 //! Output rows that lie a stride apart meet the same kernel rows, so each such phase of rows and columns is a small
 //! convolution of its own: no product with the zeros that lie between the input's elements is ever formed.
 
+use crate::compiler::machine::COLUMNS;
+use crate::compiler::machine::Left;
+use crate::compiler::machine::Level;
+use crate::compiler::machine::Panel;
+use crate::compiler::machine::Row;
 use crate::compiler::operators::TransposedConvolution;
-use crate::compiler::operators::dense::integer::dot_rows;
+use crate::compiler::operators::padded::Padded;
+use crate::compiler::operators::padded::Runs;
+use crate::compiler::operators::padded::in_fours;
 use crate::compiler::quantize::contract::Saturation;
-
-/// Elements of patches that are gathered at once: 24 KiB, so that they stay in the first-level cache beside weights.
-const TILE_ELEMENTS: usize = 12 * 1024;
 
 /// What a transposed convolution needs besides its input, prepared once for a network.
 #[derive(Debug, Clone)]
@@ -27,10 +31,16 @@ pub struct IntegerTransposed {
 /// Positions that lie a stride apart along both axes.
 #[derive(Debug, Clone)]
 struct Phase {
-    rows: Taps,
-    columns: Taps,
-    /// `[O,C/group,rows,columns]`: the kernel's elements that are met, widened.
-    weights: Vec<i16>,
+    /// The first output row and column.
+    first: [usize; 2],
+    /// Positions of a row.
+    columns: usize,
+    padded: Padded,
+    runs: Runs,
+    /// Where each element that a weight meets lies, from a position on; in fours.
+    offsets: Vec<[usize; 4]>,
+    /// For each group the kernel's elements that are met, `[O/group,C/group,rows,columns]`.
+    groups: Vec<Left>,
 }
 
 /// The positions of one phase along one axis; at least one kernel place is met.
@@ -82,19 +92,22 @@ impl IntegerTransposed {
     ) -> Self {
         let [input, output] = sizes;
         let columns = phases(attributes, 1, kernel[1], output[2]);
+        let Requantization { bias, multipliers, saturation } = requantization;
+        let row = |(&bias, &multiplier)| Row { bias, multiplier, saturation };
+        let requantized: Vec<Row> = bias.iter().zip(&multipliers).map(row).collect();
         let mut all = Vec::new();
         for rows in phases(attributes, 0, kernel[0], output[1]) {
             for columns in &columns {
                 let mut met = Vec::new();
                 for plane in weights.chunks_exact(kernel[0] * kernel[1]) {
                     for &(y, _) in &rows.places {
-                        met.extend(columns.places.iter().map(|&(x, _)| i16::from(plane[y * kernel[1] + x])));
+                        met.extend(columns.places.iter().map(|&(x, _)| plane[y * kernel[1] + x]));
                     }
                 }
-                all.push(Phase { rows: rows.clone(), columns: columns.clone(), weights: met });
+                let group = (attributes.group, input[0] / attributes.group);
+                all.push(Phase::new(input, [&rows, columns], group, (&met, &requantized), input_zero_point));
             }
         }
-        let Requantization { bias, multipliers, saturation } = requantization;
         let (strides, group) = (attributes.strides, attributes.group);
         Self { input, output, strides, group, phases: all, bias, multipliers, input_zero_point, saturation }
     }
@@ -118,58 +131,71 @@ impl IntegerTransposed {
                 plane.fill(self.saturation.requantize(self.bias[channel], self.multipliers[channel]));
             }
             for phase in &self.phases {
-                self.run_phase(phase, group * outputs, input, output);
+                self.run_phase(phase, group, input, output);
             }
         }
     }
 
-    fn run_phase(&self, phase: &Phase, first_channel: usize, input: &[i8], output: &mut [i8]) {
+    fn run_phase(&self, phase: &Phase, group: usize, input: &[i8], output: &mut [i8]) {
         let [_, out_height, out_width] = self.output;
-        let plane = out_height * out_width;
-        let channels = output.len() / plane;
-        let positions = phase.rows.count * phase.columns.count;
-        let length =
-            input.len() / (self.input[1] * self.input[2]) * phase.rows.places.len() * phase.columns.places.len();
-        let tile = (TILE_ELEMENTS / length).clamp(1, positions);
-        let mut patches = vec![0_i16; tile * length];
-        let mut sums = vec![0_i32; tile * channels];
-        for start in (0..positions).step_by(tile) {
-            let count = tile.min(positions - start);
-            for (position, patch) in patches.chunks_exact_mut(length).take(count).enumerate() {
-                self.gather(phase, input, start + position, patch);
-            }
-            let weights = &phase.weights[first_channel * length..][..channels * length];
-            dot_rows(&patches[..count * length], weights, length, &mut sums[..count * channels]);
-            for (position, sums) in sums.chunks_exact(channels).take(count).enumerate() {
-                let (row, column) =
-                    ((start + position) / phase.columns.count, (start + position) % phase.columns.count);
-                let y = phase.rows.first + row * self.strides[0];
-                let at = y * out_width + phase.columns.first + column * self.strides[1];
-                for (channel, sum) in sums.iter().enumerate() {
-                    let (bias, multiplier) =
-                        (self.bias[first_channel + channel], self.multipliers[first_channel + channel]);
-                    output[channel * plane + at] = self.saturation.requantize(sum + bias, multiplier);
+        let (from_plane, plane) = (phase.padded.source_plane(), phase.padded.plane());
+        let mut source = vec![self.input_zero_point; input.len() / from_plane * plane + COLUMNS];
+        for (from, to) in input.chunks_exact(from_plane).zip(source.chunks_exact_mut(plane)) {
+            phase.padded.fill(from, to);
+        }
+        let (mut panel, mut results) = (Panel::default(), Vec::new());
+        for (run, &base) in phase.runs.bases.iter().enumerate() {
+            panel.pack(Level::best(), &source, &phase.offsets, base);
+            phase.groups[group].multiply(&panel, &mut results);
+            for (results, to) in results.iter().zip(output.chunks_exact_mut(out_height * out_width)) {
+                for segment in phase.runs.segments(run) {
+                    let (row, column) = (segment.at as usize / phase.columns, segment.at as usize % phase.columns);
+                    let y = phase.first[0] + row * self.strides[0];
+                    let at = y * out_width + phase.first[1] + column * self.strides[1];
+                    let places = results.iter().skip(segment.place as usize).take(segment.count as usize);
+                    to[at..].iter_mut().step_by(self.strides[1]).zip(places).for_each(|(to, &result)| *to = result);
                 }
             }
         }
     }
+}
 
-    /// The inputs that one output position of a phase meets, zero point taken off, in the order of the phase's weights.
-    fn gather(&self, phase: &Phase, input: &[i8], position: usize, patch: &mut [i16]) {
-        let [_, height, width] = self.input;
-        let zero = i16::from(self.input_zero_point);
-        let (row, column) = (position / phase.columns.count, position % phase.columns.count);
-        let mut to = patch.iter_mut();
-        for plane in input.chunks_exact(height * width) {
-            for &(_, y) in &phase.rows.places {
-                // Places before the first row or column are none, as are those behind the last.
-                let y = row.checked_add_signed(y).filter(|&y| y < height);
-                let line = y.map_or(&[][..], |y| &plane[y * width..][..width]);
-                for (&(_, x), to) in phase.columns.places.iter().zip(&mut to) {
-                    let value = column.checked_add_signed(x).and_then(|x| line.get(x));
-                    *to = value.map_or(0, |&value| i16::from(value) - zero);
-                }
+impl Phase {
+    /// Of a layer with so many groups of so many input channels; the weights met of all groups are given in order.
+    fn new(
+        [_, height, width]: [usize; 3],
+        taps: [&Taps; 2],
+        (groups, inputs): (usize, usize),
+        (weights, rows): (&[i8], &[Row]),
+        zero_point: i8,
+    ) -> Self {
+        let reach = taps.map(|taps| {
+            let places = || taps.places.iter().map(|&(_, place)| place);
+            let before = places().min().unwrap_or(0).min(0).unsigned_abs();
+            let last = places().max().unwrap_or(0);
+            (before, before.saturating_add_signed(last) + 1)
+        });
+        let [(before_y, extent_y), (before_x, extent_x)] = reach;
+        let counts = taps.map(|taps| taps.count);
+        let padded = Padded::new([height, width], [before_y, before_x], [1, 1], [extent_y, extent_x], counts);
+        let mut offsets = Vec::new();
+        for channel in 0..inputs {
+            for &(_, y) in &taps[0].places {
+                offsets.extend(taps[1].places.iter().map(|&(_, x)| {
+                    let (y, x) = (before_y.saturating_add_signed(y), before_x.saturating_add_signed(x));
+                    channel * padded.plane() + padded.offset(y, x)
+                }));
             }
+        }
+        let (length, outputs) = (offsets.len(), rows.len() / groups);
+        let groups = weights.chunks_exact(outputs * length).zip(rows.chunks_exact(outputs));
+        Self {
+            first: taps.map(|taps| taps.first),
+            columns: counts[1],
+            runs: Runs::new(counts, padded.row_length(), COLUMNS),
+            padded,
+            offsets: in_fours(&offsets),
+            groups: groups.map(|(weights, rows)| Left::new(Level::best(), weights, length, zero_point, rows)).collect(),
         }
     }
 }

@@ -1,0 +1,195 @@
+//! `axzoo cache`: how much the store holds, whether it is sound, and what may go.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::args::{CacheGcArgs, CacheStatsArgs, CacheVerifyArgs, ConfigFlags, Format};
+use super::failure::Failure;
+use super::output::Output;
+use super::plans::{Planned, take};
+use super::settings::Flags;
+use super::zoo::Zoo;
+use crate::base::moment;
+use crate::diag::Diagnostic;
+use crate::diag::counted;
+use crate::exec;
+use crate::report::Align;
+use crate::report::bytes;
+use crate::report::table;
+use crate::store::Amount;
+use crate::store::Limits;
+
+/// Says how much the store holds.
+pub(super) fn stats(arguments: &CacheStatsArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    let zoo = Zoo::without_cards(&arguments.zoo, arguments.folders.settings(), directory)?;
+    let mut store = zoo.opened_store()?;
+    let usage = store.usage().map_err(|error| zoo.store_failure(&error))?;
+    let rows = [
+        ("artifacts", usage.artifacts),
+        ("records", usage.records),
+        ("logs", usage.logs),
+        ("temporary", usage.temporary),
+        ("other files", usage.others),
+        ("total", usage.total()),
+    ];
+    let folder = zoo.shown(store.cache());
+    match arguments.format {
+        Format::Json => {
+            let amount = |amount: Amount| json!({ "files": amount.files, "bytes": amount.bytes });
+            let mut value: Value = rows.iter().map(|&(name, of)| (name.replace(' ', "_"), amount(of))).collect();
+            value["results"] = json!(usage.results);
+            value["folder"] = json!(folder);
+            output.data(&format!("{value:#}\n"));
+        }
+        Format::Human => {
+            let cells = |(name, of): (&str, Amount)| vec![name.to_owned(), of.files.to_string(), bytes(of.bytes)];
+            let head = [("", Align::Left), ("files", Align::Right), ("size", Align::Right)];
+            output.data(&table(&head, &rows.map(cells)));
+            output.data(&format!("\n{} in `{folder}`\n", counted(usage.results, "result")));
+        }
+    }
+    Ok(())
+}
+
+/// Reads every artifact; damaged ones go, and make the command fail.
+pub(super) fn verify(arguments: &CacheVerifyArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    let zoo = Zoo::without_cards(&arguments.zoo, arguments.folders.settings(), directory)?;
+    let mut store = zoo.opened_store()?;
+    take(&mut store, "axzoo cache verify", &zoo, output)?;
+    let found = store.verify().map_err(|error| zoo.store_failure(&error))?;
+    let (count, size) = (counted(found.artifacts.files, "artifact"), bytes(found.artifacts.bytes));
+    if found.damaged.is_empty() && found.lost.is_empty() {
+        output.data(&format!("{count} ({size}) read: all sound\n"));
+        return Ok(());
+    }
+    output.data(&format!("{count} ({size}) read: {} damaged and removed\n", found.damaged.len()));
+    let lost: Vec<String> = found.lost.iter().map(|(step, count)| format!("{count} of {step}")).collect();
+    if !lost.is_empty() {
+        output
+            .data(&format!("results that no longer count: {}; the next build makes what it needs\n", lost.join(", ")));
+    }
+    Err(Failure::Reported)
+}
+
+/// Removes what no card needs.
+pub(super) fn collect(arguments: &CacheGcArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    let mut flags = Flags::new();
+    arguments.store.add_to(&mut flags);
+    let limits = limits(arguments)?;
+    let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
+    let networks = zoo.networks(&[], &ConfigFlags::default())?;
+    let Planned { plan, .. } = zoo.plan(&networks, &arguments.store, false);
+    let mut store = zoo.opened_store()?;
+    if !arguments.dry_run {
+        take(&mut store, "axzoo cache gc", &zoo, output)?;
+    }
+    let needed = exec::known_keys(&plan.graph, &mut store)
+        .map_err(|error| Failure::Failed(Diagnostic::error("build/run", zoo.relative(&error.to_string()))))?;
+    let mut there: BTreeSet<&str> = networks.iter().map(super::zoo::Network::name).collect();
+    there.extend(zoo.catalog.broken.iter().filter_map(|broken| broken.name.as_deref()));
+    // A card that cannot be read, and does not even say its name, may be the one of any network.
+    let all = zoo.catalog.broken.iter().any(|broken| broken.name.is_none());
+    let is_there = |network: &str| all || there.contains(network);
+    let found =
+        store.collect(&needed, is_there, &limits, arguments.dry_run).map_err(|error| zoo.store_failure(&error))?;
+    let verb = if arguments.dry_run { "would remove" } else { "removed" };
+    output.data(&format!(
+        "{verb} {} with {} ({}); {} ({}) stay\n",
+        counted(found.results, "result"),
+        counted(found.removed.files, "artifact"),
+        bytes(found.removed.bytes),
+        found.kept.files,
+        bytes(found.kept.bytes),
+    ));
+    Ok(())
+}
+
+/// Removes everything.
+pub(super) fn clear(arguments: &CacheVerifyArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    let zoo = Zoo::without_cards(&arguments.zoo, arguments.folders.settings(), directory)?;
+    let mut store = zoo.opened_store()?;
+    take(&mut store, "axzoo cache clear", &zoo, output)?;
+    let before =
+        store.usage().and_then(|usage| store.clear().map(|()| usage)).map_err(|error| zoo.store_failure(&error))?;
+    let artifacts = counted(before.artifacts.files, "artifact");
+    output.data(&format!(
+        "removed {artifacts} ({}) from `{}`\n",
+        bytes(before.artifacts.bytes),
+        zoo.shown(store.cache())
+    ));
+    Ok(())
+}
+
+fn limits(arguments: &CacheGcArgs) -> Result<Limits, Failure> {
+    const SIZES: [(&str, u64); 10] = [
+        ("", 1),
+        ("B", 1),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
+    const AGES: [(&str, u64); 5] = [("s", 1), ("min", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
+    let mut problems = Vec::new();
+    let mut read = |flag: &'static str, text: &Option<String>, units: &[(&str, u64)], example: &str| {
+        let text = text.as_deref()?;
+        let found = quantity(text, units);
+        if found.is_none() {
+            let source = crate::diag::Source::typed(flag, text);
+            let names: Vec<&str> = units.iter().map(|(name, _)| *name).filter(|name| !name.is_empty()).collect();
+            let message = format!("expected a number and one of {}, found `{text}`", names.join(", "));
+            let place = crate::diag::Span::new(0, text.len());
+            problems.push(
+                Diagnostic::error("usage/quantity", message).at(&source, place).hint(format!("for instance {example}")),
+            );
+        }
+        found
+    };
+    let size = read("--max-size", &arguments.max_size, &SIZES, "20GB");
+    let age = read("--max-age", &arguments.max_age, &AGES, "30d");
+    if !problems.is_empty() {
+        return Err(Failure::Usage(problems));
+    }
+    let since =
+        |age: u64| moment().saturating_sub(i64::try_from(age).unwrap_or(i64::MAX).saturating_mul(1_000_000_000));
+    Ok(Limits { since: age.map(since), bytes: size })
+}
+
+/// A number, which may have a fraction, and a unit behind it.
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: f64 = number.parse().ok()?;
+    let (_, factor) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?;
+    let value = number * *factor as f64;
+    (value.is_finite() && value < u64::MAX as f64).then_some(value as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantity;
+
+    #[test]
+    fn quantities_are_numbers_with_units() {
+        let units = [("", 1), ("KB", 1_000), ("d", 86_400)];
+        for (text, expected) in [
+            ("20KB", Some(20_000)),
+            ("1.5kb", Some(1_500)),
+            ("7 d", Some(604_800)),
+            ("12", Some(12)),
+            ("KB", None),
+            ("1e400", None),
+            ("-1d", None),
+            ("5 weeks", None),
+            ("99999999999999999999999KB", None),
+        ] {
+            assert_eq!(quantity(text, &units), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `axzoo clean`: results go from the build root; the store keeps its artifacts, so that a build restores them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use globset::GlobBuilder;
+
+use super::args::CleanArgs;
+use super::failure::Failure;
+use super::output::Output;
+use super::plans::take;
+use super::zoo::Zoo;
+use crate::base::did_you_mean;
+use crate::base::fs;
+use crate::base::nearest;
+use crate::diag;
+use crate::diag::Diagnostic;
+use crate::exec;
+use crate::report::bytes;
+
+/// Removes the recorded files of the networks that are named, or of those whose cards are gone.
+pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    let flags = arguments.folders.settings();
+    let zoo = if arguments.stale {
+        Zoo::load(&arguments.zoo, flags, directory)?
+    } else {
+        Zoo::without_cards(&arguments.zoo, flags, directory)?
+    };
+    let mut store = zoo.opened_store()?;
+    if !arguments.dry_run {
+        take(&mut store, "axzoo clean", &zoo, output)?;
+    }
+    let recorded = store.networks();
+    let networks: Vec<String> = if arguments.stale {
+        let there = names(&zoo)?;
+        recorded.keys().filter(|network| !there.contains(network.as_str())).cloned().collect()
+    } else {
+        named(&arguments.targets, &recorded.keys().map(String::as_str).collect::<Vec<_>>())?
+    };
+    let mut removed = Vec::new();
+    let sizes: u64 = networks
+        .iter()
+        .flat_map(|network| recorded.get(network).into_iter().flatten())
+        .filter_map(|file| fs::stat(&store.build_root().join(file)))
+        .map(|stat| stat.size)
+        .sum();
+    if arguments.dry_run {
+        removed.extend(networks.iter().flat_map(|network| recorded.get(network).into_iter().flatten().cloned()));
+    } else {
+        exec::clean(&mut store, &networks, |_, file| removed.push(file.to_owned()))
+            .map_err(|error| zoo.store_failure(&error))?;
+    }
+    removed.sort();
+    let root = zoo.shown(store.build_root());
+    if arguments.dry_run {
+        let lines: Vec<String> = removed.iter().map(|file| format!("{root}/{file}\n")).collect();
+        output.data(&lines.concat());
+    }
+    let verb = if arguments.dry_run { "would remove" } else { "removed" };
+    let (files, of) = (diag::counted(removed.len(), "file"), diag::counted(networks.len(), "network"));
+    output.data(&format!("{verb} {files} of {of} from `{root}` ({})\n", bytes(sizes)));
+    Ok(())
+}
+
+/// The names of all cards. A card that cannot be read may be the one of any network.
+fn names(zoo: &Zoo) -> Result<BTreeSet<String>, Failure> {
+    let mut names: BTreeSet<String> = zoo.catalog.cards.iter().map(|card| card.name.value.clone()).collect();
+    for broken in &zoo.catalog.broken {
+        let Some(name) = &broken.name else {
+            let message = format!("`{}` cannot be read, so it is not known whose results are stale", broken.file);
+            let hint = "`axzoo check` says what is wrong with it; mend it, or name the networks to remove";
+            return Err(Failure::Failed(Diagnostic::error("build/unknown-owner", message).hint(hint)));
+        };
+        names.insert(name.clone());
+    }
+    Ok(names)
+}
+
+/// The recorded networks that targets name.
+fn named(targets: &[String], recorded: &[&str]) -> Result<Vec<String>, Failure> {
+    let mut chosen = BTreeSet::new();
+    let mut problems = Vec::new();
+    for target in targets {
+        let glob = GlobBuilder::new(target).literal_separator(true).build().map(|glob| glob.compile_matcher());
+        let is_meant = |network: &str| {
+            target == "all" || target == network || glob.as_ref().is_ok_and(|glob| glob.is_match(network))
+        };
+        let before = chosen.len();
+        chosen.extend(recorded.iter().filter(|network| is_meant(network)).map(|&network| network.to_owned()));
+        if chosen.len() == before && target != "all" && !chosen.iter().any(|network| is_meant(network)) {
+            let hint = did_you_mean(&nearest(target, recorded.iter().copied()))
+                .unwrap_or_else(|| "`axzoo clean all -n` shows what has results".to_owned());
+            let message = format!("no network `{target}` has results in the build root");
+            problems.push(Diagnostic::error("target/unknown", message).hint(hint));
+        }
+    }
+    if problems.is_empty() { Ok(chosen.into_iter().collect()) } else { Err(Failure::Usage(problems)) }
+}

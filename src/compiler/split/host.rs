@@ -1,0 +1,298 @@
+//! The host's parts round the core: the preamble before calibration and evaluation, the postamble behind the core's outputs.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::compiler::StageError;
+use crate::compiler::calibrate::FloatEngine;
+use crate::compiler::calibrate::Samples;
+use crate::compiler::graph::Graph;
+use crate::compiler::quantize::Agreement;
+use crate::compiler::quantize::Evaluation;
+use crate::compiler::quantize::ValueQuality;
+use crate::compiler::split::Parts;
+
+/// Parts of a unit in which sums over images are taken: whole numbers, so that the order of images does not matter.
+const PARTS: f64 = 1_048_576.0;
+
+/// One of the host's graphs, ready to run.
+struct HostGraph {
+    graph: Graph,
+    engine: FloatEngine,
+}
+
+impl HostGraph {
+    fn new(graph: &Graph) -> Result<Self, StageError> {
+        Ok(Self { graph: graph.clone(), engine: FloatEngine::new(graph, &graph.outputs)? })
+    }
+
+    fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, StageError> {
+        let mut outputs = Vec::with_capacity(self.graph.outputs.len());
+        self.engine.run(inputs, &mut |_, elements| outputs.push(elements.to_vec()))?;
+        Ok(outputs)
+    }
+}
+
+/// The host's graphs of a model that is cut.
+pub struct HostParts {
+    preamble: Option<HostGraph>,
+    postamble: Option<HostGraph>,
+    /// Names of the network's inputs, in order.
+    inputs: Vec<String>,
+    /// Names of the core's outputs, in order.
+    core_outputs: Vec<String>,
+    /// How many inputs the core has.
+    core_inputs: usize,
+    /// Multiplications that the host does.
+    macs: u64,
+}
+
+fn names(graph: &Graph, ids: &[crate::compiler::graph::ValueId]) -> Vec<String> {
+    ids.iter().map(|&id| graph.value(id).name.clone()).collect()
+}
+
+impl HostParts {
+    /// Prepares what the host runs; fails when the float engine cannot load it.
+    pub fn new(parts: &Parts) -> Result<Self, StageError> {
+        let first = parts.preamble.as_ref().unwrap_or(&parts.core);
+        let mut inputs = names(first, &first.inputs);
+        let core_outputs = names(&parts.core, &parts.core.outputs);
+        let before = parts.preamble.iter().flat_map(|part| names(part, &part.outputs));
+        let known: Vec<String> = before.chain(core_outputs.iter().cloned()).collect();
+        let read = parts.postamble.iter().flat_map(|part| names(part, &part.inputs));
+        let more: Vec<String> = read.filter(|name| !known.contains(name) && !inputs.contains(name)).collect();
+        inputs.extend(more);
+        Ok(Self {
+            preamble: parts.preamble.as_ref().map(HostGraph::new).transpose()?,
+            postamble: parts.postamble.as_ref().map(HostGraph::new).transpose()?,
+            inputs,
+            core_outputs,
+            core_inputs: parts.core.inputs.len(),
+            macs: parts.host_macs(),
+        })
+    }
+
+    /// What the preamble makes of the network's inputs: those of the core first. Without one they are what there is.
+    fn before_core(&self, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, StageError> {
+        let Some(preamble) = &self.preamble else { return Ok(inputs.to_vec()) };
+        let taken: Vec<&[f32]> = inputs.iter().take(preamble.graph.inputs.len()).map(Vec::as_slice).collect();
+        preamble.run(&taken)
+    }
+
+    /// The network's outputs; `sample` gives the network's inputs where the postamble reads more than the core's outputs.
+    fn behind_core(
+        &self,
+        outputs: &[Vec<f32>],
+        sample: &dyn Fn() -> Result<Vec<Vec<f32>>, StageError>,
+    ) -> Result<Vec<Vec<f32>>, StageError> {
+        let Some(postamble) = &self.postamble else { return Ok(outputs.to_vec()) };
+        let mut known: BTreeMap<&str, &[f32]> = BTreeMap::new();
+        for (name, output) in self.core_outputs.iter().zip(outputs) {
+            known.insert(name, output);
+        }
+        let read = names(&postamble.graph, &postamble.graph.inputs);
+        let (inputs, made);
+        let made_names;
+        if read.iter().any(|name| !known.contains_key(name.as_str())) {
+            inputs = sample()?;
+            made = self.before_core(&inputs)?;
+            made_names = self.preamble.as_ref().map(|part| names(&part.graph, &part.graph.outputs)).unwrap_or_default();
+            known.extend(made_names.iter().map(String::as_str).zip(made.iter().map(Vec::as_slice)));
+            known.extend(self.inputs.iter().map(String::as_str).zip(inputs.iter().map(Vec::as_slice)));
+        }
+        let taken: Vec<&[f32]> =
+            read.iter().map(|name| known.get(name.as_str()).copied().unwrap_or_default()).collect();
+        postamble.run(&taken)
+    }
+
+    /// What the network itself, host parts included, is worth: the evaluation of the core gets its outputs from here. The
+    /// multiplications of the host count as float ones.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        self.macs
+    }
+}
+
+/// Samples of the network as the core gets them, which measure the network's own outputs on the way.
+pub struct Measured<'a> {
+    host: &'a HostParts,
+    samples: &'a dyn Samples,
+    class_count: Option<usize>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// By image, then by output.
+    images: BTreeMap<usize, (Vec<Tally>, Option<Classes>)>,
+    /// By output, then by element: x in whole parts of a unit, over the images.
+    sums: Vec<Vec<i64>>,
+}
+
+/// Sums over the elements of one output on one image.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    signal: f64,
+    noise: f64,
+    product: f64,
+    answer: f64,
+    /// Σx² with x in whole parts of a unit.
+    parts: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Classes {
+    float: usize,
+    int8: usize,
+    label: Option<usize>,
+}
+
+impl<'a> Measured<'a> {
+    /// Samples of the network; the first output with `class_count` elements, where that is more than one, is a classifier's.
+    #[must_use]
+    pub fn new(host: &'a HostParts, samples: &'a dyn Samples, class_count: Option<usize>) -> Self {
+        Self { host, samples, class_count: class_count.filter(|&count| count > 1), seen: Mutex::default() }
+    }
+
+    /// Puts the network's outputs in the place of the core's.
+    pub fn correct(self, evaluation: &mut Evaluation) {
+        let Some(postamble) = &self.host.postamble else { return };
+        let Seen { images, sums } = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut whole = Tally::default();
+        let mut whole_centred = 0.0;
+        let count = images.len();
+        let mut outputs = Vec::new();
+        for (place, &id) in postamble.graph.outputs.iter().enumerate() {
+            let mut total = Tally::default();
+            images.values().filter_map(|(tallies, _)| tallies.get(place)).for_each(|tally| total.add(tally));
+            let squares: f64 =
+                sums.get(place).into_iter().flatten().map(|&sum| (sum as f64) * (sum as f64)).sum::<f64>();
+            let centred = (total.parts - squares / count.max(1) as f64).max(0.0) / (PARTS * PARTS);
+            whole.add(&total);
+            whole_centred += centred;
+            let value = postamble.graph.value(id);
+            let node = postamble.graph.nodes.iter().find(|node| node.output == id);
+            outputs.push(ValueQuality {
+                name: value.name.clone(),
+                node: node.map(|node| node.name.clone()).unwrap_or_default(),
+                operator: node.map(|node| node.operator.name().to_owned()).unwrap_or_default(),
+                integer: false,
+                sqnr_db: decibels(total.signal, total.noise),
+                centred_sqnr_db: decibels(centred, total.noise).filter(|_| count > 1),
+                cosine: {
+                    let energy = total.signal * total.answer;
+                    (energy > 0.0).then(|| total.product / energy.sqrt())
+                },
+                saturated: 0.0,
+                range: None,
+            });
+        }
+        evaluation.sqnr_db = decibels(whole.signal, whole.noise);
+        evaluation.centred_sqnr_db = decibels(whole_centred, whole.noise).filter(|_| count > 1);
+        let classes: Vec<Classes> = images.values().filter_map(|(_, classes)| *classes).collect();
+        let classifier = self.class_count.and_then(|wanted| classifier(&postamble.graph, wanted));
+        evaluation.classification =
+            classifier.and_then(|place| outputs.get(place)).map(|output| agreement(&output.name, &classes));
+        evaluation.outputs = outputs;
+    }
+}
+
+/// The place of the first output with so many elements.
+fn classifier(graph: &Graph, classes: usize) -> Option<usize> {
+    let count = |id| crate::compiler::graph::element_count(&graph.value(id).shape);
+    graph.outputs.iter().position(|&output| count(output) == Some(classes))
+}
+
+fn agreement(output: &str, classes: &[Classes]) -> Agreement {
+    let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
+    let labelled: Vec<(&Classes, usize)> =
+        classes.iter().filter_map(|classes| Some((classes, classes.label?))).collect();
+    let right = |class: fn(&Classes) -> usize| {
+        let count = labelled.iter().filter(|(classes, label)| class(classes) == *label).count();
+        (!labelled.is_empty()).then(|| share(count, labelled.len()))
+    };
+    Agreement {
+        output: output.to_owned(),
+        images: classes.len(),
+        top1_agreement: share(classes.iter().filter(|classes| classes.float == classes.int8).count(), classes.len()),
+        labelled: labelled.len(),
+        float_top1: right(|classes| classes.float),
+        int8_top1: right(|classes| classes.int8),
+    }
+}
+
+fn decibels(signal: f64, noise: f64) -> Option<f64> {
+    (signal > 0.0 && noise > 0.0).then(|| 10.0 * libm::log10(signal / noise))
+}
+
+/// The first of the largest elements.
+fn largest(values: &[f32]) -> usize {
+    let better = |best: usize, (place, value): (usize, &f32)| if *value > values[best] { place } else { best };
+    values.iter().enumerate().fold(0, better)
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.signal += other.signal;
+        self.noise += other.noise;
+        self.product += other.product;
+        self.answer += other.answer;
+        self.parts += other.parts;
+    }
+
+    /// Compares one output on one image; `sums` gathers x in whole parts of a unit.
+    fn of(float: &[f32], int8: &[f32], sums: &mut Vec<i64>) -> Self {
+        let mut tally = Self::default();
+        sums.resize(float.len().max(sums.len()), 0);
+        for ((&x, &y), sum) in float.iter().zip(int8).zip(sums) {
+            let (x, y) = (f64::from(x), f64::from(y));
+            tally.signal += x * x;
+            tally.noise += (x - y) * (x - y);
+            tally.product += x * y;
+            tally.answer += y * y;
+            // Up to 2⁴⁰ parts, so that no sum of images leaves 64 bits.
+            let part = (x * PARTS).clamp(-1_099_511_627_776.0, 1_099_511_627_776.0) as i64;
+            *sum = sum.wrapping_add(part);
+            tally.parts += (part as f64) * (part as f64);
+        }
+        tally
+    }
+}
+
+impl Samples for Measured<'_> {
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        let inputs = self.samples.load(index)?;
+        let mut made = self.host.before_core(&inputs).map_err(|error| error.to_string())?;
+        made.truncate(self.host.core_inputs);
+        Ok(made)
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.samples.label(index)
+    }
+
+    fn answered(&self, index: usize, float: &[Vec<f32>], int8: &[Vec<f32>]) -> Result<(), StageError> {
+        let Some(postamble) = &self.host.postamble else { return Ok(()) };
+        let sample = || {
+            let failed = |message| StageError::new(crate::compiler::Status::QtoolsError, message);
+            self.samples.load(index).map_err(failed)
+        };
+        let float = self.host.behind_core(float, &sample)?;
+        let int8 = self.host.behind_core(int8, &sample)?;
+        let classes = self.class_count.and_then(|wanted| classifier(&postamble.graph, wanted)).and_then(|place| {
+            let (float, int8) = (largest(float.get(place)?), largest(int8.get(place)?));
+            Some(Classes { float, int8, label: self.samples.label(index) })
+        });
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.sums.resize(float.len(), Vec::new());
+        let compared = float.iter().zip(&int8).zip(&mut seen.sums);
+        let tallies = compared.map(|((float, int8), sums)| Tally::of(float, int8, sums)).collect();
+        seen.images.insert(index, (tallies, classes));
+        Ok(())
+    }
+}

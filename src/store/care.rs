@@ -1,0 +1,249 @@
+//! Looking after a store: how large it is, whether it is sound, what nobody needs any more.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::state::State;
+use super::{Entry, Store, StoreError};
+use crate::base::Digest;
+use crate::base::fs;
+
+/// Files, and the bytes in them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// The number of files.
+    pub files: usize,
+    /// The sum of their lengths.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes += bytes;
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { files: self.files + other.files, bytes: self.bytes + other.bytes }
+    }
+}
+
+/// What lies in a cache folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Results of steps that count.
+    pub results: usize,
+    /// What steps made, each content once.
+    pub artifacts: Amount,
+    /// Journal, state, stat index and what `check` remembers.
+    pub records: Amount,
+    /// Logs of steps.
+    pub logs: Amount,
+    /// What running steps write, or left behind when they were killed.
+    pub temporary: Amount,
+    /// Files that are not axzoo's.
+    pub others: Amount,
+}
+
+impl Usage {
+    /// Everything in the folder.
+    #[must_use]
+    pub const fn total(&self) -> Amount {
+        self.artifacts.plus(self.records).plus(self.logs).plus(self.temporary).plus(self.others)
+    }
+}
+
+/// What [`Store::verify`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Every artifact that was read.
+    pub artifacts: Amount,
+    /// Those that were not what their names say; they are removed.
+    pub damaged: Vec<Digest>,
+    /// How many results of each kind of step no longer count, since artifacts of theirs are damaged or absent.
+    pub lost: BTreeMap<String, usize>,
+}
+
+/// What [`Store::collect`] leaves although no card needs it. Nothing said: nothing is left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Results made after this moment stay, in nanoseconds since 1970.
+    pub since: Option<i64>,
+    /// The newest results stay as long as all artifacts together have at most so many bytes.
+    pub bytes: Option<u64>,
+}
+
+/// What [`Store::collect`] removed and left, or would.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Results that are gone.
+    pub results: usize,
+    /// Artifacts that are gone.
+    pub removed: Amount,
+    /// Artifacts that are left.
+    pub kept: Amount,
+}
+
+/// Names in the cache folder that are axzoo's.
+const RECORDS: [&str; 6] = ["journal-1", "lock", "builds", "checked.jsonl", "checked.json", ".gitignore"];
+
+impl Store {
+    /// What lies in the cache folder. Writes nothing.
+    pub fn usage(&mut self) -> Result<Usage, StoreError> {
+        self.journal_mut().load()?;
+        let mut usage = Usage { results: self.journal_mut().entries().len(), ..Usage::default() };
+        if !fs::is_folder(self.cache()) {
+            return Ok(usage);
+        }
+        let artifacts: BTreeSet<PathBuf> =
+            self.blobs().all()?.iter().map(|(digest, _)| self.blobs().path(digest)).collect();
+        for name in fs::files_below(self.cache())? {
+            let path = self.cache().join(&name);
+            let bytes = fs::stat(&path).map_or(0, |stat| stat.size);
+            match name.split('/').next().unwrap_or_default() {
+                "blobs" if artifacts.contains(&path) => usage.artifacts.add(bytes),
+                "logs" => usage.logs.add(bytes),
+                "tmp" => usage.temporary.add(bytes),
+                first if RECORDS.contains(&first) => usage.records.add(bytes),
+                _ => usage.others.add(bytes),
+            }
+        }
+        Ok(usage)
+    }
+
+    /// Reads every artifact, removes those that are damaged, and takes back the results that they, or absent ones, belong
+    /// to: the next build makes them again. Prerequisite: locked.
+    pub fn verify(&mut self) -> Result<Verified, StoreError> {
+        let artifacts = self.blobs().all()?;
+        let mut found = Verified { damaged: self.blobs().damaged(&artifacts), ..Verified::default() };
+        for (_, stat) in &artifacts {
+            found.artifacts.add(stat.size);
+        }
+        for digest in &found.damaged {
+            self.blobs().remove(digest)?;
+        }
+        self.journal_mut().load()?;
+        for (key, entry) in self.journal_mut().entries() {
+            if !entry.outputs.iter().all(|output| self.blobs().holds(output)) {
+                self.forget(key)?;
+                *found.lost.entry(entry.record.step.word().to_owned()).or_default() += 1;
+            }
+        }
+        self.save()?;
+        Ok(found)
+    }
+
+    /// Removes results that nobody needs, and artifacts that no other result has. Needed are the keys in `needed`, the last
+    /// results of this build root's networks that `is_there` takes, and those of every other build root that uses the
+    /// cache. With `dry_run` nothing is written. Prerequisite otherwise: locked.
+    pub fn collect(
+        &mut self,
+        needed: &BTreeSet<Digest>,
+        is_there: impl Fn(&str) -> bool,
+        limits: &Limits,
+        dry_run: bool,
+    ) -> Result<Collected, StoreError> {
+        self.journal_mut().load()?;
+        let mut kept = needed.clone();
+        kept.extend(self.state().keys(&is_there));
+        for path in self.other_states()? {
+            kept.extend(State::load(fs::read_if_there(&path)?.unwrap_or_default()).keys(|_| true));
+        }
+        let artifacts: HashMap<Digest, Stated> =
+            self.blobs().all()?.into_iter().map(|(digest, stat)| (digest, Stated(stat.size, stat.mtime))).collect();
+        let (mut used, mut unneeded) = (BTreeSet::new(), Vec::new());
+        let entries = self.journal_mut().entries();
+        for (key, entry) in &entries {
+            if kept.contains(key) {
+                used.extend(entry.outputs.iter().map(|output| output.digest));
+            } else {
+                unneeded.push((newest(entry, &artifacts), *key, entry));
+            }
+        }
+        unneeded.sort_by_key(|&(made, key, _)| (std::cmp::Reverse(made), key));
+        let size = |digest: &Digest| artifacts.get(digest).map_or(0, |stated| stated.0);
+        let mut bytes: u64 = used.iter().map(size).sum();
+        let mut collected = Collected::default();
+        for (made, key, entry) in unneeded {
+            let more: BTreeSet<Digest> =
+                entry.outputs.iter().map(|output| output.digest).filter(|digest| !used.contains(digest)).collect();
+            let grown = bytes + more.iter().map(size).sum::<u64>();
+            let is_young = limits.since.is_none_or(|since| made >= since);
+            let fits = limits.bytes.is_none_or(|limit| grown <= limit);
+            if *limits != Limits::default() && is_young && fits {
+                bytes = grown;
+                used.extend(more);
+                kept.insert(key);
+            } else {
+                collected.results += 1;
+            }
+        }
+        let (stay, go): (Vec<_>, Vec<_>) = artifacts.iter().partition(|(digest, _)| used.contains(*digest));
+        for (_, stated) in &stay {
+            collected.kept.add(stated.0);
+        }
+        for (_, stated) in &go {
+            collected.removed.add(stated.0);
+        }
+        if !dry_run {
+            // The journal goes first: killed in between, artifacts are left that the next run removes.
+            self.state_mut().remove_slots(|network| !is_there(network));
+            self.journal_mut().rewrite(|key| kept.contains(key))?;
+            for (digest, _) in go {
+                self.blobs().remove(digest)?;
+            }
+            self.save()?;
+        }
+        Ok(collected)
+    }
+
+    /// Removes everything but what says which files below build roots are axzoo's. Prerequisite: locked.
+    pub fn clear(&mut self) -> Result<(), StoreError> {
+        // Results first: no state may name one that lacks its artifacts without the journal saying so.
+        self.state_mut().remove_slots(|_| true);
+        self.journal_mut().rewrite(|_| false)?;
+        for path in self.other_states()? {
+            let mut state = State::load(fs::read_if_there(&path)?.unwrap_or_default());
+            state.remove_slots(|_| true);
+            state.unset_journal_length();
+            fs::write_atomic(&path, &state.encode())?;
+        }
+        for (digest, _) in self.blobs().all()? {
+            self.blobs().remove(&digest)?;
+        }
+        fs::remove_folder_if_empty(&self.cache().join("blobs"))?;
+        for folder in ["logs", "tmp"].map(|name| self.cache().join(name)) {
+            if fs::is_folder(&folder) {
+                fs::remove_folder(&folder)?;
+            }
+        }
+        for file in ["checked.jsonl", "checked.json"].map(|name| self.cache().join(name)) {
+            fs::remove_file(&file)?;
+        }
+        self.forget_stats()?;
+        self.save()
+    }
+
+    /// The states of the other build roots that use the cache.
+    fn other_states(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let builds = self.cache().join("builds");
+        let homes = if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() };
+        let is_other = |home: &Path| home != self.home() && fs::is_folder(home);
+        Ok(homes.into_iter().filter(|home| is_other(home)).map(|home| home.join("state-1")).collect())
+    }
+}
+
+/// Size and time of an artifact.
+#[derive(Debug, Clone, Copy)]
+struct Stated(u64, i64);
+
+/// When the newest artifact of a result was made.
+fn newest(entry: &Entry, artifacts: &HashMap<Digest, Stated>) -> i64 {
+    let times = entry.outputs.iter().filter_map(|output| artifacts.get(&output.digest)).map(|stated| stated.1);
+    times.max().unwrap_or_default()
+}

@@ -68,6 +68,9 @@ GOOD = [
     ("num_classes: 10", "model_type: CLASSICAL_CV"),
     ("input_tensor_shape: [1, 3, 8, 8]", "precompiled_url: https://models.example/a.zip"),
     ("color_format: RGB", "color_format: '{{input_color_format}}'"),
+    ("{type: image, color_format: RGB}", "{type: image, top_k: 5}"),
+    ("{type: image, color_format: RGB}", "{type: image, top_k: '{{num_classes}}'}"),
+    ("{mvm_limitation: 57}", "{low_latency: true}"),
     ("name: net", "name: 7"),
     ("description: a network\n", ""),
     ("class: A", "from_tomorrow: 7"),
@@ -76,6 +79,8 @@ GOOD = [
 
 # What is replaced in the card, and by what: wrong.
 WRONG = [
+    ("{type: image, color_format: RGB}", "{type: image, top_k: many}"),
+    ("{type: image, color_format: RGB}", "{type: image, top_k: -3}"),
     ("resources_used: 0.25", "resources_used: 0.3"),
     ("resources_used: 0.25", "resources_used: 1.25"),
     ("resources_used: 0.25", "resources_used: '0.25'"),
@@ -103,6 +108,7 @@ WRONG = [
     ("aipu_cores: 1", "aipu_cores: 0"),
     ("cal_seed: 3", "cal_seed: -3"),
     ("{mvm_limitation: 57}", "{max_compiler_cores: many}"),
+    ("{mvm_limitation: 57}", "{low_latency: often}"),
     ("min_top1_agreement: 0.9", "min_top1_agreement: 90"),
     ("  - read:\n", "  - other:\n    read:\n"),
     ("- torch-totensor:", "- [torch-totensor]"),

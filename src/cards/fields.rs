@@ -84,6 +84,16 @@ impl Fields<'_> {
         fits.map(|value| Spanned::new(value, node.span))
     }
 
+    /// True or false.
+    pub(super) fn flag(&mut self, mapping: &Node, key: &str) -> Option<Spanned<bool>> {
+        let node = Self::value(mapping, key)?;
+        let value = node.as_bool();
+        if value.is_none() {
+            self.wrong_type(key, node, "`true` or `false`");
+        }
+        value.map(|value| Spanned::new(value, node.span))
+    }
+
     /// A number, whole or not.
     pub(super) fn number(&mut self, mapping: &Node, key: &str) -> Option<Spanned<f64>> {
         let node = Self::value(mapping, key)?;

@@ -32,8 +32,12 @@ pub(super) enum Takes {
     Md5,
     /// A whole number of at least this.
     Count(u32),
+    /// As [`Takes::Count`], or a mark.
+    CountOrMark(u32),
     /// A whole number from 0, of up to 63 bits.
     Seed,
+    /// True or false.
+    Flag,
     /// Any finite number.
     Number,
     /// A number from 0 to 1.
@@ -225,7 +229,7 @@ pub(super) static INPUT: [Key; 8] = [
     ),
     key("where", Takes::TextOrMark, "The earlier task whose regions are taken."),
     key("which", Takes::Anything, "Which regions come first: `AREA`, `SCORE`, `CENTER` or `NONE`."),
-    key("top_k", Takes::Anything, "At most so many regions of a picture."),
+    key("top_k", Takes::CountOrMark(0), "At most so many regions of a picture."),
     key(
         "color_format",
         Takes::ColorOrMark,
@@ -273,10 +277,11 @@ pub(super) static MODEL: [Key; 21] = [
 ];
 
 /// What `extra_kwargs` and each of its board blocks may say.
-pub(super) static BOARD: [Key; 7] = [
+pub(super) static BOARD: [Key; 8] = [
     key("aipu_cores", Takes::Count(1), "Cores that the model is wanted on. In a cascade every model says it."),
     key("max_compiler_cores", Takes::Count(1), "At most so many cores in one compiled program; 1 by default."),
     key("max_execution_cores", Takes::Count(1), "At most so many cores at run time; by default all of the device."),
+    key("low_latency", Takes::Flag, "Compiles for one core, whatever `max_compiler_cores` allows."),
     key(
         "compiler_config_file",
         Takes::Text,

@@ -16,11 +16,13 @@ impl Card {
         let extra = &model.extra;
         let text = |text: &Spanned<String>| (text.value.clone(), Place::new(&self.source, text.span));
         let count = |count: &Spanned<u32>| (count.value, Place::new(&self.source, count.span));
+        let flag = |flag: &Spanned<bool>| (flag.value, Place::new(&self.source, flag.span));
         let board = extra.boards.get(board.word()).map(|board| BoardRequest {
             cores: CoreSettings {
                 aipu_cores: board.aipu_cores.as_ref().map(count),
                 max_compiler_cores: board.max_compiler_cores.as_ref().map(count),
                 max_execution_cores: board.max_execution_cores.as_ref().map(count),
+                low_latency: board.low_latency.as_ref().map(flag),
             },
             compiler_config_file: board.compiler_config_file.as_ref().map(text),
             inline: board.compilation_config.as_ref().map(|node| (node, &self.source)),
@@ -33,6 +35,7 @@ impl Card {
                 aipu_cores: extra.aipu_cores.as_ref().map(count),
                 max_compiler_cores: extra.max_compiler_cores.as_ref().map(count),
                 max_execution_cores: extra.max_execution_cores.as_ref().map(count),
+                low_latency: extra.low_latency.as_ref().map(flag),
             },
             compiler_config_file: extra.compiler_config_file.as_ref().map(text),
             inline: extra.compilation_config.as_ref().map(|node| (node, &self.source)),

@@ -150,7 +150,15 @@ fn takes(takes: &Takes) -> Json {
         Takes::Format => json!({ "enum": [FORMAT, null], "default": FORMAT }),
         Takes::Md5 => json!({ "type": ["string", "number", "null"], "pattern": "^[0-9A-Fa-f]{32}$" }),
         Takes::Count(least) => json!({ "type": ["integer", "null"], "minimum": least, "maximum": u32::MAX }),
+        // A minimum concerns numbers only, a pattern strings.
+        Takes::CountOrMark(least) => json!({
+            "type": ["integer", "string", "object", "null"],
+            "minimum": least,
+            "maximum": u32::MAX,
+            "pattern": "\\{\\{",
+        }),
         Takes::Seed => json!({ "type": ["integer", "null"], "minimum": 0 }),
+        Takes::Flag => json!({ "type": ["boolean", "null"] }),
         Takes::Number => json!({ "type": ["number", "null"] }),
         Takes::Portion => json!({ "type": ["number", "null"], "minimum": 0, "maximum": 1 }),
         Takes::Word(words) => json!({ "enum": words.iter().copied().map(Some).chain([None]).collect::<Vec<_>>() }),

@@ -1,13 +1,11 @@
-//! `extra_kwargs` of a model: what axzoo uses of it, and the rest as it is.
+//! `extra_kwargs` of a model: what axzoo uses of it.
 
 use std::collections::BTreeMap;
 
 use super::Spanned;
 use super::fields::Fields;
-use super::keys;
 use super::task::Operator;
 use super::task::operators;
-use crate::yaml::Kind;
 use crate::yaml::Node;
 
 /// The boards that a block of `extra_kwargs` may be named after.
@@ -22,6 +20,8 @@ pub struct BoardSettings {
     pub max_compiler_cores: Option<Spanned<u32>>,
     /// `max_execution_cores`.
     pub max_execution_cores: Option<Spanned<u32>>,
+    /// `low_latency`.
+    pub low_latency: Option<Spanned<bool>>,
     /// `compiler_config_file`, as written.
     pub compiler_config_file: Option<Spanned<String>>,
     /// `compilation_config`, a mapping.
@@ -52,6 +52,8 @@ pub struct ExtraSettings {
     pub max_compiler_cores: Option<Spanned<u32>>,
     /// `max_execution_cores`.
     pub max_execution_cores: Option<Spanned<u32>>,
+    /// `low_latency`.
+    pub low_latency: Option<Spanned<bool>>,
     /// `compiler_config_file`, as written.
     pub compiler_config_file: Option<Spanned<String>>,
     /// `compilation_config`, a mapping.
@@ -68,8 +70,6 @@ pub struct ExtraSettings {
     pub num_cal_images: Option<Spanned<u32>>,
     /// `axzoo`.
     pub axzoo: AxzooSettings,
-    /// Every key of `extra_kwargs` that is not above, as written; an empty mapping when there are none.
-    pub rest: Option<Node>,
 }
 
 impl BoardSettings {
@@ -78,6 +78,7 @@ impl BoardSettings {
             aipu_cores: fields.count(node, "aipu_cores", 1),
             max_compiler_cores: fields.count(node, "max_compiler_cores", 1),
             max_execution_cores: fields.count(node, "max_execution_cores", 1),
+            low_latency: fields.flag(node, "low_latency"),
             compiler_config_file: fields.text(node, "compiler_config_file"),
             compilation_config: fields.mapping(node, "compilation_config").cloned(),
             clock_profile: Fields::value(node, "clock_profile").cloned(),
@@ -108,17 +109,11 @@ impl ExtraSettings {
                 boards.insert(board, BoardSettings::read(fields, block));
             }
         }
-        let known: Vec<&str> = keys::Table::ExtraKwargs.keys().into_iter().map(|key| key.name).collect();
-        let rest: Vec<(Node, Node)> = node
-            .entries()
-            .iter()
-            .filter(|(key, _)| !key.as_text().is_some_and(|key| known.contains(&key)))
-            .cloned()
-            .collect();
         Self {
             aipu_cores: general.aipu_cores,
             max_compiler_cores: general.max_compiler_cores,
             max_execution_cores: general.max_execution_cores,
+            low_latency: general.low_latency,
             compiler_config_file: general.compiler_config_file,
             compilation_config: general.compilation_config,
             clock_profile: general.clock_profile,
@@ -127,7 +122,6 @@ impl ExtraSettings {
             cal_seed: seed(fields, node),
             num_cal_images: fields.count(node, "num_cal_images", 1),
             axzoo: AxzooSettings::read(fields, node),
-            rest: (!rest.is_empty()).then_some(Node { span: node.span, kind: Kind::Mapping(rest) }),
         }
     }
 }

@@ -5,10 +5,16 @@ use super::Spanned;
 use super::fields::Fields;
 use super::keys;
 use super::keys::names;
+use crate::base::did_you_mean;
+use crate::base::nearest;
+use crate::diag::Diagnostic;
 use crate::diag::Span;
 use crate::imaging::ColorFormat;
 use crate::yaml::Kind;
 use crate::yaml::Node;
+
+/// The words of `source`.
+pub(super) const SOURCES: &[&str] = &["full", "roi", "image_processing"];
 
 /// Keys of a task that are known; anything else belongs to a newer SDK, unless it is a near miss of one of these.
 pub(super) const TASK_KEYS: &[&str] = &names(&keys::TASK);
@@ -93,12 +99,48 @@ impl TaskInput {
     fn read(fields: &mut Fields<'_>, task: &Node) -> Self {
         let Some(node) = fields.mapping(task, "input") else { return Self::default() };
         let mark = |key: &str| node.get(key).and_then(Node::as_text).is_some_and(|text| text.contains("{{"));
+        let source = fields.text(node, "source");
+        if let Some(source) = &source {
+            check_source(fields, source);
+        }
+        check_top_k(fields, node);
         Self {
-            source: fields.text(node, "source"),
+            source,
             region_of: fields.text(node, "where"),
             color: if mark("color_format") { None } else { fields.parsed(node, "color_format") },
             node: Some(node.clone()),
         }
+    }
+}
+
+/// Warns of a source that is none of those that are known; a newer SDK may have more.
+fn check_source(fields: &mut Fields<'_>, source: &Spanned<String>) {
+    let found = source.value.as_str();
+    if found.contains("{{") || SOURCES.contains(&found) {
+        return;
+    }
+    let known: Vec<String> = SOURCES.iter().map(|source| format!("`{source}`")).collect();
+    let hint = did_you_mean(&nearest(found, SOURCES.iter().copied()))
+        .unwrap_or_else(|| format!("the sources known are {}", known.join(", ")));
+    let found: String = found.chars().take(80).collect();
+    let message = format!("`source`: expected {}, found `{found}`", one_of(&known));
+    let problem = Diagnostic::warning("pipeline/source", message);
+    fields.report(problem.at(fields.source, source.span).hint(hint));
+}
+
+/// `` `a`, `b` or `c` ``.
+fn one_of(words: &[String]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        words => words.concat(),
+    }
+}
+
+/// `top_k` is a count, or a mark that a model's value replaces.
+fn check_top_k(fields: &mut Fields<'_>, input: &Node) {
+    let is_mark = input.get("top_k").and_then(Node::as_text).is_some_and(|text| text.contains("{{"));
+    if !is_mark {
+        fields.count(input, "top_k", 0);
     }
 }
 

@@ -47,6 +47,15 @@ impl fmt::Display for Change {
     }
 }
 
+/// Where changes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Where each setting stands; what is new holds for every board.
+    Card,
+    /// Into the block of the board that is built for, so that nothing changes for the others.
+    Board,
+}
+
 /// The settings that turn the present placements into those of `split`, a split of `suggestion`. Models that stay as they
 /// are keep their settings. What a TOML file says is overruled by inline settings, since other models may use the file. The
 /// deploy cores follow along, so that the SDK finds what axzoo writes (voyager-semantics 3.4).
@@ -58,6 +67,7 @@ pub fn changes(
     settings: &BTreeMap<&str, ModelSettings<'_>>,
     max_compiler_cores: Option<u32>,
     device: Device,
+    scope: Scope,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     let cascade = suggestion.candidates.len() > 1;
@@ -69,7 +79,7 @@ pub fn changes(
             continue;
         }
         let default_most = max_compiler_cores.unwrap_or(1);
-        let writer = Writer { model, settings, placement: *placement, cascade, default_most, device };
+        let writer = Writer { model, settings, placement: *placement, cascade, default_most, device, scope };
         changes.extend(writer.changes());
     }
     changes
@@ -84,6 +94,7 @@ struct Writer<'a> {
     /// Stands in for an absent `max_compiler_cores`.
     default_most: u32,
     device: Device,
+    scope: Scope,
 }
 
 impl Writer<'_> {
@@ -101,7 +112,8 @@ impl Writer<'_> {
         let most = said(&present.max_compiler_cores);
         let desired = wanted.unwrap_or(self.device.cores).min(present.most_execution_cores(self.device));
         let mut has_layer = wanted.is_some() || most.is_some();
-        if desired.min(most.unwrap_or(self.default_most)) != cores {
+        let allowed = if present.is_low_latency() { 1 } else { most.unwrap_or(self.default_most) };
+        if desired.min(allowed) != cores {
             changes.push(self.beside("max_compiler_cores", cores, most));
             has_layer = true;
         }
@@ -126,15 +138,15 @@ impl Writer<'_> {
         (self.cascade || !fills).then_some(execution)
     }
 
-    /// A core setting of `extra_kwargs`: in the board's block where that says it, else in the general one.
+    /// A core setting of `extra_kwargs`: in the board's block where that says it or is the scope, else in the general one.
     fn beside(&self, key: &str, value: u32, was: Option<u32>) -> Change {
         let board = self.device.board.word();
-        let block = self.model.extra.boards.get(board).filter(|block| match key {
+        let says_it = self.model.extra.boards.get(board).is_some_and(|block| match key {
             "aipu_cores" => block.aipu_cores.is_some(),
             _ => block.max_compiler_cores.is_some(),
         });
         let mut path = self.path();
-        path.extend(block.map(|_| board.to_owned()));
+        path.extend((says_it || self.scope == Scope::Board).then(|| board.to_owned()));
         let was = was.map(|was| was.to_string());
         Change { model: self.model.name.value.clone(), path, key: key.to_owned(), value: value.to_string(), was }
     }
@@ -152,9 +164,10 @@ impl Writer<'_> {
         let block = self.model.extra.boards.get(board).and_then(|block| block.compilation_config.as_ref());
         let node = block.or(self.model.extra.compilation_config.as_ref());
         let mut path = self.path();
-        path.extend(block.map(|_| board.to_owned()));
+        let in_block = block.is_some() || self.scope == Scope::Board;
+        path.extend(in_block.then(|| board.to_owned()));
         path.push("compilation_config".to_owned());
-        let place = traced.origin.place.as_ref().filter(|_| is_said);
+        let place = traced.origin.place.as_ref().filter(|_| is_said && in_block == block.is_some());
         let written = node.zip(place).and_then(|(node, place)| written_as(node, place.span));
         let key = match written {
             Some((section, key)) => {

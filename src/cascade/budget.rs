@@ -3,18 +3,22 @@
 use std::collections::BTreeSet;
 
 use crate::base::Share;
+use crate::config::BoardRequest;
 use crate::config::Config;
 use crate::config::CoreSettings;
 use crate::config::Device;
 use crate::config::LayerKind;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
+use crate::diag::Source;
+use crate::diag::Span;
 use crate::properties::Value;
 
 use super::fit;
 use super::fit::DecidedBy;
 use super::fit::Demand;
 use super::sdk;
+use super::site::Site;
 
 /// What the budget has to know of one model.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ pub struct ModelCores<'a> {
     pub name: &'a str,
     /// The core settings that hold: the card's with the board's over them.
     pub settings: CoreSettings,
+    /// What the board's block says itself, where the card has one.
+    pub block: Option<BoardRequest<'a>>,
     /// `--aipu-cores`, which stands in for an absent `aipu_cores`.
     pub aipu_cores_flag: Option<u32>,
     /// The effective configuration.
@@ -48,6 +54,8 @@ pub struct ModelBudget {
     pub instances: u32,
     /// The share of memory of one instance: the effective `resources_used`.
     pub resources: Share,
+    /// The cores that were asked for, where those are more than the device has; the rest is lost.
+    pub asked_cores: Option<u32>,
 }
 
 impl ModelBudget {
@@ -75,6 +83,8 @@ pub struct Budget {
     pub ok: bool,
     /// What was counted, as settings that can be changed.
     pub(super) demands: Vec<Demand>,
+    /// Where those settings stand.
+    pub(super) sites: Vec<Site>,
 }
 
 /// Counts one network. A model that two tasks use, and that is therefore given twice, counts once.
@@ -84,7 +94,7 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
     let models: Vec<&ModelCores<'_>> = models.iter().filter(|model| seen.insert(model.name)).collect();
     let alone = models.iter().filter(|model| model.deep_learning).count() == 1;
     let mut problems = Vec::new();
-    let mut demands = Vec::new();
+    let (mut demands, mut sites) = (Vec::new(), Vec::new());
     let mut counted = Vec::new();
     for model in &models {
         if !model.deep_learning {
@@ -95,20 +105,24 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
                 execution_cores: 0,
                 instances: 0,
                 resources: none,
+                asked_cores: None,
             });
             continue;
         }
         let mut demand = demand(model, alone, device);
+        let site = Site::of(network, model, device.board);
+        let asked_cores = asked_in_vain(model, device);
+        problems.extend(asked_cores.map(|asked| too_many_cores(model, &site, asked, device)));
         if !alone && !has_core_settings(model) {
             problems.push(without_settings(model, device));
         } else {
-            problems.extend(sdk::other_folder(model, demand.cores, alone, device));
+            problems.extend(sdk::other_folder(model, &site, demand.cores, alone, device));
             problems.extend(sdk::refused(model, alone));
         }
         let mut instances = demand.instances();
         if instances.is_none() {
-            problems.push(no_whole_instances(model, &demand));
-        } else if let Some(problem) = more_than_allowed(model, &demand) {
+            problems.push(no_whole_instances(model, &demand, &site, device));
+        } else if let Some(problem) = more_than_allowed(model, &demand, &site, device) {
             problems.push(problem);
             instances = None;
             demand.settled = false;
@@ -119,16 +133,17 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
             execution_cores: demand.execution_cores,
             instances: instances.unwrap_or(0),
             resources: demand.resources,
+            asked_cores,
         });
         problems.extend(starved(model, &demand, device));
         demands.push(demand);
+        sites.push(site);
     }
-    let mut budget = Budget::of(network, counted, device.cores, demands);
+    let mut budget = Budget::of(network, counted, device.cores, demands, sites);
     // Sums that lack a model say nothing about the network.
     let complete = problems.iter().all(|problem| problem.severity != crate::diag::Severity::Error);
     if complete {
-        let place = models.iter().find(|model| model.deep_learning).and_then(|model| model.place.as_ref());
-        problems.extend(judge(&budget, device, place));
+        problems.extend(judge(&budget, device));
     }
     budget.ok = budget.fits() && complete;
     let problems = problems.into_iter().map(|problem| problem.network(network)).collect();
@@ -136,11 +151,11 @@ pub fn budget(network: &str, models: &[ModelCores<'_>], device: Device) -> (Budg
 }
 
 impl Budget {
-    fn of(network: &str, models: Vec<ModelBudget>, device_cores: u32, demands: Vec<Demand>) -> Self {
+    fn of(network: &str, models: Vec<ModelBudget>, device_cores: u32, demands: Vec<Demand>, sites: Vec<Site>) -> Self {
         let total_cores = models.iter().fold(0_u32, |sum, model| sum.saturating_add(model.execution_cores));
         let total_resources = models.iter().map(ModelBudget::total_resources).sum();
         let network = network.to_owned();
-        let mut budget = Self { network, models, total_cores, total_resources, device_cores, ok: true, demands };
+        let mut budget = Self { network, models, total_cores, total_resources, device_cores, ok: true, demands, sites };
         budget.ok = budget.fits();
         budget
     }
@@ -156,7 +171,7 @@ impl Budget {
     #[must_use]
     pub fn combine(budgets: &[Self], device: Device) -> (Self, Vec<Diagnostic>) {
         let names: Vec<&str> = budgets.iter().map(|budget| budget.network.as_str()).collect();
-        let (mut models, mut demands) = (Vec::new(), Vec::new());
+        let (mut models, mut demands, mut sites) = (Vec::new(), Vec::new(), Vec::new());
         for budget in budgets {
             let qualified = |name: &str| format!("{}/{name}", budget.network);
             models.extend(
@@ -164,17 +179,23 @@ impl Budget {
             );
             demands
                 .extend(budget.demands.iter().map(|demand| Demand { name: qualified(&demand.name), ..demand.clone() }));
+            // By the name that this network goes by among the others.
+            sites.extend(budget.sites.iter().map(|site| site.of_network(&budget.network)));
         }
-        let mut whole = Self::of(&names.join(" + "), models, device.cores, demands);
+        let mut whole = Self::of(&names.join(" + "), models, device.cores, demands, sites);
         // A network that is over budget by itself says so itself.
         let each = budgets.iter().all(|budget| budget.ok);
         let mut problems = Vec::new();
         if !whole.fits() && each {
             let message = format!("these networks do not fit the device together: {}", whole.arithmetic());
-            let hint = fit::smallest_change(&whole.demands, device);
-            problems.push(Diagnostic::error("cascade/over-budget", message).hint(hint));
+            let error = Diagnostic::error("cascade/over-budget", message);
+            problems.push(fit::smallest_change(error, &whole.demands, &whole.sites, device));
         } else if each {
-            problems.extend(whole.idle().map(|idle| Diagnostic::note("cascade/idle", idle)));
+            let hint = match whole.demands.len() {
+                1 => fit::use_of_idle(&whole.demands, &whole.sites, device),
+                _ => Some("raise the `aipu_cores` of a model, or run another network beside these".to_owned()),
+            };
+            problems.extend(whole.idle_note(hint));
         }
         whole.ok = whole.fits() && each;
         (whole, problems)
@@ -185,7 +206,12 @@ impl Budget {
     pub fn arithmetic(&self) -> String {
         let used = || self.models.iter().filter(|model| model.instances > 0);
         let with_cores = self.models.iter().filter(|model| model.execution_cores > 0);
-        let cores: Vec<String> = with_cores.map(|model| model.execution_cores.to_string()).collect();
+        let cores: Vec<String> = with_cores
+            .map(|model| match model.asked_cores {
+                None => model.execution_cores.to_string(),
+                Some(asked) => format!("{} ({asked} asked for)", model.execution_cores),
+            })
+            .collect();
         let shares: Vec<String> = used()
             .map(|model| match model.instances {
                 1 => model.resources.to_string(),
@@ -194,7 +220,7 @@ impl Budget {
             .collect();
         let sum = |terms: &[String], total: String| match terms {
             [] => total,
-            [only] if *only == total => total,
+            [only] if only.split(' ').next() == Some(total.as_str()) => only.clone(),
             terms => format!("{} = {total}", terms.join(" + ")),
         };
         format!(
@@ -203,6 +229,12 @@ impl Budget {
             self.device_cores,
             sum(&shares, self.total_resources.to_string())
         )
+    }
+
+    /// The note of what is idle, at the first model that runs on the device.
+    fn idle_note(&self, hint: Option<String>) -> Option<Diagnostic> {
+        let note = Diagnostic::note("cascade/idle", self.idle()?);
+        Some(note.at_place(self.sites.first().and_then(Site::name)).maybe_hint(hint))
     }
 
     /// What is idle, in words, when nothing is over; `None` when all is used, or nothing runs on the device.
@@ -253,8 +285,7 @@ fn demand(model: &ModelCores<'_>, alone: bool, device: Device) -> Demand {
         Some(wanted) => (wanted, DecidedBy::AipuCores),
         None if alone => {
             let plain = !config.is_said("aipu_cores_used") && !config.is_said("resources_used");
-            let most = most.min(device.cores);
-            (fit::execution_cores_alone(cores, resources, most), DecidedBy::Alone { most, plain })
+            (fit::execution_cores_alone(cores, resources, most.min(device.cores)), DecidedBy::Alone { plain })
         }
         None => (cores, DecidedBy::OneInstance),
     };
@@ -263,9 +294,11 @@ fn demand(model: &ModelCores<'_>, alone: bool, device: Device) -> Demand {
         cores,
         execution_cores,
         resources,
+        limit: most.min(device.cores),
         decided_by,
         cores_follow: from_cores_layer("aipu_cores_used"),
-        resources_follow: from_cores_layer("resources_used"),
+        // They follow the deploy cores, which are not those of a configuration that says its own.
+        resources_follow: from_cores_layer("resources_used") && from_cores_layer("aipu_cores_used"),
         settled: alone || has_core_settings(model),
     }
 }
@@ -281,29 +314,67 @@ fn without_settings(model: &ModelCores<'_>, device: Device) -> Diagnostic {
     problem.hint(hint).model(model.name)
 }
 
-fn no_whole_instances(model: &ModelCores<'_>, demand: &Demand) -> Diagnostic {
+/// The `aipu_cores` of a model, or `--aipu-cores`, where the device has fewer and nothing else bounds them.
+fn asked_in_vain(model: &ModelCores<'_>, device: Device) -> Option<u32> {
+    let bounded = model.settings.max_execution_cores.is_some();
+    model.settings.wanted_cores(model.aipu_cores_flag).filter(|asked| *asked > device.cores && !bounded)
+}
+
+/// Warns of a model that asks for more cores than there are: it runs on fewer than its card says.
+fn too_many_cores(model: &ModelCores<'_>, site: &Site, asked: u32, device: Device) -> Diagnostic {
+    let cores = device.cores;
+    let message = format!("`{}` asks for {asked} cores, and the device has {cores}; it runs on {cores}", model.name);
+    let problem = Diagnostic::warning("cascade/too-many-cores", message).model(model.name);
+    let settings = [("aipu_cores", cores.to_string())];
+    if model.settings.aipu_cores.is_none() {
+        let typed = asked.to_string();
+        let place = Place::new(&Source::typed("--aipu-cores", typed.as_str()), Span::new(0, typed.len()));
+        return problem.at_place(Some(&place)).hint(format!("say at most `--aipu-cores {cores}`"));
+    }
+    let hint =
+        format!("say {}; what holds for a larger board stands in the block of that board", site.write(&settings));
+    problem.at_place(site.place_of(&settings)).hint(hint)
+}
+
+fn no_whole_instances(model: &ModelCores<'_>, demand: &Demand, site: &Site, device: Device) -> Diagnostic {
     let (cores, execution) = (demand.cores, demand.execution_cores);
     let message = format!(
         "`{}` is compiled for {} but is to run on {execution}: {execution} ÷ {cores} is no whole number of instances",
         model.name,
         fit::cores_in_words(cores),
     );
-    let place = model.config.get("aipu_cores_used").and_then(|traced| traced.origin.place.as_ref());
-    let settings = &model.settings;
-    let wanted = settings.aipu_cores.as_ref().or(settings.max_execution_cores.as_ref()).map(|(_, place)| place);
-    // The nearest multiple at or below, else one instance.
-    let multiple = (execution / cores * cores).max(cores);
-    let hint = if multiple <= execution {
-        format!("set `aipu_cores: {multiple}`, or compile for a divisor of {execution}")
-    } else {
-        format!("set `aipu_cores: {multiple}`, or `aipu_cores_used: {execution}`")
-    };
-    let problem = Diagnostic::error("cascade/instances", message);
-    problem.at_place(wanted.or(place).or(model.place.as_ref())).hint(hint).model(model.name)
+    let mut ways = Vec::new();
+    let said = |setting: &Option<(u32, Place)>| setting.as_ref().map(|(cores, _)| *cores);
+    if execution > cores {
+        ways.push(vec![("aipu_cores", (execution / cores * cores).to_string())]);
+    } else if cores <= device.cores {
+        // One instance: both what is wanted and what is allowed have to reach it.
+        let wanted = model.settings.wanted_cores(model.aipu_cores_flag);
+        let mut settings = Vec::new();
+        if wanted.is_none_or(|wanted| wanted < cores) {
+            settings.push(("aipu_cores", cores.to_string()));
+        }
+        if said(&model.settings.max_execution_cores).is_some_and(|most| most < cores) {
+            settings.push(("max_execution_cores", cores.to_string()));
+        }
+        ways.push(settings);
+    }
+    let divisor = (1..=cores.min(execution)).rev().find(|cores| execution.is_multiple_of(*cores)).unwrap_or(1);
+    let key = if demand.cores_follow { "max_compiler_cores" } else { "aipu_cores_used" };
+    let mut settings = vec![(key, divisor.to_string())];
+    let due = device.board.share_of(divisor);
+    if demand.resources != due && !(demand.cores_follow && demand.resources_follow) {
+        settings.push(("resources_used", due.to_string()));
+    }
+    ways.push(settings);
+    let problem = Diagnostic::error("cascade/instances", message).model(model.name);
+    let place = ways.first().and_then(|settings| site.place_of(settings)).cloned();
+    let ways: Vec<String> = ways.iter().map(|settings| site.write(settings)).collect();
+    problem.at_place(place.as_ref()).hint(format!("set {}", ways.join(", or ")))
 }
 
 /// Refuses a model that is compiled for more cores than it may run on: no instance of it could start.
-fn more_than_allowed(model: &ModelCores<'_>, demand: &Demand) -> Option<Diagnostic> {
+fn more_than_allowed(model: &ModelCores<'_>, demand: &Demand, site: &Site, device: Device) -> Option<Diagnostic> {
     let (most, place) = model.settings.max_execution_cores.as_ref()?;
     if demand.execution_cores <= *most {
         return None;
@@ -313,9 +384,13 @@ fn more_than_allowed(model: &ModelCores<'_>, demand: &Demand) -> Option<Diagnost
         model.name,
         fit::cores_in_words(demand.cores),
     );
-    let hint = format!("set `max_execution_cores: {}`, or `aipu_cores_used: {}`", demand.cores, (*most).max(1));
+    let mut ways = Vec::new();
+    if demand.cores <= device.cores {
+        ways.push(site.write(&[("max_execution_cores", demand.cores.to_string())]));
+    }
+    ways.push(site.write(&[("aipu_cores_used", (*most).max(1).to_string())]));
     let problem = Diagnostic::error("cascade/instances", message).at_place(Some(place));
-    Some(problem.hint(hint).model(model.name))
+    Some(problem.hint(format!("set {}", ways.join(", or "))).model(model.name))
 }
 
 /// Warns of a model that has less memory than its cores' share: every core is taken, yet memory lies idle.
@@ -342,12 +417,11 @@ fn starved(model: &ModelCores<'_>, demand: &Demand, device: Device) -> Option<Di
     Some(problem.at_place(place.or(model.place.as_ref())).hint(hint).model(model.name))
 }
 
-fn judge(budget: &Budget, device: Device, place: Option<&Place>) -> Option<Diagnostic> {
+fn judge(budget: &Budget, device: Device) -> Option<Diagnostic> {
     if budget.fits() {
-        let note = Diagnostic::note("cascade/idle", budget.idle()?).at_place(place);
-        return Some(note.maybe_hint(fit::use_of_idle(budget, &budget.demands, device)));
+        return budget.idle_note(fit::use_of_idle(&budget.demands, &budget.sites, device));
     }
     let message = format!("the network does not fit the device: {}", budget.arithmetic());
-    let error = Diagnostic::error("cascade/over-budget", message).at_place(place);
-    Some(error.hint(fit::smallest_change(&budget.demands, device)))
+    let error = Diagnostic::error("cascade/over-budget", message);
+    Some(fit::smallest_change(error, &budget.demands, &budget.sites, device))
 }

@@ -39,6 +39,8 @@ pub struct Costs {
     pub costs: Vec<u64>,
     /// Why nothing better is known, where that is so.
     pub reason: Option<String>,
+    /// The model that cannot be counted, where that makes all alike.
+    pub uncounted: Option<String>,
 }
 
 impl Costs {
@@ -46,18 +48,21 @@ impl Costs {
     /// is not counted, as nothing is compared with it. Reads weights.
     #[must_use]
     pub fn of(models: &[&Model]) -> Self {
-        let equal = |reason: Option<String>| Self { kind: CostKind::Equal, costs: vec![1; models.len()], reason };
+        let equal = |reason, uncounted| Self { kind: CostKind::Equal, costs: vec![1; models.len()], reason, uncounted };
         if models.len() < 2 {
-            return equal(None);
+            return equal(None, None);
         }
         let mut costs = Vec::new();
         for model in models {
             match macs(model) {
                 Ok(count) => costs.push(count),
-                Err(reason) => return equal(Some(format!("`{}` cannot be counted: {reason}", model.name.value))),
+                Err(reason) => {
+                    let name = &model.name.value;
+                    return equal(Some(format!("`{name}` cannot be counted: {reason}")), Some(name.clone()));
+                }
             }
         }
-        Self { kind: CostKind::Macs, costs, reason: None }
+        Self { kind: CostKind::Macs, costs, reason: None, uncounted: None }
     }
 }
 

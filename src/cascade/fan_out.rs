@@ -50,12 +50,15 @@ fn runs_of(card: &Card, task: &Task, earlier: &BTreeMap<&str, Runs>) -> Runs {
         return Runs::default();
     };
     let base = earlier.get(region_of).cloned().unwrap_or_default();
-    let most = input.and_then(|input| input.get("top_k")).and_then(Node::as_int);
-    let most = most.and_then(|most| u32::try_from(most).ok()).filter(|most| *most > 0);
+    let said = input.and_then(|input| input.get("top_k")).filter(|said| !said.is_null());
+    let most = said.and_then(Node::as_int).and_then(|most| u32::try_from(most).ok()).filter(|most| *most > 0);
     let name = &task.name.value;
-    let why = match most {
-        Some(most) => format!("`top_k: {most}` of the task `{name}`"),
-        None => format!("1 region a frame assumed, since the task `{name}` says no `top_k`"),
+    let why = match (most, said.and_then(Node::as_scalar)) {
+        (Some(most), _) => format!("`top_k: {most}` of the task `{name}`"),
+        (None, None) => format!("1 region a frame assumed, since the task `{name}` says no `top_k`"),
+        (None, Some(said)) => {
+            format!("1 region a frame assumed, since `top_k: {}` of the task `{name}` is no count", said.text)
+        }
     };
     let mut runs = Runs { count: base.count.saturating_mul(most.unwrap_or(1)), why: base.why };
     runs.why.push(why);

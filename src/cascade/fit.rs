@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::base::Share;
 use crate::config::Device;
+use crate::diag::Diagnostic;
 
-use super::budget::Budget;
+use super::site::Setting;
+use super::site::Site;
 
 /// What one model takes, and which of its numbers follow from others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub(super) struct Demand {
     pub(super) cores: u32,
     pub(super) execution_cores: u32,
     pub(super) resources: Share,
+    /// The most cores that its instances may run on.
+    pub(super) limit: u32,
     /// What decides the execution cores.
     pub(super) decided_by: DecidedBy,
     /// Whether `aipu_cores_used` follows from `aipu_cores`.
@@ -32,8 +36,6 @@ pub(super) enum DecidedBy {
     AipuCores,
     /// It is the network's only deep-learning model and fills the device by itself.
     Alone {
-        /// Up to so many cores.
-        most: u32,
         /// Whether nothing says `aipu_cores_used` or `resources_used`.
         plain: bool,
     },
@@ -63,7 +65,7 @@ impl Demand {
             let due = device.board.share_of(option.cores);
             if option.resources > due {
                 let execution_cores = match option.decided_by {
-                    DecidedBy::Alone { most, .. } => execution_cores_alone(option.cores, due, most),
+                    DecidedBy::Alone { .. } => execution_cores_alone(option.cores, due, option.limit),
                     DecidedBy::AipuCores | DecidedBy::OneInstance => option.execution_cores,
                 };
                 options.push(Self { resources: due, execution_cores, ..option.clone() });
@@ -84,7 +86,7 @@ impl Demand {
             for cores in 1..=self.cores {
                 let resources = if self.resources_follow { device.board.share_of(cores) } else { self.resources };
                 let execution_cores = match self.decided_by {
-                    DecidedBy::Alone { most, .. } => execution_cores_alone(cores, resources, most),
+                    DecidedBy::Alone { .. } => execution_cores_alone(cores, resources, self.limit),
                     DecidedBy::AipuCores | DecidedBy::OneInstance => cores,
                 };
                 shares_of(Self { cores, execution_cores, resources, ..self.clone() });
@@ -97,7 +99,7 @@ impl Demand {
 
     /// The forms of a model that fills the device by itself with an `aipu_cores` that keeps it from that.
     fn limited(&self, device: Device) -> Vec<Self> {
-        let DecidedBy::Alone { most, plain } = self.decided_by else { return Vec::new() };
+        let DecidedBy::Alone { plain } = self.decided_by else { return Vec::new() };
         let on = |cores: u32, execution_cores: u32, resources: Share| Self {
             cores,
             execution_cores,
@@ -107,26 +109,26 @@ impl Demand {
         };
         if plain {
             // With `aipu_cores` the share of one core follows where nothing was said.
-            return (1..=most).map(|cores| on(1, cores, device.board.quantum())).collect();
+            return (1..=self.limit).map(|cores| on(1, cores, device.board.quantum())).collect();
         }
         let fewer = 1..self.instances().unwrap_or(1);
         fewer.map(|instances| on(self.cores, instances * self.cores, self.resources)).collect()
     }
 
     /// The settings to write that make `other` of this.
-    fn settings_for(&self, other: &Self) -> Vec<String> {
+    fn settings_for(&self, other: &Self) -> Vec<Setting> {
         let mut settings = Vec::new();
         let becomes_wanted = other.wanted() && !self.wanted();
         if other.wanted() && (becomes_wanted || self.execution_cores != other.execution_cores) {
-            settings.push(format!("`aipu_cores: {}`", other.execution_cores));
+            settings.push(("aipu_cores", other.execution_cores.to_string()));
         }
         if self.cores != other.cores && !(self.wanted() && self.cores_follow) {
-            settings.push(format!("`aipu_cores_used: {}`", other.cores));
+            settings.push(("aipu_cores_used", other.cores.to_string()));
         }
-        let was_plain = matches!(self.decided_by, DecidedBy::Alone { plain: true, .. });
+        let was_plain = matches!(self.decided_by, DecidedBy::Alone { plain: true });
         let follows = self.wanted() && self.resources_follow || becomes_wanted && was_plain;
         if self.resources != other.resources && !follows {
-            settings.push(format!("`resources_used: {}`", other.resources));
+            settings.push(("resources_used", other.resources.to_string()));
         }
         settings
     }
@@ -188,23 +190,31 @@ fn smallest(demands: &[Demand], device: Device) -> Option<Vec<Demand>> {
     reached.into_values().min_by_key(|(cost, _)| *cost).map(|(_, chosen)| chosen)
 }
 
-/// Which settings to change, in words. Minimal in the number of models that change, then in what they lose.
-pub(super) fn smallest_change(demands: &[Demand], device: Device) -> String {
+/// Points an error at the value to change, and hints at the smallest change that fits. Minimal in the number of models that
+/// change, then in what they lose. `sites` are those of the demands, which a hint calls by the demands' names.
+pub(super) fn smallest_change(problem: Diagnostic, demands: &[Demand], sites: &[Site], device: Device) -> Diagnostic {
     let Some(chosen) = smallest(demands, device) else {
-        return too_many(demands, device);
+        let place = sites.first().and_then(|site| site.place_of(&[]));
+        return problem.at_place(place).hint(too_many(demands, device));
     };
-    let changed = demands.iter().zip(&chosen).filter(|(demand, option)| demand != option);
-    let changes: Vec<String> = changed
-        .map(|(demand, option)| format!("{} for `{}`", demand.settings_for(option).join(" and "), demand.name))
-        .collect();
+    let changed = demands.iter().zip(sites).zip(&chosen).filter(|((demand, _), option)| demand != option);
+    let changed: Vec<(&Demand, &Site, Vec<Setting>)> =
+        changed.map(|((demand, site), option)| (demand, site, demand.settings_for(option))).collect();
+    let changes: Vec<String> =
+        changed.iter().map(|(demand, site, to)| format!("{} for `{}`", site.write(to), demand.name)).collect();
     let totals: Vec<(u32, u32)> = chosen.iter().filter_map(Demand::total).collect();
-    format!(
+    let hint = format!(
         "the smallest change that fits: {}\nthen {} of {} cores and {} of 1.0 of the memory are used",
         changes.join(", "),
         totals.iter().map(|total| total.0).sum::<u32>(),
         device.cores,
         Share::eighths(totals.iter().map(|total| total.1).sum())
-    )
+    );
+    let problem = problem.hint(hint);
+    match changed.first() {
+        Some((_, site, settings)) => site.point(problem, settings),
+        None => problem,
+    }
 }
 
 fn too_many(demands: &[Demand], device: Device) -> String {
@@ -215,21 +225,44 @@ fn too_many(demands: &[Demand], device: Device) -> String {
     )
 }
 
-/// What a network that leaves something idle could do about it, where that is plain.
-pub(super) fn use_of_idle(budget: &Budget, demands: &[Demand], device: Device) -> Option<String> {
-    let [only] = demands else { return None };
-    let quantum = device.board.quantum();
-    let due = device.board.share_of(only.cores);
-    if matches!(only.decided_by, DecidedBy::Alone { .. }) && only.resources > due && only.cores < budget.device_cores {
-        return Some(format!(
-            "`resources_used: {due}` lets {} instances run at once; `aipu_cores_used: {}` with `resources_used: {}` uses all \
-             cores for one",
-            device.cores / only.cores,
-            device.cores,
-            quantum.times(device.cores)
-        ));
+/// What could be done with cores that a network leaves idle, where its models may use them.
+pub(super) fn use_of_idle(demands: &[Demand], sites: &[Site], device: Device) -> Option<String> {
+    if demands.iter().map(|demand| demand.execution_cores).sum::<u32>() >= device.cores {
+        return None;
     }
-    None
+    if let ([only], [site]) = (demands, sites)
+        && matches!(only.decided_by, DecidedBy::Alone { .. })
+    {
+        let ways = ways_to_fill(only, site, device);
+        return (!ways.is_empty()).then(|| ways.join(";\n"));
+    }
+    let network = &sites.first()?.network;
+    let may_grow = demands.iter().any(|demand| demand.execution_cores < demand.limit);
+    may_grow.then(|| format!("`axzoo cascade {network} --suggest` shows how to share out all cores"))
+}
+
+/// How a network's only model fills the device: more instances, or one instance on all cores.
+fn ways_to_fill(only: &Demand, site: &Site, device: Device) -> Vec<String> {
+    let mut ways = Vec::new();
+    let due = device.board.share_of(only.cores);
+    let instances = only.limit / only.cores.max(1);
+    if only.resources > due && instances > 1 {
+        let settings = site.write(&[("resources_used", due.to_string())]);
+        ways.push(format!("{settings} lets {instances} instances run at once"));
+    }
+    if only.limit > only.cores && !site.low_latency {
+        // The SDK looks for what is compiled by `max_compiler_cores` alone.
+        let mut settings = vec![("max_compiler_cores", only.limit.to_string())];
+        let share = device.board.share_of(only.limit);
+        if site.says("aipu_cores_used") {
+            settings.push(("aipu_cores_used", only.limit.to_string()));
+        }
+        if site.says("resources_used") && only.resources != share {
+            settings.push(("resources_used", share.to_string()));
+        }
+        ways.push(format!("{} uses {} for one instance", site.write(&settings), cores_in_words(only.limit)));
+    }
+    ways
 }
 
 /// `1 core`, `3 cores`.
@@ -253,6 +286,7 @@ mod tests {
                     cores,
                     execution_cores: cores * times,
                     resources: Share::eighths(2 * quanta),
+                    limit: 4,
                     decided_by: if wanted { DecidedBy::AipuCores } else { DecidedBy::OneInstance },
                     cores_follow,
                     resources_follow,

@@ -6,7 +6,10 @@ mod budget;
 mod cost;
 mod fan_out;
 mod fit;
+#[cfg(test)]
+mod hint_tests;
 mod sdk;
+mod site;
 mod split;
 #[cfg(test)]
 mod split_tests;
@@ -17,9 +20,10 @@ mod table;
 mod tests;
 
 pub use crate::config::Board;
+pub use crate::config::BoardRequest;
 pub use crate::config::CoreSettings;
 pub use crate::config::Device;
-pub use apply::{Change, apply, changes};
+pub use apply::{Change, Scope, apply, changes};
 pub use budget::{Budget, ModelBudget, ModelCores, budget};
 pub use cost::{CostKind, Costs};
 pub use fan_out::{Runs, runs_per_frame};

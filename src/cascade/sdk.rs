@@ -2,14 +2,22 @@
 //! compiler configuration, so that a card can be right here and fail there (voyager-semantics 3.4).
 
 use crate::config::Device;
+use crate::config::LayerKind;
 use crate::diag::Diagnostic;
 
 use super::ModelCores;
 use super::fit::cores_in_words;
+use super::site::Site;
 
 /// Warns of a model whose files the SDK will look for in another folder than they are written to: it writes to the folder
 /// of the effective `aipu_cores_used` and reads from that of the deploy cores.
-pub(super) fn other_folder(model: &ModelCores<'_>, cores: u32, alone: bool, device: Device) -> Option<Diagnostic> {
+pub(super) fn other_folder(
+    model: &ModelCores<'_>,
+    site: &Site,
+    cores: u32,
+    alone: bool,
+    device: Device,
+) -> Option<Diagnostic> {
     let deploy = model.deploy_cores;
     if cores == deploy {
         return None;
@@ -22,7 +30,12 @@ pub(super) fn other_folder(model: &ModelCores<'_>, cores: u32, alone: bool, devi
     let settings = missing_settings(model, cores, alone, device);
     let said: Vec<String> = settings.iter().map(|(key, cores)| format!("`{key}: {cores}`")).collect();
     let hint = format!("say {} in its `extra_kwargs`, which is all that the SDK looks at", said.join(" and "));
-    let hint = (!said.is_empty()).then_some(hint);
+    let hint = if site.low_latency {
+        let one = [("aipu_cores_used", "1".to_owned()), ("resources_used", device.board.quantum().to_string())];
+        Some(format!("`low_latency: true` compiles for 1 core: set {}, or remove `low_latency`", site.write(&one)))
+    } else {
+        (!said.is_empty()).then_some(hint)
+    };
     let place = model.config.get("aipu_cores_used").and_then(|traced| traced.origin.place.as_ref());
     let problem = Diagnostic::warning("cascade/other-folder", message);
     Some(problem.at_place(place.or(model.place.as_ref())).maybe_hint(hint).model(model.name))
@@ -53,10 +66,12 @@ pub(super) fn refused(model: &ModelCores<'_>, alone: bool) -> Option<Diagnostic>
     if alone || model.settings.wanted_cores(model.aipu_cores_flag).is_some() {
         return None;
     }
-    let message = format!(
-        "`{}` says its cores in the compiler configuration only; `deploy.py` of the SDK refuses a cascade without `aipu_cores`",
-        model.name
-    );
+    let layer = model.config.get("aipu_cores_used").map(|traced| traced.origin.layer);
+    let says = match layer {
+        Some(LayerKind::Cores) => "says `max_compiler_cores` only",
+        _ => "says its cores in the compiler configuration only",
+    };
+    let message = format!("`{}` {says}; `deploy.py` of the SDK refuses a cascade without `aipu_cores`", model.name);
     let problem = Diagnostic::note("cascade/no-aipu-cores", message).at_place(model.place.as_ref());
     Some(problem.hint("add `aipu_cores` to its `extra_kwargs` if the SDK is to build it too").model(model.name))
 }

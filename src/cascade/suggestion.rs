@@ -83,10 +83,10 @@ pub fn suggest(
     let candidates: Vec<Candidate> = models
         .iter()
         .zip(costs.costs.iter().zip(&runs))
-        .map(|(&(demand, model), (&cost, runs))| {
+        .map(|(&(demand, _), (&cost, runs))| {
             let settings = settings.get(demand.name.as_str()).map(|model| model.cores.clone()).unwrap_or_default();
             let said = settings.max_compiler_cores.as_ref().map(|(cores, _)| (*cores).max(1));
-            let low_latency = is_low_latency(model);
+            let low_latency = settings.is_low_latency();
             Candidate {
                 name: demand.name.clone(),
                 cost,
@@ -105,12 +105,6 @@ pub fn suggest(
     let splits = worth_showing(splits(&candidates, device));
     let network = budget.network.clone();
     Suggestion { network, candidates, costs, runs, present, splits, device_cores: device.cores }
-}
-
-/// `extra_kwargs.low_latency: true`: the SDK then compiles for one core (voyager-semantics 3.4).
-fn is_low_latency(model: &Model) -> bool {
-    let rest = model.extra.rest.as_ref();
-    rest.and_then(|rest| rest.get("low_latency")).and_then(crate::yaml::Node::as_bool).unwrap_or(false)
 }
 
 fn present(demand: &Demand) -> Option<Placement> {

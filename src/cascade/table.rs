@@ -18,6 +18,8 @@ struct Row {
     name: String,
     cores: String,
     memory: String,
+    /// A line of its own under the figures.
+    remark: Option<String>,
 }
 
 /// The budget as one writes it on paper, a line a model and the sums with their limits under them; ends in a newline.
@@ -27,16 +29,19 @@ pub fn render(budget: &Budget) -> String {
     let total = widest(&mut budget.models.iter().map(|model| model.execution_cores.to_string()));
     let total = total.max(budget.total_cores.to_string().len());
     let resources = widest(&mut budget.models.iter().map(|model| model.resources.to_string()));
-    let mut rows: Vec<Row> = budget.models.iter().map(|model| row(model, total, resources)).collect();
+    let mut rows: Vec<Row> =
+        budget.models.iter().map(|model| row(model, total, resources, budget.device_cores)).collect();
     rows.push(Row {
         name: "in all".to_owned(),
         cores: format!("        {:>total$} of {}", budget.total_cores, budget.device_cores),
         memory: format!("    {:resources$}   {} of 1.0", "", budget.total_resources),
+        remark: None,
     });
     let head = Row {
         name: "model".to_owned(),
         cores: "cores × instances".to_owned(),
         memory: "instances × resources".to_owned(),
+        remark: None,
     };
     rows.insert(0, head);
     let fitting = rows.iter().map(|row| row.name.chars().count()).filter(|&length| length <= LONGEST_NAME);
@@ -44,7 +49,7 @@ pub fn render(budget: &Budget) -> String {
     let cores = widest(&mut rows.iter().map(|row| row.cores.clone()));
     let verdict = if budget.ok { "fits" } else { "does not fit" };
     let mut text = format!("{}: {verdict}\n", printable(&budget.network));
-    for Row { name, cores: on_cores, memory } in &rows {
+    for Row { name, cores: on_cores, memory, remark } in &rows {
         let mut name = name.as_str();
         if name.chars().count() > names {
             let _ = writeln!(text, "  {name}");
@@ -52,18 +57,24 @@ pub fn render(budget: &Budget) -> String {
         }
         let line = format!("  {name:names$}  {on_cores:cores$}  {memory}");
         let _ = writeln!(text, "{}", line.trim_end());
+        if let Some(remark) = remark {
+            let _ = writeln!(text, "  {:names$}  {remark}", "");
+        }
     }
     text
 }
 
-fn row(model: &ModelBudget, total: usize, resources: usize) -> Row {
+fn row(model: &ModelBudget, total: usize, resources: usize, device_cores: u32) -> Row {
     let name = printable(&model.name);
+    let remark = model.asked_cores.map(|asked| format!("({asked} asked for, the device has {device_cores})"));
     if model.cores == 0 {
-        return Row { name, cores: "none".to_owned(), memory: "none".to_owned() };
+        return Row { name, cores: "none".to_owned(), memory: "none".to_owned(), remark };
     }
     if model.instances == 0 {
         let memory = format!("? × {:resources$} = ?", model.resources.to_string());
-        return Row { name, cores: format!("{} × ? = {:>total$}", model.cores, model.execution_cores), memory };
+        return Row {
+            name, cores: format!("{} × ? = {:>total$}", model.cores, model.execution_cores), memory, remark
+        };
     }
     Row {
         name,
@@ -74,6 +85,7 @@ fn row(model: &ModelBudget, total: usize, resources: usize) -> Row {
             model.resources.to_string(),
             model.total_resources()
         ),
+        remark,
     }
 }
 

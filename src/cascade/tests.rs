@@ -10,6 +10,7 @@ use super::to_json;
 use crate::base::Share;
 use crate::base::fs;
 use crate::config::Board;
+use crate::config::BoardRequest;
 use crate::config::Config;
 use crate::config::CoreSettings;
 use crate::config::Device;
@@ -25,29 +26,34 @@ use crate::diag::Source;
 use crate::diag::Span;
 use crate::yaml;
 
+/// A model of a hand-made card, resolved.
+type Resolved<'a> = (&'a str, CoreSettings, Option<BoardRequest<'a>>, u32, Config);
+
 /// Counts a network: each model's name and the body of its `extra_kwargs`; a name that ends in `*` is classical.
-fn count(device: Device, models: &[(&str, &str)]) -> (Budget, Vec<Diagnostic>) {
+pub(super) fn count(device: Device, models: &[(&str, &str)]) -> (Budget, Vec<Diagnostic>) {
     let resolver = Resolver::new(SearchPath::default(), device);
-    let resolved: Vec<(String, CoreSettings, u32, Config)> = models
+    let cards: Vec<(&str, CardText)> = models.iter().map(|(name, text)| (*name, CardText::new(text))).collect();
+    let resolved: Vec<Resolved<'_>> = cards
         .iter()
-        .map(|(name, text)| {
-            let card = CardText::new(text);
+        .map(|(name, card)| {
             let request = card.request(&resolver, PathBuf::new());
             let settings = Resolver::core_settings(&request);
             let deploy_cores = resolver.deploy_cores(&request).cores;
-            ((*name).to_owned(), settings, deploy_cores, resolver.resolve(&request).config)
+            let config = resolver.resolve(&request).config;
+            (*name, settings, request.board, deploy_cores, config)
         })
         .collect();
     let models: Vec<ModelCores<'_>> = resolved
         .iter()
-        .map(|(name, settings, deploy_cores, config)| ModelCores {
+        .map(|(name, settings, block, deploy_cores, config)| ModelCores {
             name: name.trim_end_matches('*'),
             settings: settings.clone(),
+            block: block.clone(),
             aipu_cores_flag: None,
             config,
             deploy_cores: *deploy_cores,
             deep_learning: !name.ends_with('*'),
-            place: Some(Place::new(&Source::new("card.yaml", name.clone()), Span::new(0, 1))),
+            place: Some(Place::new(&Source::new("card.yaml", *name), Span::new(0, 1))),
         })
         .collect();
     budget("net", &models, device)
@@ -241,6 +247,41 @@ const CASES: &[Case] = &[
         board: Board::Pcie,
         models: &[("tracker*", "{}")],
         expected: "0x0=0 0.0; 0 cores, 0.0",
+        codes: &[],
+    },
+    Case {
+        name: "low latency compiles for one core, whatever else is allowed",
+        board: Board::Pcie,
+        models: &[("a", "low_latency: true\nmax_compiler_cores: 4")],
+        expected: "1x4=4 0.25; 4 cores, 1.0",
+        codes: &[],
+    },
+    Case {
+        name: "low latency in a board's block, and four cores in the configuration",
+        board: Board::M2,
+        models: &[("a", "m2: {low_latency: true}\ncompilation_config: {aipu_cores_used: 4}")],
+        expected: "4x1=4 1.0; 4 cores, 1.0",
+        codes: &["cascade/other-folder"],
+    },
+    Case {
+        name: "more cores asked for than there are",
+        board: Board::Pcie,
+        models: &[("a", "aipu_cores: 8")],
+        expected: "1x4=4 0.25; 4 cores, 1.0",
+        codes: &["cascade/too-many-cores"],
+    },
+    Case {
+        name: "a limit of the card's own is no surprise",
+        board: Board::Pcie,
+        models: &[("a", "aipu_cores: 8\nmax_execution_cores: 4")],
+        expected: "1x4=4 0.25; 4 cores, 1.0",
+        codes: &[],
+    },
+    Case {
+        name: "eight are there on Europa",
+        board: Board::Europa,
+        models: &[("a", "aipu_cores: 8")],
+        expected: "1x8=8 0.125; 8 cores, 1.0",
         codes: &[],
     },
     Case {
@@ -438,14 +479,20 @@ fn networks_together_are_counted_together() {
     assert_eq!(three.models[0].name, "x/a");
     // What changes is said of the networks too, an `aipu_cores` for a network that fills the device by itself included.
     let cases = [
-        (["aipu_cores: 3", "aipu_cores: 2"], "the smallest change that fits: `aipu_cores: 2` for `x/a`"),
-        ([BATCH_1, BATCH_1], "the smallest change that fits: `aipu_cores: 2` for `x/a`, `aipu_cores: 2` for `y/a`"),
-        (["{}", BATCH_1], "the smallest change that fits: `aipu_cores: 1` for `x/a`, `aipu_cores: 3` for `y/a`"),
+        (["aipu_cores: 3", "aipu_cores: 2"], "`aipu_cores: 2` for `x/a`"),
+        (
+            [BATCH_1, BATCH_1],
+            "`aipu_cores: 2` in `extra_kwargs` for `x/a`, `aipu_cores: 2` in `extra_kwargs` for `y/a`",
+        ),
+        (["{}", BATCH_1], "`aipu_cores: 1` in `extra_kwargs` for `x/a`, `aipu_cores: 3` in `extra_kwargs` for `y/a`"),
     ];
     for ([x, y], expected) in cases {
         let (_, problems) = Budget::combine(&[one("x", &[("a", x)]), one("y", &[("a", y)])], Device::default());
         let hint = problems[0].hint.clone().unwrap_or_default();
-        assert_eq!(hint.lines().next(), Some(expected));
+        assert_eq!(hint.lines().next(), Some(format!("the smallest change that fits: {expected}").as_str()));
+        // The value that the hint names first is the place, in its own network.
+        assert_eq!((problems[0].network.as_deref(), problems[0].model.as_deref()), (Some("x"), Some("a")));
+        assert!(problems[0].place.is_some(), "{x}");
     }
 }
 
@@ -508,6 +555,7 @@ fn real_cascades_use_exactly_the_device() {
             .map(|(name, settings, deploy_cores, config)| ModelCores {
                 name,
                 settings: settings.clone(),
+                block: None,
                 aipu_cores_flag: None,
                 config,
                 deploy_cores: *deploy_cores,

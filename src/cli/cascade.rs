@@ -23,8 +23,13 @@ pub(super) fn cascade(arguments: &CascadeArgs, output: Output, directory: Option
     let networks = zoo.networks(&arguments.targets, &arguments.config)?;
     let suggests = arguments.suggest || arguments.apply;
     if suggests && arguments.targets.len() > 1 {
-        let message = "`--suggest` splits the device over the models of one network; several run at rates of their own";
-        let hint = "name one network, a glob or `all`; each is then split by itself";
+        let (flag, hint) = if arguments.apply {
+            ("--apply", "name one network")
+        } else {
+            ("--suggest", "name one network, a glob or `all`; each is then split by itself")
+        };
+        let message =
+            format!("`{flag}` splits the device over the models of one network; several run at rates of their own");
         return Err(Failure::Usage(vec![Diagnostic::error("usage/arguments", message).hint(hint)]));
     }
     if arguments.apply {
@@ -34,8 +39,11 @@ pub(super) fn cascade(arguments: &CascadeArgs, output: Output, directory: Option
     let readable: Vec<&Network<'_>> = networks.iter().filter(|network| is_readable(network)).collect();
     let mut budgets: Vec<Budget> = readable.iter().map(|network| network.budget.clone()).collect();
     let mut problems = zoo.card_problems(&networks, &arguments.targets);
-    problems.extend(networks.iter().flat_map(|network| network.problems.clone()));
-    if arguments.targets.len() > 1 && networks.len() > 1 {
+    let together = arguments.targets.len() > 1 && networks.len() > 1;
+    // What one of several leaves idle is there for the others.
+    let concerns = |problem: &&Diagnostic| !together || problem.code != "cascade/idle";
+    problems.extend(networks.iter().flat_map(|network| network.problems.iter().filter(concerns).cloned()));
+    if together {
         let (together, more) = Budget::combine(&budgets, zoo.device);
         budgets.push(together);
         problems.extend(more);

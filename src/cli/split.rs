@@ -1,6 +1,7 @@
 //! `axzoo cascade --suggest` and `--apply`: the best split of a network, and that split written into its card.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use serde_json::json;
@@ -13,12 +14,15 @@ use super::zoo::{Network, ResolvedModel, Zoo};
 use crate::base::fs;
 use crate::cards::Card;
 use crate::cascade;
+use crate::cascade::Board;
 use crate::cascade::Change;
 use crate::cascade::ModelSettings;
+use crate::cascade::Scope;
 use crate::cascade::Split;
 use crate::cascade::Suggestion;
 use crate::config::Config;
 use crate::diag::Diagnostic;
+use crate::diag::Place;
 use crate::diag::Severity;
 
 /// The properties that a split decides; `multicore_mode` follows from `aipu_cores` (SPEC 4).
@@ -75,16 +79,16 @@ pub(super) fn apply(
         show(&suggestion, network, None, arguments.format, output);
         return if network.budget.ok { Ok(()) } else { Err(Failure::Reported) };
     };
-    let most = zoo.resolver.max_compiler_cores;
-    let changes = cascade::changes(network.card, &suggestion, best, &settings(network), most, zoo.device);
-    let edited = cascade::apply(network.card, &changes)
-        .map_err(|problem| vec![*problem])
-        .and_then(|text| proven(zoo, network, &text, &suggestion, best));
-    let card = match edited {
-        Ok(card) => card,
-        Err(problems) => {
-            output.diagnostics(&problems);
-            return Err(Failure::Failed(by_hand(network, &changes)));
+    problems.extend(zoo.graded(guess(network, &suggestion).into_iter().collect()));
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        output.diagnostics(&problems);
+        return Err(Failure::Reported);
+    }
+    let (card, changes) = match edited(zoo, network, &suggestion, best) {
+        Ok(edited) => edited,
+        Err(refusal) => {
+            output.diagnostics(&refusal.problems);
+            return Err(Failure::Failed(refusal.summary));
         }
     };
     write(zoo, network.card, &card)?;
@@ -93,6 +97,86 @@ pub(super) fn apply(
     output.diagnostics(&problems);
     show(&suggestion, &now, Some(&changes), arguments.format, output);
     Ok(())
+}
+
+/// Warns that a split is written although nobody knows what its models cost.
+fn guess(network: &Network<'_>, suggestion: &Suggestion) -> Option<Diagnostic> {
+    let model = network.card.model(suggestion.costs.uncounted.as_ref()?)?;
+    let reason = suggestion.costs.reason.as_ref()?;
+    let weights = model.weights.as_ref().map(|weights| weights.place.clone());
+    let place = weights.unwrap_or_else(|| Place::new(&network.card.source, model.name.span));
+    let message = format!("the split is a guess: every model counts the same, since {reason}");
+    let name = network.name();
+    let hint =
+        format!("once the ONNX files of all models are in place, `axzoo cascade {name} --apply` weighs the models");
+    let problem = Diagnostic::warning("cascade/guess", message).at_place(Some(&place)).hint(hint);
+    Some(problem.network(name).model(model.name.value.as_str()))
+}
+
+/// Why a split is not written.
+struct Refusal {
+    /// What is wrong with the edited card.
+    problems: Vec<Diagnostic>,
+    /// What is not done, and what a person could do.
+    summary: Diagnostic,
+}
+
+/// The card with a split in it, and what changed: written for every board where none that the card fits suffers from that,
+/// else into the blocks of the board that is built for.
+fn edited(
+    zoo: &Zoo,
+    network: &Network<'_>,
+    suggestion: &Suggestion,
+    split: &Split,
+) -> Result<(Card, Vec<Change>), Box<Refusal>> {
+    let most = zoo.resolver.max_compiler_cores;
+    let edit = |scope: Scope| {
+        let changes = cascade::changes(network.card, suggestion, split, &settings(network), most, zoo.device, scope);
+        let card = cascade::apply(network.card, &changes)
+            .map_err(|problem| vec![*problem])
+            .and_then(|text| proven(zoo, network, &text, suggestion, split));
+        match card {
+            Ok(card) => Ok((card, changes)),
+            Err(problems) => Err(Box::new(Refusal { problems, summary: by_hand(network, &changes) })),
+        }
+    };
+    let (card, changes) = edit(Scope::Card)?;
+    let Some((board, arithmetic)) = broken_board(zoo, network.card, &card) else { return Ok((card, changes)) };
+    if let Ok((card, changes)) = edit(Scope::Board)
+        && broken_board(zoo, network.card, &card).is_none()
+    {
+        return Ok((card, changes));
+    }
+    // Why blocks are needed says more than why they cannot be written.
+    let summary = other_board(zoo, network, &changes, board, &arithmetic);
+    Err(Box::new(Refusal { problems: Vec::new(), summary }))
+}
+
+/// A board other than the one built for that a card fits and its edited form does not, with the sums of that.
+fn broken_board(zoo: &Zoo, before: &Card, after: &Card) -> Option<(Board, String)> {
+    let others = Board::WORDS.iter().filter_map(|word| Board::from_word(word));
+    others.filter(|board| *board != zoo.device.board).find_map(|board| {
+        let resolver = zoo.resolver.with_overlay(board, Arc::clone(&zoo.resolver.overlay));
+        let counted = |card: &Card| {
+            let network = Zoo::resolve_on(&resolver, card, &[], None);
+            (is_readable(&network) && network.budget.ok, network.budget.arithmetic())
+        };
+        let ((fitted, _), (fits, arithmetic)) = (counted(before), counted(after));
+        (fitted && !fits).then_some((board, arithmetic))
+    })
+}
+
+/// Refuses a split that another board would pay for.
+fn other_board(zoo: &Zoo, network: &Network<'_>, changes: &[Change], board: Board, arithmetic: &str) -> Diagnostic {
+    let chosen = zoo.device.board;
+    let message = format!(
+        "`{}` is not written: with the split for `{chosen}` it would no longer fit `{board}`: {arithmetic}",
+        network.card.source.name()
+    );
+    let settings: Vec<String> = changes.iter().map(|change| format!("\n{change}")).collect();
+    let hint =
+        format!("say what is meant for `{chosen}` only in blocks `{chosen}:` of `extra_kwargs`:{}", settings.concat());
+    Diagnostic::error("cascade/not-applied", message).hint(hint).network(network.name())
 }
 
 /// The card with the new text, when it says what the split says and nothing else; otherwise what is wrong with it.

@@ -358,23 +358,37 @@ impl Zoo {
         set: &[(String, String)],
         aipu_cores_flag: Option<u32>,
     ) -> Network<'a> {
+        let mut network = Self::resolve_on(&self.resolver, card, set, aipu_cores_flag);
+        network.only = only;
+        network.problems = self.graded(network.problems);
+        network
+    }
+
+    /// The same on the device of a resolver, which need not be the one built for; problems are not graded.
+    pub(super) fn resolve_on<'a>(
+        resolver: &Resolver,
+        card: &'a Card,
+        set: &[(String, String)],
+        aipu_cores_flag: Option<u32>,
+    ) -> Network<'a> {
         let mut problems = Vec::new();
         let mut models = Vec::new();
         for model in &card.models {
-            let request = self.request(card, model, set, aipu_cores_flag);
-            let resolution = self.resolver.resolve(&request);
+            let request = Request { set, aipu_cores_flag, ..card.request(model, resolver.device.board) };
+            let resolution = resolver.resolve(&request);
             problems.extend(resolution.diagnostics);
             if model.kind == ModelKind::DeepLearning {
                 problems.extend(host_notes(card, model, &resolution.config));
             }
-            let deploy_cores = self.resolver.deploy_cores(&request).cores;
-            models.push((model, resolution.config, Resolver::core_settings(&request), deploy_cores));
+            let deploy_cores = resolver.deploy_cores(&request).cores;
+            models.push((model, resolution.config, Resolver::core_settings(&request), request.board, deploy_cores));
         }
         let cores: Vec<ModelCores<'_>> = models
             .iter()
-            .map(|(model, config, settings, deploy_cores)| ModelCores {
+            .map(|(model, config, settings, block, deploy_cores)| ModelCores {
                 name: &model.name.value,
                 settings: settings.clone(),
+                block: block.clone(),
                 aipu_cores_flag,
                 config,
                 deploy_cores: *deploy_cores,
@@ -382,7 +396,7 @@ impl Zoo {
                 place: Some(Place::new(&card.source, model.name.span)),
             })
             .collect();
-        let (budget, more) = budget(&card.name.value, &cores, self.device);
+        let (budget, more) = budget(&card.name.value, &cores, resolver.device);
         // Sums over a configuration that could not be read say nothing.
         let readable =
             |problem: &Diagnostic| problem.severity != Severity::Error || !problem.code.starts_with("config/");
@@ -390,19 +404,8 @@ impl Zoo {
             problems.extend(more);
         }
         let models =
-            models.into_iter().map(|(model, config, cores, _)| ResolvedModel { model, config, cores }).collect();
-        let problems = self.graded(problems);
-        Network { card, only, models, budget, problems }
-    }
-
-    fn request<'a>(
-        &self,
-        card: &'a Card,
-        model: &'a Model,
-        set: &'a [(String, String)],
-        aipu_cores_flag: Option<u32>,
-    ) -> Request<'a> {
-        Request { set, aipu_cores_flag, ..card.request(model, self.device.board) }
+            models.into_iter().map(|(model, config, cores, ..)| ResolvedModel { model, config, cores }).collect();
+        Network { card, only: None, models, budget, problems }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::diag::Place;
 
 use super::board::Device;
 
-/// `aipu_cores`, `max_compiler_cores` and `max_execution_cores` of a model's `extra_kwargs`, each where it stands.
+/// `aipu_cores`, `max_compiler_cores`, `max_execution_cores` and `low_latency` of a model's `extra_kwargs`, each where it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CoreSettings {
     /// How many cores the model is wanted on.
@@ -15,6 +15,8 @@ pub struct CoreSettings {
     pub max_compiler_cores: Option<(u32, Place)>,
     /// The most cores to run on.
     pub max_execution_cores: Option<(u32, Place)>,
+    /// `low_latency`: whether to compile for one core, whatever the other settings say (voyager-semantics 3.4).
+    pub low_latency: Option<(bool, Place)>,
 }
 
 /// How many cores to compile for, and which setting decided.
@@ -30,11 +32,11 @@ impl CoreSettings {
     /// These settings with those of a board's block over them, one by one.
     #[must_use]
     pub fn overlaid_by(&self, board: &Self) -> Self {
-        let pick = |over: &Option<(u32, Place)>, under: &Option<(u32, Place)>| over.clone().or_else(|| under.clone());
         Self {
-            aipu_cores: pick(&board.aipu_cores, &self.aipu_cores),
-            max_compiler_cores: pick(&board.max_compiler_cores, &self.max_compiler_cores),
-            max_execution_cores: pick(&board.max_execution_cores, &self.max_execution_cores),
+            aipu_cores: board.aipu_cores.clone().or_else(|| self.aipu_cores.clone()),
+            max_compiler_cores: board.max_compiler_cores.clone().or_else(|| self.max_compiler_cores.clone()),
+            max_execution_cores: board.max_execution_cores.clone().or_else(|| self.max_execution_cores.clone()),
+            low_latency: board.low_latency.clone().or_else(|| self.low_latency.clone()),
         }
     }
 
@@ -42,6 +44,12 @@ impl CoreSettings {
     #[must_use]
     pub fn most_execution_cores(&self, device: Device) -> u32 {
         self.max_execution_cores.as_ref().map_or(device.cores, |(cores, _)| *cores).max(1)
+    }
+
+    /// Whether `low_latency` is true.
+    #[must_use]
+    pub fn is_low_latency(&self) -> bool {
+        self.low_latency.as_ref().is_some_and(|(is_low, _)| *is_low)
     }
 
     /// `aipu_cores`, else the command line's `--aipu-cores`.
@@ -66,7 +74,10 @@ impl CoreSettings {
             None => (otherwise, None),
         };
         let desired = of(&self.aipu_cores, flag.unwrap_or(device.cores));
-        let compiler = of(&self.max_compiler_cores, most_compiler_cores);
+        let compiler = match &self.low_latency {
+            Some((true, place)) => (1, Some(place.clone())),
+            _ => of(&self.max_compiler_cores, most_compiler_cores),
+        };
         let execution = of(&self.max_execution_cores, device.cores);
         let cores = desired.0.min(compiler.0).min(execution.0);
         // Of several settings that allow the same number the first that the card says is the one to point at.
@@ -87,28 +98,32 @@ mod tests {
     fn deploy_cores_are_the_smallest_of_three() {
         struct Case {
             card: [Option<u32>; 3],
+            low_latency: bool,
             flag: Option<u32>,
             board: Board,
             expected: u32,
         }
         let cases = [
-            Case { card: [None, None, None], flag: None, board: Board::Pcie, expected: 1 },
-            Case { card: [None, Some(4), None], flag: None, board: Board::Pcie, expected: 4 },
-            Case { card: [None, Some(8), None], flag: None, board: Board::Pcie, expected: 4 },
-            Case { card: [None, Some(8), None], flag: None, board: Board::Europa, expected: 8 },
-            Case { card: [Some(3), None, None], flag: None, board: Board::Pcie, expected: 1 },
-            Case { card: [Some(3), Some(4), None], flag: Some(2), board: Board::Pcie, expected: 3 },
-            Case { card: [None, Some(4), None], flag: Some(2), board: Board::Pcie, expected: 2 },
-            Case { card: [Some(4), Some(4), Some(2)], flag: None, board: Board::M2, expected: 2 },
-            Case { card: [Some(0), None, None], flag: None, board: Board::M2, expected: 1 },
+            Case { card: [None, None, None], low_latency: false, flag: None, board: Board::Pcie, expected: 1 },
+            Case { card: [None, Some(4), None], low_latency: false, flag: None, board: Board::Pcie, expected: 4 },
+            Case { card: [None, Some(8), None], low_latency: false, flag: None, board: Board::Pcie, expected: 4 },
+            Case { card: [None, Some(8), None], low_latency: false, flag: None, board: Board::Europa, expected: 8 },
+            Case { card: [Some(3), None, None], low_latency: false, flag: None, board: Board::Pcie, expected: 1 },
+            Case { card: [Some(3), Some(4), None], low_latency: false, flag: Some(2), board: Board::Pcie, expected: 3 },
+            Case { card: [None, Some(4), None], low_latency: false, flag: Some(2), board: Board::Pcie, expected: 2 },
+            Case { card: [Some(4), Some(4), Some(2)], low_latency: false, flag: None, board: Board::M2, expected: 2 },
+            Case { card: [Some(3), Some(4), None], low_latency: true, flag: None, board: Board::Pcie, expected: 1 },
+            Case { card: [Some(0), None, None], low_latency: false, flag: None, board: Board::M2, expected: 1 },
         ];
         let source = Source::new("card.yaml", "abc");
         let at = |value: Option<u32>| value.map(|value| (value, Place::new(&source, Span::new(0, 1))));
         for case in cases {
+            let low_latency = case.low_latency.then(|| (true, Place::new(&source, Span::new(1, 2))));
             let settings = CoreSettings {
                 aipu_cores: at(case.card[0]),
                 max_compiler_cores: at(case.card[1]),
                 max_execution_cores: at(case.card[2]),
+                low_latency,
             };
             let found = settings.deploy_cores(case.flag, 1, Device::whole(case.board));
             assert_eq!(found.cores, case.expected, "{:?} flag {:?}", case.card, case.flag);

@@ -58,6 +58,9 @@ impl CardText {
             aipu_cores: setting("aipu_cores"),
             max_compiler_cores: setting("max_compiler_cores"),
             max_execution_cores: setting("max_execution_cores"),
+            low_latency: node
+                .get("low_latency")
+                .and_then(|value| Some((value.as_bool()?, Place::new(&self.source, value.span)))),
         }
     }
 

@@ -203,7 +203,8 @@ impl ValueError {
             }
             Self::Share { nearest, .. } => {
                 let nearest: Vec<String> = nearest.iter().map(|share| format!("`{share}`")).collect();
-                (!nearest.is_empty()).then(|| format!("the nearest shares are {}", nearest.join(" and ")))
+                let verb = if nearest.len() == 1 { "share is" } else { "shares are" };
+                (!nearest.is_empty()).then(|| format!("the nearest {verb} {}", nearest.join(" and ")))
             }
         }
     }

@@ -170,6 +170,93 @@ fn the_best_split_is_written_and_nothing_else() {
 }
 
 #[test]
+fn a_split_for_one_board_leaves_the_others_as_they_were() {
+    let first = "    extra_kwargs:\n      aipu_cores: 3\n      m2: {aipu_cores: 1}\n";
+    let space = pair(first, "    extra_kwargs:\n      aipu_cores: 1\n");
+    let old = space.read(CARD);
+    space.axzoo("cascade pair --apply --board m2").expect_code(0).says("in `models.second.extra_kwargs.m2`");
+    assert_eq!(changed_lines(&old, &space.read(CARD)), ["+ m2: {aipu_cores: 3}"]);
+    for board in ["pcie", "m2"] {
+        space.axzoo(&format!("cascade pair --board {board}")).expect_code(0).says("4 of 4");
+    }
+
+    // A block of the configuration would take the place of the general one, other settings included.
+    let second =
+        "    extra_kwargs:\n      aipu_cores: 1\n      compilation_config: {resources_used: 0.5, tiling_depth: 2}\n";
+    let space = pair(&first.replace("aipu_cores: 3", "aipu_cores: 2"), second);
+    let old = space.read(CARD);
+    let refused = space.axzoo("cascade pair --apply --board m2").expect_code(1).says("cascade/not-applied");
+    refused.says("would no longer fit `pcie`: cores 2 + 3 = 5 of 4").says("blocks `m2:`");
+    assert_eq!(space.read(CARD), old);
+}
+
+#[test]
+fn a_guess_is_not_written_without_a_word() {
+    let space = pair("    extra_kwargs: {aipu_cores: 2}\n", "    extra_kwargs: {aipu_cores: 2}\n");
+    let old = space.read(CARD);
+    let run = space.axzoo("cascade pair --apply --strict").expect_code(1);
+    run.says("error[cascade/guess]: the split is a guess").says("`first.onnx` is not there");
+    assert_eq!(space.read(CARD), old);
+    space.axzoo("cascade pair --apply").expect_code(0).says("warning[cascade/guess]");
+    assert_ne!(space.read(CARD), old);
+    // Nothing is written, so that nothing is guessed.
+    let again = space.axzoo("cascade pair --apply --strict").expect_code(0);
+    assert!(!again.stderr.contains("guess"), "{}", again.stderr);
+}
+
+#[test]
+fn networks_together_say_once_what_is_idle() {
+    let space = Space::empty();
+    for name in ["one", "two"] {
+        let extra = "    extra_kwargs: {aipu_cores: 1}\n";
+        space.write(
+            &format!("model_cards/{name}.yaml"),
+            card(extra, "", "").replace("name: pair", &format!("name: {name}")),
+        );
+        let classical = space.read(&format!("model_cards/{name}.yaml")).replacen(
+            "  second:\n",
+            "  second:\n    model_type: CLASSICAL_CV\n",
+            1,
+        );
+        space.write(&format!("model_cards/{name}.yaml"), classical);
+    }
+    let run = space.axzoo("cascade one two").expect_code(0);
+    let run = run.says("2 cores and 0.5 of the memory are idle").says("model_cards/one.yaml").says("hint: raise");
+    assert_eq!(run.stderr.matches("cascade/idle").count(), 1, "{}", run.stderr);
+    let text = space.read("model_cards/two.yaml").replace("aipu_cores: 1", "aipu_cores: 4");
+    space.write("model_cards/two.yaml", text);
+    let run = space.axzoo("cascade one two").expect_code(1).says("`aipu_cores: 3` for `two/first`").says("two.yaml");
+    assert!(!run.stderr.contains("idle"), "{}", run.stderr);
+}
+
+#[test]
+fn low_latency_is_one_core() {
+    let space =
+        pair("    extra_kwargs: {low_latency: true, max_compiler_cores: 4}\n", "    extra_kwargs: {aipu_cores: 4}\n");
+    let shown = json(&space.axzoo("cascade pair --board europa --format json").stdout);
+    assert_eq!(shown["networks"][0]["models"][0]["cores"], 1);
+    let run = space.axzoo("cascade pair --board europa --apply").expect_code(0);
+    assert!(!run.stderr.contains("no-aipu-cores"), "{}", run.stderr);
+    let shown = json(&space.axzoo("cascade pair --board europa --format json").expect_code(0).stdout);
+    assert_eq!(shown["networks"][0]["models"][0]["cores"], 1);
+    assert_eq!(shown["networks"][0]["total_cores"], 8);
+}
+
+#[test]
+fn regions_that_are_no_count_are_refused() {
+    for (value, found) in [("many", "the text `many`"), ("-3", "the integer -3")] {
+        let space = pair("    extra_kwargs: {aipu_cores: 2}\n", "    extra_kwargs: {aipu_cores: 2}\n");
+        space.write(CARD, space.read(CARD).replace("top_k: 3", &format!("top_k: {value}")));
+        let run = space.axzoo("cascade pair --suggest").expect_code(1);
+        let run = run.says(&format!("`top_k`: expected a whole number of at least 0, found {found}"));
+        assert!(!run.stdout.contains("says no `top_k`"), "{}", run.stdout);
+    }
+    let space = pair("    extra_kwargs: {aipu_cores: 2}\n", "    extra_kwargs: {aipu_cores: 2}\n");
+    space.write(CARD, space.read(CARD).replace("source: roi", "source: rois"));
+    space.axzoo("check pair").says("warning[pipeline/source]").says("did you mean `roi`?");
+}
+
+#[test]
 fn a_card_that_cannot_be_edited_is_left_alone() {
     let space = pair("    extra_kwargs: &both {aipu_cores: 2}\n", "    extra_kwargs: *both\n");
     let old = space.read(CARD);
@@ -190,7 +277,8 @@ fn a_card_that_cannot_be_edited_is_left_alone() {
 fn what_makes_no_sense_is_refused() {
     let space = Space::sample();
     let cases = [
-        ("digits digit-cascade --suggest", "models of one network"),
+        ("digits digit-cascade --suggest", "name one network, a glob or `all`"),
+        ("digits digit-cascade --apply", "hint: name one network\n"),
         ("--apply", "4 networks are meant"),
         ("digit-cascade/digit-reader --apply", "`digit-reader` is one model of it"),
         ("digit-cascade --apply --set resources_used=0.5", "hold for one run"),

@@ -20,10 +20,10 @@ const PLAIN: &str = "resnet50-imagenet.yaml";
 
 const MUTATIONS: &[Mutation] = &[
     // Cores and memory.
-    (TWO, "aipu_cores: 1", "aipu_cores: 2", "cascade/over-budget", "  yolov8n-coco-onnx:\n    class"),
-    (TWO, "aipu_cores: 3", "aipu_cores: 4", "cascade/over-budget", "  yolov8n-coco-onnx:\n    class"),
-    (THREE, "aipu_cores: 2", "aipu_cores: 3", "cascade/over-budget", "  yolov8lpose-coco-onnx:\n    class"),
-    (TRACKER, "aipu_cores: 1", "aipu_cores: 2", "cascade/over-budget", "  yolov5m:\n    class"),
+    (TWO, "aipu_cores: 1", "aipu_cores: 2", "cascade/over-budget", "      aipu_cores: 3"),
+    (TWO, "aipu_cores: 3", "aipu_cores: 4", "cascade/over-budget", ""),
+    (THREE, "aipu_cores: 2", "aipu_cores: 3", "cascade/over-budget", ""),
+    (TRACKER, "aipu_cores: 1", "aipu_cores: 2", "cascade/over-budget", "      aipu_cores: 3"),
     (TWO, "      aipu_cores: 3", "      num_cal_images: 3", "cascade/no-cores", "  yolov8n-coco-onnx:\n    class"),
     (THREE, "aipu_cores: 2", "aipu_cores: two", "card/type", ""),
     (THREE, "aipu_cores: 2", "aipu_cores: 0", "card/type", ""),
@@ -40,7 +40,7 @@ const MUTATIONS: &[Mutation] = &[
         "aipu_cores: 2",
         "compilation_config: {aipu_cores_used: 2, resources_used: 0.75}",
         "cascade/over-budget",
-        "  yolov8lpose-coco-onnx:\n    class",
+        "",
     ),
     (THREE, "aipu_cores: 2", "compilation_config: {aipu_cores_used: 5, resources_used: 0.5}", "config/range", ""),
     (PLAIN, "max_compiler_cores: 4", "max_compiler_cores: four", "card/type", ""),

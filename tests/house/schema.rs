@@ -23,7 +23,8 @@ fn keys_of(schema: &Value, found: &mut BTreeSet<String>) {
 /// The keys that a file reads from a card: the literal after `node, `, `extra, ` and the like in a call of a reader.
 fn keys_read(text: &str) -> Vec<&str> {
     let code = text.split("#[cfg(test)]").next().unwrap_or(text);
-    let calls = ["text(", "path(", "md5(", "count(", "number(", "mapping(", "parsed(", "value(", "operators(fields, "];
+    let calls =
+        ["text(", "path(", "md5(", "count(", "number(", "flag(", "mapping(", "parsed(", "value(", "operators(fields, "];
     let mut found = Vec::new();
     for (at, _) in calls.iter().flat_map(|call| code.match_indices(call)) {
         let Some(arguments) = code[at..].split(')').next() else { continue };

@@ -13,6 +13,7 @@ use crate::compiler::machine::FloatResults;
 use crate::compiler::machine::FloatRows;
 use crate::compiler::machine::Panel;
 use crate::compiler::machine::float;
+use crate::compiler::machine::level::Work;
 use crate::compiler::machine::panel::QUAD;
 use crate::compiler::machine::panel::line;
 use crate::compiler::machine::product::Filter;
@@ -24,8 +25,8 @@ use crate::compiler::machine::product::Row;
 const HALF: usize = ROWS / 2;
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
-    work()
+pub(super) fn vectorized<W: Work>(work: W) -> W::Output {
+    work.run()
 }
 
 #[inline]

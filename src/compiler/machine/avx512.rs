@@ -17,14 +17,15 @@ use crate::compiler::machine::float::DEPTH;
 use crate::compiler::machine::float::end;
 use crate::compiler::machine::float::gather;
 use crate::compiler::machine::float::start;
+use crate::compiler::machine::level::Work;
 use crate::compiler::machine::product::Filter;
 use crate::compiler::machine::product::Left;
 use crate::compiler::machine::product::ROWS;
 use crate::compiler::machine::product::Row;
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
-    work()
+pub(super) fn vectorized<W: Work>(work: W) -> W::Output {
+    work.run()
 }
 
 #[inline]

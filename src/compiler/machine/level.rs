@@ -87,13 +87,41 @@ fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512vnni")
 }
 
+/// Plain code that is worth wide registers. `run` must be `#[inline(always)]`: only what is inlined is compiled for them.
+pub trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run(self) -> Self::Output;
+}
+
+/// A loop that is short enough to be inlined without being told.
+struct Short<F>(F);
+
+impl<R, F: FnOnce() -> R> Work for Short<F> {
+    type Output = R;
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+    fn run(self) -> R {
+        (self.0)()
+    }
+}
+
+/// [`vectorized_work`] for a short loop. A longer one may not be inlined, and is then none the faster.
+#[inline]
+pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+    vectorized_work(Short(work))
+}
+
 /// Runs plain code that is compiled for the machine's widest registers: loops become wider vector instructions, results
 /// stay the same to the bit, since the compiler may neither reorder nor fuse operations on floats. What `work` calls
 /// is compiled that way where it is inlined.
 #[inline]
-pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+pub fn vectorized_work<W: Work>(work: W) -> W::Output {
     match Level::best().kind() {
-        Kind::Portable => work(),
+        Kind::Portable => work.run(),
         #[cfg(target_arch = "x86_64")]
         #[expect(unsafe_code, reason = "the level says that the machine has these instructions")]
         // SAFETY: `Level::best` names a level only where every instruction set of it was detected.

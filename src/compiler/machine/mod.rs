@@ -15,6 +15,6 @@ mod product;
 mod tests;
 
 pub use float::{FloatResults, FloatRows, exponential};
-pub use level::{Level, vectorized};
+pub use level::{Level, Work, vectorized, vectorized_work};
 pub use panel::{COLUMNS, Panel};
 pub use product::{Filter, Left, Row};

@@ -25,6 +25,11 @@ const FOLDED_LEAST: usize = 128 << 20;
 /// Bytes more for each byte of the file's own constants: weights may go through a dozen steps before they are used.
 const FOLDED_FOR_EACH: usize = 16;
 
+/// Elements of constants that all nodes of any file may read together, a constant counting once for each node, and how many more
+/// for each element that the file holds. A constant of millions that thousands of nodes read would take hours.
+const READ_LEAST: usize = 1 << 28;
+const READ_FOR_EACH: usize = 64;
+
 /// Bytes that all folded constants of the largest file may take.
 const FOLDED_LIMIT: usize = 1 << 30;
 
@@ -45,6 +50,8 @@ pub(crate) struct Builder {
     node_names: Names,
     folded: usize,
     folded_limit: usize,
+    read: usize,
+    read_limit: usize,
     /// Whether large constants stayed in the file.
     pub(super) is_skimmed: bool,
 }
@@ -81,6 +88,8 @@ impl Builder {
             node_names: Names::default(),
             folded: 0,
             folded_limit: FOLDED_LEAST,
+            read: 0,
+            read_limit: READ_LEAST,
             is_skimmed: false,
         }
     }
@@ -137,6 +146,19 @@ impl Builder {
     pub(super) fn allow(&mut self, held: &Tensor) {
         let more = bytes_of(held.len(), held.data_type()).saturating_mul(FOLDED_FOR_EACH);
         self.folded_limit = self.folded_limit.saturating_add(more).min(FOLDED_LIMIT);
+        self.read_limit = self.read_limit.saturating_add(held.len().saturating_mul(READ_FOR_EACH));
+    }
+
+    /// Counts the constants that a node reads, before it does.
+    pub(super) fn reads(&mut self, inputs: &[Option<ValueId>]) -> Result<(), Refusal> {
+        let elements = inputs.iter().flatten().filter_map(|&id| self.constant(id)).map(Tensor::len);
+        let elements = elements.fold(0, usize::saturating_add);
+        self.read = self.read.saturating_add(elements);
+        if self.read <= self.read_limit {
+            return Ok(());
+        }
+        let limit = self.read_limit;
+        Err(Refusal::new(format!("the nodes up to here read constants of more than {limit} elements together")))
     }
 
     /// Takes the bytes of a constant of `count` elements off the budget, before it is computed.

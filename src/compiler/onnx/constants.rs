@@ -72,7 +72,12 @@ pub(crate) fn cast(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let Some(tensor) = builder.constant(x) else {
         return if is_float { Ok(vec![x]) } else { Err(run_time("its input")) };
     };
+    let tensor = tensor.clone();
     let shape = tensor.shape().to_vec();
+    if tensor.data_type() != DataType::F32 || !is_float {
+        // Before it is computed: a refused node is no reason for a survey to stop.
+        builder.reserve(tensor.len(), DataType::I64)?;
+    }
     let result = match (tensor.data(), range) {
         (Data::F32(_), None) => return Ok(vec![x]),
         (Data::I64(values), None) => {
@@ -128,7 +133,8 @@ pub(crate) fn ceil(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
 
 fn rounded(node: &mut OnnxNode<'_>, builder: &mut Builder, round: fn(f32) -> f32) -> Imported {
     let x = node.input(0)?;
-    let tensor = builder.constant(x).ok_or_else(|| run_time("its input"))?;
+    let tensor = builder.constant(x).cloned().ok_or_else(|| run_time("its input"))?;
+    builder.reserve(tensor.len(), DataType::F32)?;
     let values: Vec<f32> = builder.floats(x, "input")?.iter().map(|&value| round(value)).collect();
     let result = Tensor::from_f32(tensor.shape().to_vec(), values);
     Ok(vec![builder.constant_of(result, "rounded")?])

@@ -135,11 +135,11 @@ fn many_nodes(count: usize) -> Sample {
     sample
 }
 
-/// A constant of 2²³ integers is what `reader` gets where it wants a few.
+/// A constant of 2²² integers is what `reader` gets where it wants a few.
 fn crowd(reader: &str, inputs: &[&str]) -> Sample {
     Sample::new(13)
         .input("x", &[1, 2, 3, 4])
-        .integers("size", &[1], &[1 << 23])
+        .integers("size", &[1], &[1 << 22])
         .integers("one", &[1], &[1])
         .node("ConstantOfShape", &["size"], &["floats"], &[])
         .node("Cast", &["floats"], &["crowd"], &[AttributeProto::int("to", i64::from(data_type::INT64))])
@@ -263,13 +263,26 @@ const HOSTILE: &[Hostile] = &[
         },
         "and 990 more",
     ),
-    Hostile("a shape of millions", || crowd("Reshape", &["x", "crowd"]).bytes(), "has 8388608 values"),
-    Hostile("a shape of millions to fill", || crowd("ConstantOfShape", &["crowd"]).bytes(), "has 8388608 values"),
-    Hostile("axes of millions", || crowd("Unsqueeze", &["x", "crowd"]).bytes(), "has 8388608 values"),
-    Hostile("pads of millions", || crowd("Pad", &["x", "crowd"]).bytes(), "has 8388608 values"),
-    Hostile("starts of millions", || crowd("Slice", &["x", "crowd", "crowd"]).bytes(), "has 8388608 values"),
-    Hostile("parts of millions", || crowd("Split", &["x", "crowd"]).bytes(), "has 8388608 values"),
-    Hostile("sizes of millions", || crowd("Resize", &["x", "", "", "crowd"]).bytes(), "has 8388608 values"),
+    Hostile(
+        "millions that hundreds read",
+        || {
+            let mut sample = Sample::new(13).input("x", &[1]).integers("size", &[1], &[1 << 22]).output("n100");
+            sample = sample.node("ConstantOfShape", &["size"], &["crowd"], &[]);
+            for place in 1..=100 {
+                let (from, to) = (format!("n{}", place - 1), format!("n{place}"));
+                sample = sample.node("Add", &[if place == 1 { "x" } else { &from }, "crowd"], &[&to], &[]);
+            }
+            sample.bytes()
+        },
+        "read constants of more than",
+    ),
+    Hostile("a shape of millions", || crowd("Reshape", &["x", "crowd"]).bytes(), "has 4194304 values"),
+    Hostile("a shape of millions to fill", || crowd("ConstantOfShape", &["crowd"]).bytes(), "has 4194304 values"),
+    Hostile("axes of millions", || crowd("Unsqueeze", &["x", "crowd"]).bytes(), "has 4194304 values"),
+    Hostile("pads of millions", || crowd("Pad", &["x", "crowd"]).bytes(), "has 4194304 values"),
+    Hostile("starts of millions", || crowd("Slice", &["x", "crowd", "crowd"]).bytes(), "has 4194304 values"),
+    Hostile("parts of millions", || crowd("Split", &["x", "crowd"]).bytes(), "has 4194304 values"),
+    Hostile("sizes of millions", || crowd("Resize", &["x", "", "", "crowd"]).bytes(), "has 4194304 values"),
     Hostile("places of millions", || crowd("Gather", &["x", "crowd"]).bytes(), "are not evenly spaced"),
 ];
 

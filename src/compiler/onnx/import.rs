@@ -245,6 +245,7 @@ impl State {
             });
         }
         self.builder.label.clone_from(&label);
+        self.builder.reads(&inputs).map_err(|refusal| refused(refusal.message))?;
         let first_new = self.builder.graph.values.len();
         let mut node = OnnxNode::new(proto, opset, inputs);
         let Some(import) = importer(&proto.domain, &proto.op_type) else {

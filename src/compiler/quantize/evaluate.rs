@@ -12,7 +12,8 @@ use crate::compiler::calibrate::load_sample;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
-use crate::compiler::machine::vectorized;
+use crate::compiler::machine::Work;
+use crate::compiler::machine::vectorized_work;
 use crate::compiler::quantize::Agreement;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Evaluation;
@@ -66,17 +67,10 @@ fn compare(float: &[f32], int8: &[i8], (encoding, factor): (Encoding, f32), sums
         high: (encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale)) / factor,
         per_part: PARTS / f64::from(encoding.scale),
     };
-    // Lanes that are added up in the end: their number decides on how sums round, the machine does not.
-    let mut lanes = Lanes::default();
     let (floats, rest) = float.as_chunks::<LANES>();
-    vectorized(|| {
-        let mut own = Lanes::default();
-        let answers = int8.as_chunks::<LANES>().0;
-        for ((floats, answers), sums) in floats.iter().zip(answers).zip(sums.as_chunks_mut::<LANES>().0) {
-            own.see(&measure, floats, *answers, sums);
-        }
-        lanes = own;
-    });
+    // Lanes are added up in the end: their number decides on how sums round, the machine does not.
+    let mut lanes =
+        vectorized_work(Comparison { measure, floats, answers: int8.as_chunks().0, sums: sums.as_chunks_mut().0 });
     let done = floats.len() * LANES;
     // Zeros fill the last lanes up: they add nothing.
     let (mut floats, mut answers, mut own_sums) = ([0.0; LANES], [encoding.zero_point; LANES], [0; LANES]);
@@ -142,6 +136,28 @@ impl Lanes {
             self.parts[lane] += (part - ROUNDING) * (part - ROUNDING);
             self.outside[lane] += u64::from(x < measure.low || x > measure.high);
         }
+    }
+}
+
+/// Whole lanes of one tensor that are to be compared.
+struct Comparison<'a> {
+    measure: Measure,
+    floats: &'a [[f32; LANES]],
+    answers: &'a [[i8; LANES]],
+    sums: &'a mut [[i32; LANES]],
+}
+
+impl Work for Comparison<'_> {
+    type Output = Lanes;
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+    fn run(self) -> Lanes {
+        let mut lanes = Lanes::default();
+        for ((floats, answers), sums) in self.floats.iter().zip(self.answers).zip(self.sums) {
+            lanes.see(&self.measure, floats, *answers, sums);
+        }
+        lanes
     }
 }
 

@@ -6,6 +6,18 @@ use super::{Entry, Placed};
 /// The rows.
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
+        code: "cascade/guess",
+        severity: Severity::Warning,
+        placed: Placed::Line,
+        title: "a split is written although the cost of a model is not known",
+        meaning: "`axzoo cascade --apply` weighs models by the multiplications in their ONNX files. One of the files is \
+              not there or cannot be read, so that every model counts the same.",
+        why: "The split that is written may be slower than the one that it replaces.",
+        remedy: "Put the weights in place and run the command again; with `--strict` nothing is written until then.",
+        example: "axzoo cascade net --apply   # without the weights of its models",
+        no_case: None,
+    },
+    Entry {
         code: "cascade/idle",
         severity: Severity::Note,
         placed: Placed::Line,
@@ -72,8 +84,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         placed: Placed::Nowhere,
         title: "a split is not written into the card",
         meaning: "`axzoo cascade --apply` could not edit the card so that it says the split and nothing else: settings \
-              stand behind an alias or a merge key, or the edited card would mean something else. Or the card \
-              changed meanwhile, or cannot be written.",
+              stand behind an alias or a merge key, or the edited card would mean something else. Or the card would \
+              no longer fit another board that it fits now, which the message names. Or the card changed meanwhile, \
+              or cannot be written.",
         why: "An edit that changes other models too would be worse than none. The card is as it was.",
         remedy: "Write the settings that the hint lists by hand, after writing out what models share; or run the \
               command again if the card changed.",
@@ -103,6 +116,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The model is compiled, and running it with the SDK fails because files are missing.",
         remedy: "Add the settings that the hint names to the model's `extra_kwargs`.",
         example: "extra_kwargs:\n  compilation_config: {aipu_cores_used: 4, resources_used: 1.0}",
+        no_case: None,
+    },
+    Entry {
+        code: "cascade/too-many-cores",
+        severity: Severity::Warning,
+        placed: Placed::Line,
+        title: "a model asks for more cores than the device has",
+        meaning: "`aipu_cores`, or `--aipu-cores`, is more than the cores of the device. The model runs on as many as \
+              there are.",
+        why: "The card says one thing and another happens; beside other models the rest is missing.",
+        remedy: "Say what the device has. What is meant for a larger board stands in that board's block.",
+        example: "extra_kwargs:\n  aipu_cores: 8   # pcie and m2 have 4",
         no_case: None,
     },
 ];

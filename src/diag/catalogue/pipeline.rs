@@ -31,6 +31,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "pipeline/source",
+        severity: Severity::Warning,
+        placed: Placed::Line,
+        title: "a task takes its images from a source that is not known",
+        meaning: "`source` of a task's `input` is `full` for whole pictures, `roi` for regions of an earlier task, or \
+              `image_processing` for pictures that are corrected first. A newer SDK may know more.",
+        why: "A misspelt word makes the task take something else than was meant, or fail in the SDK.",
+        remedy: "Write the word that the hint names.",
+        example: "input: {source: rois, where: detect}",
+        no_case: None,
+    },
+    Entry {
         code: "pipeline/unknown-model",
         severity: Severity::Error,
         placed: Placed::Line,

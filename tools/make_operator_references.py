@@ -305,6 +305,39 @@ def resize_attributes(n):
     return {"coordinates": mode, "scales": [2 + n // 4 % 2, 2 + n // 8 % 3 * 2]}
 
 
+def channel_cases(count):
+    """What a depth-wise convolution reads has an encoding for each channel (`axis` 1), of which every third case writes
+    such a tensor, too: there is no integer kernel, so dequantized, convolved in float, quantized."""
+    cases = []
+    for n in range(count):
+        channels, per_out = int(rng.integers(2, 7)), 1 if n % 3 == 2 else int(rng.integers(1, 4))
+        k, d, st = ([int(rng.integers(1, top)) for _ in range(2)] for top in (5, 3, 4))
+        p = [int(rng.integers(0, 3)) for _ in range(4)]
+        h, w = (int(rng.integers(6, 12)) + (k[i] - 1) * d[i] for i in range(2))
+        x, weights = int8(1 + n % 2, channels, h, w), int8(channels * per_out, 1, *k, low=-127)
+        sx, zx = np.array([scale() for _ in range(channels)]), np.array([zero() for _ in range(channels)])
+        sw, by_output = rng.uniform(0.001, 0.02, channels * per_out).astype(np.float32), np.repeat(sx, per_out)
+        bias = rng.integers(-20000, 20000, channels * per_out).astype(np.int32)
+        width = (by_output * sw * np.float32(127 * 100 * np.sqrt(k[0] * k[1]) / 128)).astype(np.float32)
+        own = n % 3 == 2
+        sy = width if own else width.max()
+        zy = np.array([zero() for _ in width]) if own else zero()
+        attributes = {"kernel_shape": k, "dilations": d, "strides": st, "pads": p, "group": channels}
+        real_x = run("DequantizeLinear", [x, sx, zx], {"axis": 1}, out_type=TensorProto.FLOAT)
+        real_w = run("DequantizeLinear", [weights, sw, np.zeros_like(sw, np.int8)], {"axis": 0}, out_type=TensorProto.FLOAT)
+        real_y = run("Conv", [real_x, real_w, (bias * (by_output * sw)).astype(np.float32)], attributes,
+                     out_type=TensorProto.FLOAT)
+        y = run("QuantizeLinear", [real_y, np.array(sy), np.array(zy)], {"axis": 1} if own else {})
+        # The whole tensor's encoding stands beside those of the channels, as in the quantized graph.
+        cases.append({"name": f"channels_{n}", "inputs": [tensor(x)], "input_encodings": [encoding(sx[0], zx[0])],
+                      "input_channels": [encoding(s, z) for s, z in zip(sx, zx)], "weights": tensor(weights),
+                      "weight_scales": tensor(sw), "bias": tensor(bias),
+                      "output_encoding": encoding(*((sy[0], zy[0]) if own else (sy, zy))),
+                      "output_channels": [encoding(s, z) for s, z in zip(sy, zy)] if own else [],
+                      "attributes": attributes, "output": tensor(y)})
+    return cases
+
+
 def resize_input(n):
     attributes = resize_attributes(n)
     x = int8(1, 2, int(rng.integers(4, 9)), int(rng.integers(4, 9)))
@@ -331,6 +364,7 @@ def main():
     write("dense", "qlinear_matmul_of_two", "QLinearMatMul", product_cases(12))
     write("softmax", "softmax", "Softmax", float_cases("Softmax", softmax_input, 6))
     write("resize", "resize_linear", "Resize", float_cases("Resize", resize_input, 12))
+    write("convolution", "conv_of_channels", "Conv", channel_cases(24))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,6 @@ use crate::diag::Place;
 use crate::diag::Severity;
 use crate::diag::Source;
 use crate::diag::Span;
-use crate::properties::QuantizationScheme;
 use crate::yaml::Node;
 
 /// Settings and cards.
@@ -425,13 +424,6 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
         })
         .collect();
     problems.extend(half_a_split_point(config).into_iter().map(about));
-    let scheme = QuantizationScheme::HybridPerTensorPerChannel;
-    if config.effective().quantization_scheme == scheme {
-        let place = config.get("quantization_scheme").and_then(|traced| traced.origin.place.as_ref());
-        let message = format!("`quantization_scheme: {scheme}` is not supported by the embedded compiler yet");
-        let problem = Diagnostic::warning("config/not-supported", message).at_place(place);
-        problems.push(about(problem.hint("choose `per_tensor_histogram` or `per_tensor_min_max`")));
-    }
     problems
 }
 

@@ -203,6 +203,12 @@ impl QuantizeSettings {
         let word = self.properties.get("quantization_scheme").map(|text| readable(text)).unwrap_or_default();
         QuantizationScheme::from_word(&word).unwrap_or(QuantizationScheme::PerTensorHistogram)
     }
+
+    /// Whether the inputs of depth-wise convolutions have a range for each channel under every scheme.
+    #[must_use]
+    pub fn depthwise_channels(&self) -> bool {
+        self.properties.get("quantize_dw_channel_wise").is_some_and(|text| readable(text) == "true")
+    }
 }
 
 impl LowerSettings {
@@ -325,7 +331,15 @@ mod tests {
                     clean.point_threshold()
                 ),
             ),
-            (Influence::Quantize, format!("{} {}", quantize.scheme(), quantize.removes_io_quantization())),
+            (
+                Influence::Quantize,
+                format!(
+                    "{} {} {}",
+                    quantize.scheme(),
+                    quantize.depthwise_channels(),
+                    quantize.removes_io_quantization()
+                ),
+            ),
             (Influence::Lower, format!("{} {:?}", lower.cores, lower.resources())),
         ])
     }

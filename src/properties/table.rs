@@ -131,11 +131,11 @@ table! {
         compiler_mode: CompilerMode = CompilerMode::QuantizeAndLower;
 
         /// How the ranges of activations are found. Weights are quantized per output channel in every scheme.
-        [Quantize, Honoured "`hybrid_per_tensor_per_channel` is refused: not supported yet"]
+        [Quantize, Honoured]
         quantization_scheme: QuantizationScheme = QuantizationScheme::PerTensorHistogram, old "ptq_scheme";
 
         /// Quantize the activations into depth-wise convolutions for each channel.
-        [Quantize, Ignored "depth-wise convolutions follow the scheme"]
+        [Quantize, Honoured]
         quantize_dw_channel_wise: bool = false;
 
         /// The ONNX opset that a PyTorch model is exported to. An imported ONNX file may be older.

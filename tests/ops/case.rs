@@ -39,6 +39,11 @@ pub(crate) struct Case {
     #[serde(default)]
     input_encodings: Vec<Bits>,
     output_encoding: Option<Bits>,
+    /// Encodings of the channels of the first input, and of the output, where they have some.
+    #[serde(default)]
+    input_channels: Vec<Bits>,
+    #[serde(default)]
+    output_channels: Vec<Bits>,
     weights: Option<Tensor>,
     weight_scales: Option<Tensor>,
     bias: Option<Tensor>,
@@ -185,7 +190,7 @@ impl Case {
 
     fn operator(&self, operator: &str) -> Result<QuantizedOperator, String> {
         Ok(match operator {
-            "QLinearConv" => QuantizedOperator::Convolution {
+            "QLinearConv" | "Conv" => QuantizedOperator::Convolution {
                 attributes: Convolution {
                     strides: pair(&self.attributes.strides),
                     pads: self.attributes.pads.as_slice().try_into().unwrap_or([0; 4]),
@@ -228,6 +233,7 @@ impl Case {
                 name: format!("x{index}"),
                 shape: input.shape.clone(),
                 encoding,
+                channels: self.input_channels.iter().map(|bits| bits.encoding()).collect(),
                 constant: None,
             });
         }
@@ -237,6 +243,7 @@ impl Case {
             name: "y".to_owned(),
             shape: self.output.shape.clone(),
             encoding: self.output_encoding()?,
+            channels: self.output_channels.iter().map(|bits| bits.encoding()).collect(),
             constant: None,
         });
         let node = QuantizedNode {

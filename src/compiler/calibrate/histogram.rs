@@ -4,11 +4,25 @@
 
 use crate::compiler::machine::vectorized;
 
-/// Bins for each sign. The largest magnitude lies in the upper half, so at least 1024 are in use.
-pub const BINS: usize = 2048;
+/// Bins for each sign of a fine histogram. The largest magnitude lies in the upper half, so at least 1024 are in use.
+const BINS: usize = 2048;
 
 /// log2 of [`BINS`].
 const BITS: i32 = 11;
+
+/// log2 of the bins for each sign of a coarse histogram.
+const COARSE_BITS: i32 = 8;
+
+/// How much is remembered of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Its bounds alone.
+    Bounds,
+    /// Also a histogram of 256 bins for each sign: for many small tensors, such as the channels of one.
+    Coarse,
+    /// Also a histogram of 2048 bins for each sign.
+    Fine,
+}
 
 /// The smallest exponent of a bin's width: below it, 2⁻ᵉ leaves f32.
 const LEAST_EXPONENT: i32 = -110;
@@ -18,7 +32,7 @@ const LEAST_EXPONENT: i32 = -110;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
     exponent: i32,
-    /// Positive values, then negative ones: twice [`BINS`].
+    /// Positive values, then negative ones: as many bins each, a power of two.
     counts: Vec<u64>,
 }
 
@@ -33,23 +47,24 @@ impl Histogram {
     /// Counts of positive values by magnitude.
     #[must_use]
     pub fn positive(&self) -> &[u64] {
-        &self.counts[..BINS]
+        &self.counts[..self.counts.len() / 2]
     }
 
     /// Counts of negative values by magnitude.
     #[must_use]
     pub fn negative(&self) -> &[u64] {
-        &self.counts[BINS..]
+        &self.counts[self.counts.len() / 2..]
     }
 
     /// Doubles the width until bins are `2^exponent` wide.
     fn widen(&mut self, exponent: i32) {
-        let shift = (exponent - self.exponent).clamp(0, BITS) as usize;
+        let bins = self.counts.len() / 2;
+        let shift = (exponent - self.exponent).clamp(0, bins.ilog2() as i32) as usize;
         if shift == 0 {
             return;
         }
-        for side in self.counts.chunks_exact_mut(BINS) {
-            for index in 0..BINS {
+        for side in self.counts.chunks_exact_mut(bins) {
+            for index in 0..bins {
                 let count = std::mem::take(&mut side[index]);
                 side[index >> shift] += count;
             }
@@ -60,8 +75,9 @@ impl Histogram {
     /// Takes in the counts of both sides in bins `2^exponent` wide.
     fn add(&mut self, exponent: i32, counts: &[u64]) {
         self.widen(exponent);
-        let shift = (self.exponent - exponent).clamp(0, BITS) as usize;
-        for (own, counts) in self.counts.chunks_exact_mut(BINS).zip(counts.chunks_exact(BINS)) {
+        let bins = self.counts.len() / 2;
+        let shift = (self.exponent - exponent).clamp(0, bins.ilog2() as i32) as usize;
+        for (own, counts) in self.counts.chunks_exact_mut(bins).zip(counts.chunks_exact(bins)) {
             if shift == 0 {
                 own.iter_mut().zip(counts).for_each(|(own, count)| *own += count);
             } else {
@@ -181,9 +197,20 @@ fn count(values: &[f32], inverse: f32) -> Vec<u64> {
     counts
 }
 
+/// The same in few bins.
+fn count_coarsely(values: &[f32], inverse: f32) -> Vec<u64> {
+    let bins = 1 << COARSE_BITS;
+    let mut counts = vec![0_u64; 2 * bins];
+    for &x in values {
+        let side = (x.to_bits() >> 31) as usize * bins;
+        counts[side + ((x.abs() * inverse) as usize & (bins - 1))] += 1;
+    }
+    counts
+}
+
 impl Observation {
-    /// Takes one image's values in; counts them when `with_histogram`.
-    pub fn observe(&mut self, values: &[f32], with_histogram: bool) {
+    /// Takes one image's values in, always with the same detail.
+    pub fn observe(&mut self, values: &[f32], detail: Detail) {
         if values.is_empty() {
             return;
         }
@@ -193,13 +220,22 @@ impl Observation {
             return;
         }
         self.join_bounds((survey.min, survey.max));
-        if with_histogram && survey.magnitude > 0 {
-            let exponent = ((survey.magnitude >> 23) - 127 + 1 - BITS).max(LEAST_EXPONENT);
+        let bits = match detail {
+            Detail::Bounds => return,
+            Detail::Coarse => COARSE_BITS,
+            Detail::Fine => BITS,
+        };
+        if survey.magnitude > 0 {
+            let exponent = ((survey.magnitude >> 23) - 127 + 1 - bits).max(LEAST_EXPONENT);
             let inverse = f32::from_bits(((127 - exponent) as u32) << 23);
-            let mut counts = count(values, inverse);
+            let mut counts = match detail {
+                Detail::Fine => count(values, inverse),
+                Detail::Bounds | Detail::Coarse => count_coarsely(values, inverse),
+            };
+            let bins = counts.len() / 2;
             counts[0] -= survey.zeros[0];
-            counts[BINS] -= survey.zeros[1];
-            self.histogram_at(exponent).add(exponent, &counts);
+            counts[bins] -= survey.zeros[1];
+            self.histogram_at(exponent, bins).add(exponent, &counts);
         }
     }
 
@@ -210,7 +246,8 @@ impl Observation {
             self.join_bounds(bounds);
         }
         if let Some(histogram) = &other.histogram {
-            self.histogram_at(histogram.exponent).add(histogram.exponent, &histogram.counts);
+            let bins = histogram.counts.len() / 2;
+            self.histogram_at(histogram.exponent, bins).add(histogram.exponent, &histogram.counts);
         }
     }
 
@@ -219,8 +256,8 @@ impl Observation {
         self.bounds = Some((min.min(low), max.max(high)));
     }
 
-    fn histogram_at(&mut self, exponent: i32) -> &mut Histogram {
-        self.histogram.get_or_insert_with(|| Histogram { exponent, counts: vec![0; 2 * BINS] })
+    fn histogram_at(&mut self, exponent: i32, bins: usize) -> &mut Histogram {
+        self.histogram.get_or_insert_with(|| Histogram { exponent, counts: vec![0; 2 * bins] })
     }
 }
 
@@ -235,6 +272,7 @@ mod tests {
         fn the_order_of_images_does_not_matter(
             images in prop::collection::vec((prop::collection::vec(-1.0_f32..1.0, 1..40), -30_i32..30), 1..6),
             cut in 0_usize..6,
+            detail in prop::sample::select(vec![Detail::Coarse, Detail::Fine]),
         ) {
             let images: Vec<Vec<f32>> = images
                 .into_iter()
@@ -242,7 +280,7 @@ mod tests {
                 .collect();
             let all = |images: &mut dyn Iterator<Item = &Vec<f32>>| {
                 let mut seen = Observation::default();
-                images.for_each(|image| seen.observe(image, true));
+                images.for_each(|image| seen.observe(image, detail));
                 seen
             };
             let forwards = all(&mut images.iter());
@@ -257,7 +295,7 @@ mod tests {
     #[test]
     fn zeros_are_left_out_and_bins_hold_their_magnitudes() {
         let mut seen = Observation::default();
-        seen.observe(&[0.0, -0.0, 1.0, -1.5, 0.0, 1.75], true);
+        seen.observe(&[0.0, -0.0, 1.0, -1.5, 0.0, 1.75], Detail::Fine);
         let histogram = seen.histogram.as_ref().expect("there are values");
         assert_eq!(histogram.exponent, -10);
         assert_eq!((histogram.positive()[1024], histogram.positive()[1792], histogram.negative()[1536]), (1, 1, 1));
@@ -269,7 +307,7 @@ mod tests {
     fn what_is_not_finite_is_noticed() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut seen = Observation::default();
-            seen.observe(&[1.0, bad], true);
+            seen.observe(&[1.0, bad], Detail::Fine);
             assert!(seen.not_finite, "{bad}");
         }
     }

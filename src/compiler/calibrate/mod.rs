@@ -3,12 +3,14 @@
 mod direct;
 mod engine;
 mod histogram;
+mod lanes;
 mod observe;
 mod range;
 mod samples;
 
 pub use engine::FloatEngine;
-pub use histogram::{BINS, Histogram, Observation};
-pub use observe::{for_each_index, load_sample, observe};
+pub use histogram::{Detail, Histogram, Observation};
+pub use lanes::{LaneStatistics, lanes, survey};
+pub use observe::{Observed, Seen, for_each_index, load_sample, observe};
 pub use range::{Scheme, choose_range};
 pub use samples::{Samples, Watch};

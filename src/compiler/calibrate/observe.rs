@@ -8,11 +8,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use crate::compiler::calibrate::Detail;
 use crate::compiler::calibrate::FloatEngine;
 use crate::compiler::calibrate::Observation;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::calibrate::Scheme;
 use crate::compiler::calibrate::Watch;
+use crate::compiler::calibrate::lanes;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::graph::Graph;
@@ -90,44 +92,120 @@ pub fn load_sample(graph: &Graph, samples: &dyn Samples, index: usize) -> Result
     Ok(buffers)
 }
 
-/// What each of `observed` was over all samples.
+/// What of a network is observed.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// The values whose ranges are wanted.
+    pub values: &'a [ValueId],
+    /// Factors of the lanes of some values (see [`lanes`]): the scaled values are observed, too.
+    pub factors: &'a BTreeMap<ValueId, Vec<f32>>,
+    /// The values whose lanes are observed as well.
+    pub by_lane: &'a [ValueId],
+    /// Samples of which values are kept, ascending.
+    pub kept: &'a [usize],
+    /// The values that are kept of them.
+    pub kept_values: &'a [ValueId],
+}
+
+/// What calibration saw.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Of each value that was observed.
+    pub observations: BTreeMap<ValueId, Observation>,
+    /// Of each value that was observed and has factors: what it is with them.
+    pub scaled: BTreeMap<ValueId, Observation>,
+    /// Of each lane of each value of which that was wanted.
+    pub lanes: BTreeMap<ValueId, Vec<Observation>>,
+    /// Of each sample of which values were to be kept, in order: one buffer for each value.
+    pub kept: Vec<Vec<Vec<f32>>>,
+}
+
+/// What one thread saw.
+#[derive(Default)]
+struct Own {
+    observations: BTreeMap<ValueId, Observation>,
+    scaled: BTreeMap<ValueId, Observation>,
+    lanes: BTreeMap<ValueId, Vec<Observation>>,
+    outputs: Vec<(usize, Vec<Vec<f32>>)>,
+    buffer: Vec<f32>,
+}
+
+impl Own {
+    fn observe(&mut self, graph: &Graph, id: ValueId, values: &[f32], factors: Option<&Vec<f32>>, detail: Detail) {
+        self.observations.entry(id).or_default().observe(values, detail);
+        if let (Some(factors), Some((_, plane))) = (factors, lanes(&graph.value(id).shape)) {
+            self.buffer.clear();
+            for (lane, factor) in values.chunks_exact(plane).zip(factors) {
+                self.buffer.extend(lane.iter().map(|x| x * factor));
+            }
+            self.scaled.entry(id).or_default().observe(&self.buffer, detail);
+        }
+    }
+}
+
+/// Runs all samples and gathers what is asked for.
 pub fn observe(
     graph: &Graph,
-    observed: &[ValueId],
+    observed: &Observed<'_>,
     samples: &dyn Samples,
     scheme: Scheme,
     threads: usize,
     watch: &Watch<'_>,
-) -> Result<BTreeMap<ValueId, Observation>, StageError> {
+) -> Result<Seen, StageError> {
     if samples.is_empty() {
         return Err(StageError::new(Status::QtoolsError, "there are no calibration images, expected at least one")
             .hint("name a folder of representative images"));
     }
-    let engine = FloatEngine::new(graph, observed)?;
-    let with_histogram = scheme == Scheme::PerTensorHistogram;
+    let mut shown: Vec<ValueId> = observed.values.to_vec();
+    let kept = if observed.kept.is_empty() { &[] } else { observed.kept_values };
+    shown.extend(observed.by_lane.iter().chain(kept).filter(|id| !observed.values.contains(id)));
+    shown.sort_unstable();
+    shown.dedup();
+    let engine = FloatEngine::new(graph, &shown)?;
     let done = AtomicUsize::new(0);
-    let states = for_each_index(samples.len(), threads, BTreeMap::<ValueId, Observation>::new, |seen, index| {
+    let states = for_each_index(samples.len(), threads, Own::default, |own, index| {
         watch.check()?;
         let buffers = load_sample(graph, samples, index)?;
-        // Inputs are values too, and the engine need not report what it was given.
-        for (&input, buffer) in graph.inputs.iter().zip(&buffers) {
-            if observed.contains(&input) {
-                seen.entry(input).or_default().observe(buffer, with_histogram);
-            }
-        }
         let inputs: Vec<&[f32]> = buffers.iter().map(Vec::as_slice).collect();
+        let mut outputs =
+            observed.kept.binary_search(&index).is_ok().then(|| vec![Vec::new(); observed.kept_values.len()]);
         engine.run(&inputs, &mut |id, values| {
-            if !graph.inputs.contains(&id) {
-                seen.entry(id).or_default().observe(values, with_histogram);
+            if observed.values.contains(&id) {
+                own.observe(graph, id, values, observed.factors.get(&id), scheme.detail());
+            }
+            if let (true, Some((_, plane))) = (observed.by_lane.contains(&id), lanes(&graph.value(id).shape)) {
+                let lanes = values.chunks_exact(plane);
+                let seen = own.lanes.entry(id).or_default();
+                seen.resize(lanes.len(), Observation::default());
+                seen.iter_mut().zip(lanes).for_each(|(seen, lane)| seen.observe(lane, scheme.detail_of_channels()));
+            }
+            for (output, _) in
+                outputs.iter_mut().flatten().zip(observed.kept_values).filter(|(_, output)| **output == id)
+            {
+                output.extend_from_slice(values);
             }
         })?;
+        own.outputs.extend(outputs.map(|outputs| (index, outputs)));
         (watch.progress)("calibrate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
         Ok(())
     })?;
-    let mut joined = BTreeMap::<ValueId, Observation>::new();
-    for (id, observation) in states.iter().flatten() {
-        joined.entry(*id).or_default().merge(observation);
+    let (mut joined, mut scaled) = (BTreeMap::<ValueId, Observation>::new(), BTreeMap::<_, Observation>::new());
+    let (mut by_lane, mut outputs) = (BTreeMap::<ValueId, Vec<Observation>>::new(), Vec::new());
+    for own in states {
+        for (id, observation) in &own.observations {
+            joined.entry(*id).or_default().merge(observation);
+        }
+        for (id, observation) in &own.scaled {
+            scaled.entry(*id).or_default().merge(observation);
+        }
+        for (id, lanes) in own.lanes {
+            let joined = by_lane.entry(id).or_default();
+            joined.resize(lanes.len(), Observation::default());
+            joined.iter_mut().zip(&lanes).for_each(|(joined, lane)| joined.merge(lane));
+        }
+        outputs.extend(own.outputs);
     }
+    outputs.sort_by_key(|(index, _)| *index);
     for (id, observation) in &joined {
         if observation.not_finite {
             let name = &graph.value(*id).name;
@@ -136,5 +214,6 @@ pub fn observe(
                 .hint("check that the preprocessing is the one the network was trained with"));
         }
     }
-    Ok(joined)
+    let outputs = outputs.into_iter().map(|(_, outputs)| outputs).collect();
+    Ok(Seen { observations: joined, scaled, lanes: by_lane, kept: outputs })
 }

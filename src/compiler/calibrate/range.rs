@@ -1,5 +1,6 @@
 //! From what was observed to the range that is quantized.
 
+use crate::compiler::calibrate::Detail;
 use crate::compiler::calibrate::Histogram;
 use crate::compiler::calibrate::Observation;
 
@@ -17,19 +18,57 @@ pub enum Scheme {
     PerTensorMinMax,
     /// The range within these that minimizes the expected squared error over the histogram of all values seen.
     PerTensorHistogram,
+    /// The same, but for inputs of depth-wise convolutions, of which each channel has the smallest and the largest value
+    /// seen.
+    HybridPerTensorPerChannel,
+}
+
+impl Scheme {
+    /// As cards write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PerTensorMinMax => "per_tensor_min_max",
+            Self::PerTensorHistogram => "per_tensor_histogram",
+            Self::HybridPerTensorPerChannel => "hybrid_per_tensor_per_channel",
+        }
+    }
+
+    /// Whether ranges are chosen by histograms.
+    #[must_use]
+    pub const fn has_histograms(self) -> bool {
+        matches!(self, Self::PerTensorHistogram | Self::HybridPerTensorPerChannel)
+    }
+
+    /// What has to be known of each whole tensor.
+    #[must_use]
+    pub const fn detail(self) -> Detail {
+        if self.has_histograms() { Detail::Fine } else { Detail::Bounds }
+    }
+
+    /// What has to be known of each channel, where channels have ranges of their own: what the scheme observes, but the
+    /// hybrid scheme has their bounds.
+    #[must_use]
+    pub const fn detail_of_channels(self) -> Detail {
+        match self {
+            Self::PerTensorHistogram => Detail::Coarse,
+            Self::PerTensorMinMax | Self::HybridPerTensorPerChannel => Detail::Bounds,
+        }
+    }
 }
 
 /// The range of a tensor under a scheme; `None` when nothing was observed.
 ///
 /// With a histogram, both bounds are searched together on a grid of bin edges. A range `[lo, hi]` costs s²/12 for each value
 /// inside (s = (hi − lo)/255; rounding errors are even over a step) and the squared distance to the range for each
-/// value outside. The observed bounds are among the candidates, so the choice is never worse than they are.
+/// value outside, times `clipping`: more than 1 where errors of few, large values do more harm than those of many. The observed
+/// bounds are among the candidates, so the choice is never worse than they are.
 #[must_use]
-pub fn choose_range(observation: &Observation, scheme: Scheme) -> Option<(f32, f32)> {
+pub fn choose_range(observation: &Observation, scheme: Scheme, clipping: f64) -> Option<(f32, f32)> {
     let (min, max) = observation.bounds?;
     let (min, max) = (min.min(0.0), max.max(0.0));
-    match (&observation.histogram, scheme) {
-        (Some(histogram), Scheme::PerTensorHistogram) => Some(search(histogram, min, max)),
+    match (&observation.histogram, scheme.has_histograms()) {
+        (Some(histogram), true) if clipping.is_finite() => Some(search(histogram, min, max, clipping)),
         _ => Some((min, max)),
     }
 }
@@ -72,7 +111,7 @@ impl Side {
     }
 }
 
-fn search(histogram: &Histogram, min: f32, max: f32) -> (f32, f32) {
+fn search(histogram: &Histogram, min: f32, max: f32, clipping: f64) -> (f32, f32) {
     let lower = Side::new(histogram.negative(), histogram.width(), -min);
     let upper = Side::new(histogram.positive(), histogram.width(), max);
     let total = lower.total() + upper.total();
@@ -81,7 +120,7 @@ fn search(histogram: &Histogram, min: f32, max: f32) -> (f32, f32) {
     for &(low, below, below_error) in &lows {
         for &(high, above, above_error) in &highs {
             let step = (low + high) / 255.0;
-            let error = (total - below - above) * step * step / 12.0 + below_error + above_error;
+            let error = (total - below - above) * step * step / 12.0 + clipping * (below_error + above_error);
             if error < best.0 {
                 best = (error, low, high);
             }
@@ -96,25 +135,25 @@ mod tests {
 
     fn observed(values: &[f32]) -> Observation {
         let mut observation = Observation::default();
-        observation.observe(values, true);
+        observation.observe(values, Detail::Fine);
         observation
     }
 
     #[test]
     fn an_outlier_is_cut_off_and_even_values_are_not() {
         let mut values: Vec<f32> = (0..1_000_000).map(|i| i as f32 / 1_000_000.0).collect();
-        let even = choose_range(&observed(&values), Scheme::PerTensorHistogram).expect("observed");
+        let even = choose_range(&observed(&values), Scheme::PerTensorHistogram, 1.0).expect("observed");
         assert!(even.1 > 0.98, "{even:?}");
         values.push(3.5);
-        let cut = choose_range(&observed(&values), Scheme::PerTensorHistogram).expect("observed");
+        let cut = choose_range(&observed(&values), Scheme::PerTensorHistogram, 1.0).expect("observed");
         assert!(cut.1 < 2.0, "{cut:?}");
-        assert_eq!(choose_range(&observed(&values), Scheme::PerTensorMinMax), Some((0.0, 3.5)));
+        assert_eq!(choose_range(&observed(&values), Scheme::PerTensorMinMax, 1.0), Some((0.0, 3.5)));
     }
 
     #[test]
     fn ranges_include_zero_and_a_constant_tensor_has_one() {
-        assert_eq!(choose_range(&observed(&[2.0, 2.0]), Scheme::PerTensorHistogram), Some((0.0, 2.0)));
-        assert_eq!(choose_range(&observed(&[0.0]), Scheme::PerTensorHistogram), Some((0.0, 0.0)));
-        assert_eq!(choose_range(&Observation::default(), Scheme::PerTensorHistogram), None);
+        assert_eq!(choose_range(&observed(&[2.0, 2.0]), Scheme::PerTensorHistogram, 1.0), Some((0.0, 2.0)));
+        assert_eq!(choose_range(&observed(&[0.0]), Scheme::PerTensorHistogram, 1.0), Some((0.0, 0.0)));
+        assert_eq!(choose_range(&Observation::default(), Scheme::PerTensorHistogram, 1.0), None);
     }
 }

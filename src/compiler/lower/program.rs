@@ -59,6 +59,8 @@ pub(super) struct Buffer {
     name: String,
     shape: Vec<usize>,
     encoding: Encoding,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<Encoding>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     constant: Option<Span>,
 }
@@ -101,6 +103,7 @@ enum Operation {
     Table { function: Function, table: Span },
     Pool(Pool),
     GlobalPool(PoolKind),
+    Requantize,
     Reshape,
     Transpose { permutation: Vec<usize> },
     Slice(Slice),
@@ -151,6 +154,7 @@ impl Operation {
             QuantizedOperator::Function { function, table } => Self::Table { function, table: pool.int8(&table) },
             QuantizedOperator::Pool(attributes) => Self::Pool(attributes),
             QuantizedOperator::GlobalPool(kind) => Self::GlobalPool(kind),
+            QuantizedOperator::Requantize => Self::Requantize,
             QuantizedOperator::Reshape => Self::Reshape,
             QuantizedOperator::Transpose { permutation } => Self::Transpose { permutation },
             QuantizedOperator::Slice(slice) => Self::Slice(slice),
@@ -179,6 +183,7 @@ impl Operation {
             Self::Table { function, table } => QuantizedOperator::Function { function, table: constants.int8(table)? },
             Self::Pool(attributes) => QuantizedOperator::Pool(attributes),
             Self::GlobalPool(kind) => QuantizedOperator::GlobalPool(kind),
+            Self::Requantize => QuantizedOperator::Requantize,
             Self::Reshape => QuantizedOperator::Reshape,
             Self::Transpose { permutation } => QuantizedOperator::Transpose { permutation },
             Self::Slice(slice) => QuantizedOperator::Slice(slice),
@@ -202,6 +207,7 @@ pub(super) fn steps(graph: &QuantizedGraph, pool: &mut ConstantPool) -> (Vec<Buf
         name: value.name.clone(),
         shape: value.shape.clone(),
         encoding: value.encoding,
+        channels: value.channels.clone(),
         constant: value.constant.as_ref().map(|constant| pool.int8(constant)),
     });
     let buffers = buffers.collect();
@@ -220,9 +226,9 @@ pub(super) fn steps(graph: &QuantizedGraph, pool: &mut ConstantPool) -> (Vec<Buf
 pub(super) fn graph(file: ProgramFile, constants: Constants<'_>) -> Result<QuantizedGraph, String> {
     let mut graph =
         QuantizedGraph { name: file.name, inputs: file.inputs, outputs: file.outputs, ..Default::default() };
-    for Buffer { name, shape, encoding, constant } in file.buffers {
+    for Buffer { name, shape, encoding, channels, constant } in file.buffers {
         let constant = constant.map(|span| constants.int8(span)).transpose()?;
-        graph.values.push(QuantizedValue { name, shape, encoding, constant });
+        graph.values.push(QuantizedValue { name, shape, encoding, channels, constant });
     }
     for Step { name, operation, activation, clamp, inputs, output } in file.steps {
         let operator = operation.read(constants).map_err(|message| format!("step `{name}`: {message}"))?;

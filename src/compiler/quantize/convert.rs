@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
@@ -9,6 +10,7 @@ use crate::compiler::graph::Graph;
 use crate::compiler::graph::Node;
 use crate::compiler::graph::ValueId;
 use crate::compiler::operators::Arithmetic;
+use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Function;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::dense::product::check_sum;
@@ -21,30 +23,38 @@ use crate::compiler::quantize::QuantizedValue;
 use crate::compiler::quantize::Sharing;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::Weights;
+use crate::compiler::quantize::clamp_behind;
 use crate::compiler::quantize::contract::Encoding;
-use crate::compiler::quantize::contract::clamp_of;
 use crate::compiler::quantize::contract::function_table;
 use crate::compiler::quantize::contract::quantize_channel;
 
 /// The quantized graph, and for each of its values the float value it stands for (`None` for constants made here).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Converted {
     /// The quantized graph.
     pub graph: QuantizedGraph,
     /// By [`TensorId`].
     pub origin: Vec<Option<ValueId>>,
+    /// Factors of the lanes of float values that the quantized graph holds scaled (see
+    /// [`equalize`](crate::compiler::quantize::equalize)).
+    pub factors: BTreeMap<ValueId, Vec<f32>>,
 }
 
-/// Quantizes weights, constants and tables under the ranges of the root values (see [`Sharing::observed`]).
+/// Quantizes weights, constants and tables under the ranges of the root values (see [`Sharing::observed`]), and under those
+/// of the channels of what depth-wise convolutions read, where there are any.
 pub fn convert(
     graph: &Graph,
     sharing: &Sharing,
     ranges: &BTreeMap<ValueId, (f32, f32)>,
+    by_channel: &BTreeMap<ValueId, Vec<(f32, f32)>>,
 ) -> Result<Converted, StageError> {
     let mut conversion = Conversion {
         graph,
         sharing,
         ranges,
+        by_channel,
+        private: private_channels(graph, sharing, by_channel),
+        channel_ids: BTreeMap::new(),
         made: QuantizedGraph { name: graph.name.clone(), ..QuantizedGraph::default() },
         origin: Vec::new(),
         ids: BTreeMap::new(),
@@ -53,7 +63,7 @@ pub fn convert(
     conversion.run();
     let Conversion { made, origin, problems, .. } = conversion;
     match problems.split_first() {
-        None => Ok(Converted { graph: made, origin }),
+        None => Ok(Converted { graph: made, origin, factors: BTreeMap::new() }),
         Some((first, rest)) => Err(joined(first, rest)),
     }
 }
@@ -79,6 +89,12 @@ struct Conversion<'a> {
     graph: &'a Graph,
     sharing: &'a Sharing,
     ranges: &'a BTreeMap<ValueId, (f32, f32)>,
+    /// Ranges of the channels of what depth-wise convolutions read under the hybrid scheme.
+    by_channel: &'a BTreeMap<ValueId, Vec<(f32, f32)>>,
+    /// Those of them that nothing else reads and that layers write: they have no other encoding.
+    private: BTreeSet<ValueId>,
+    /// What depth-wise convolutions read instead of the others.
+    channel_ids: BTreeMap<ValueId, TensorId>,
     made: QuantizedGraph,
     origin: Vec<Option<ValueId>>,
     ids: BTreeMap<ValueId, TensorId>,
@@ -165,6 +181,7 @@ impl Conversion<'_> {
             name: value.name.clone(),
             shape: value.shape.clone(),
             encoding,
+            channels: if self.private.contains(&id) { self.channel_encodings(id)? } else { Vec::new() },
             constant: self.constant_floats(id).map(|values| values.iter().map(|&x| encoding.quantize(x)).collect()),
         };
         if value.constant.is_some() && made.constant.is_none() {
@@ -182,17 +199,23 @@ impl Conversion<'_> {
         let output_encoding = self.encoding(output_value)?;
         let operator = match &node.operator {
             Operator::Convolution(attributes) => {
-                let weights = self.weights(node, 0)?;
+                if self.by_channel.contains_key(&node.inputs[0]) && is_depthwise(self.graph, node) {
+                    return self.depthwise(node, attributes, activation, output_value);
+                }
+                let scale = self.encoding(node.inputs[0])?.scale;
+                let weights = self.weights(node, 0, &|_| scale)?;
                 inputs.truncate(1);
                 QuantizedOperator::Convolution { attributes: attributes.clone(), weights }
             }
             Operator::TransposedConvolution(attributes) => {
-                let weights = self.weights(node, 0)?;
+                let scale = self.encoding(node.inputs[0])?.scale;
+                let weights = self.weights(node, 0, &|_| scale)?;
                 inputs.truncate(1);
                 QuantizedOperator::TransposedConvolution { attributes: attributes.clone(), weights }
             }
             Operator::Dense => {
-                let weights = self.weights(node, 1)?;
+                let scale = self.encoding(node.inputs[0])?.scale;
+                let weights = self.weights(node, 1, &|_| scale)?;
                 inputs.truncate(1);
                 QuantizedOperator::Dense { weights }
             }
@@ -268,13 +291,70 @@ impl Conversion<'_> {
         activation: Option<Function>,
         output: TensorId,
     ) {
-        let encoding = self.made.value(output).encoding;
-        let clamp = match activation {
-            Some(Function::Relu) => clamp_of(encoding, 0.0, f32::INFINITY),
-            Some(Function::Clip { low, high }) => clamp_of(encoding, low, high),
+        let value = self.made.value(output);
+        // The bounds of channels follow from their encodings and the activation.
+        let clamp = match value.channels.len() {
+            0 => clamp_behind(value.encoding, activation),
             _ => [i8::MIN, i8::MAX],
         };
         self.made.nodes.push(QuantizedNode { name: node.name.clone(), operator, activation, clamp, inputs, output });
+    }
+
+    fn channel_encodings(&self, id: ValueId) -> Result<Vec<Encoding>, Refusal> {
+        let ranges = self.by_channel.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let of = |&(low, high): &(f32, f32)| {
+            let name = &self.graph.value(id).name;
+            let message = || format!("the range of a channel of `{name}`, {low:e} to {high:e}, cannot be quantized");
+            Encoding::of_range(low, high).ok_or_else(|| message().into())
+        };
+        ranges.iter().map(of).collect()
+    }
+
+    /// What depth-wise convolutions read of a value that has another encoding as well: made from the accumulator of the
+    /// layer that writes it, else by a requantization.
+    fn by_channels(&mut self, id: ValueId) -> Result<TensorId, Refusal> {
+        let whole = self.activation(id)?;
+        if self.private.contains(&id) {
+            return Ok(whole);
+        }
+        if let Some(&made) = self.channel_ids.get(&id) {
+            return Ok(made);
+        }
+        let value = self.made.value(whole).clone();
+        let name = self.graph.unused_name(&format!("{}/channels", value.name));
+        let channels = self.channel_encodings(id)?;
+        let made = self.add(QuantizedValue { name: name.clone(), channels, ..value }, Some(id));
+        self.channel_ids.insert(id, made);
+        let layer = self
+            .made
+            .nodes
+            .iter()
+            .find(|node| node.output == whole && matches!(node.operator, QuantizedOperator::Convolution { .. }));
+        let (operator, activation, inputs) = match layer.cloned() {
+            Some(layer) => (layer.operator, layer.activation, layer.inputs),
+            None => (QuantizedOperator::Requantize, None, vec![whole]),
+        };
+        let clamp = [i8::MIN, i8::MAX];
+        self.made.nodes.push(QuantizedNode { name, operator, activation, clamp, inputs, output: made });
+        Ok(made)
+    }
+
+    fn depthwise(
+        &mut self,
+        node: &Node,
+        attributes: &Convolution,
+        activation: Option<Function>,
+        output: ValueId,
+    ) -> Result<(), Refusal> {
+        let input = self.by_channels(node.inputs[0])?;
+        let scales: Vec<f32> = self.made.value(input).channels.iter().map(|encoding| encoding.scale).collect();
+        let outputs = self.graph.value(node.inputs[1]).shape.first().copied().unwrap_or(1).max(1);
+        let scale = |output: usize| scales.get(output * scales.len() / outputs).copied().unwrap_or(1.0);
+        let weights = self.weights(node, 0, &scale)?;
+        let operator = QuantizedOperator::Convolution { attributes: attributes.clone(), weights };
+        let output = self.activation(output)?;
+        self.push_made(node, operator, vec![input], activation, output);
+        Ok(())
     }
 
     /// x/c is x·(1/c): the reciprocal in f32 is the constant that is quantized.
@@ -292,6 +372,7 @@ impl Conversion<'_> {
             name: self.graph.unused_name(&format!("{}_reciprocal_{}", divisor.name, self.made.nodes.len())),
             shape: divisor.shape.clone(),
             encoding,
+            channels: Vec::new(),
             constant: Some(reciprocals.iter().map(|&x| encoding.quantize(x)).collect()),
         };
         let dividend = self.activation(node.inputs[0])?;
@@ -315,7 +396,12 @@ impl Conversion<'_> {
     }
 
     /// Weights of a convolution (output channels on axis 0) or a dense layer (on axis 1) and their bias.
-    fn weights(&self, node: &Node, channel_axis: usize) -> Result<Weights, Refusal> {
+    fn weights(
+        &self,
+        node: &Node,
+        channel_axis: usize,
+        input_scale: &dyn Fn(usize) -> f32,
+    ) -> Result<Weights, Refusal> {
         let weights = self.graph.value(node.inputs[1]);
         let Some((shape, floats)) = self.layer_weights(node) else {
             let message = format!("the weights `{}` are computed, expected a constant", weights.name);
@@ -329,7 +415,6 @@ impl Conversion<'_> {
             None => vec![0.0; channels],
             Some(&id) => self.bias(id, channels)?,
         };
-        let input_scale = self.encoding(node.inputs[0])?.scale;
         let length = floats.len() / channels;
         let mut made = Weights {
             shape,
@@ -344,7 +429,7 @@ impl Conversion<'_> {
             |channel: usize, k: usize| if channel_axis == 0 { channel * length + k } else { k * channels + channel };
         for (channel, &bias) in bias.iter().enumerate() {
             let own: Vec<f32> = (0..length).map(|k| floats[place(channel, k)]).collect();
-            let quantized = quantize_channel(&own, bias, input_scale)
+            let quantized = quantize_channel(&own, bias, input_scale(channel))
                 .map_err(|error| Refusal::from(format!("output channel {channel}: {error}")))?;
             for (k, &weight) in quantized.weights.iter().enumerate() {
                 made.values[place(channel, k)] = weight;
@@ -366,6 +451,37 @@ impl Conversion<'_> {
             None => Err(format!("the bias `{}` is computed, expected a constant", value.name).into()),
         }
     }
+}
+
+/// Whether a node is a convolution of which each output reads one channel: one group for each channel of an image.
+pub(super) fn is_depthwise(graph: &Graph, node: &Node) -> bool {
+    match (&node.operator, graph.value(node.inputs[0]).shape.as_slice()) {
+        (Operator::Convolution(convolution), &[1, channels, _, _]) => {
+            convolution.group == channels && channels > 1 && graph.value(node.inputs[1]).constant.is_some()
+        }
+        _ => false,
+    }
+}
+
+/// The values with ranges of channels that need no other encoding: written by a convolution, read by depth-wise ones only, of an encoding
+/// that they share with nothing.
+fn private_channels(
+    graph: &Graph,
+    sharing: &Sharing,
+    by_channel: &BTreeMap<ValueId, Vec<(f32, f32)>>,
+) -> BTreeSet<ValueId> {
+    let consumers = graph.consumers();
+    let written: BTreeSet<ValueId> = (0..graph.nodes.len())
+        .filter(|&node| matches!(graph.nodes[node].operator, Operator::Convolution(_)))
+        .map(|node| sharing.output(graph, node))
+        .collect();
+    let is_private = |id: &ValueId| {
+        let alone = sharing.root.iter().enumerate().all(|(other, root)| (*root == *id) == (other == id.index()));
+        let readers = &consumers[id.index()];
+        let read = readers.iter().all(|reader| is_depthwise(graph, &graph.nodes[reader.index()]));
+        written.contains(id) && alone && read && !graph.outputs.contains(id)
+    };
+    by_channel.keys().copied().filter(is_private).collect()
 }
 
 /// Absent bounds of a Clip as the largest floats, which mean the same and can be written as JSON.

@@ -99,7 +99,8 @@ fn quantized(graph: Graph) -> Result<(Vec<&'static str>, bool), String> {
     let (graph, _) = clean(graph).map_err(|error| error.to_string())?;
     let sizes = graph.inputs.iter().map(|&input| graph.value(input).shape.iter().product());
     let samples = Inputs(sizes.collect());
-    let options = QuantizeOptions { scheme: Scheme::PerTensorMinMax, class_count: None, threads: 1 };
+    let options =
+        QuantizeOptions { scheme: Scheme::PerTensorMinMax, depthwise_channels: false, class_count: None, threads: 1 };
     let watch = Watch { cancel: &CancelToken::new(), progress: &|_, _, _| () };
     let made = quantize(&graph, &samples, &samples, &options, &watch).map_err(|error| error.to_string())?;
     let quality = made.report.evaluation.as_ref().and_then(|evaluation| evaluation.sqnr_db);

@@ -7,6 +7,7 @@ use crate::compiler::calibrate::FloatEngine;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::calibrate::Watch;
 use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::lanes;
 use crate::compiler::calibrate::load_sample;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
@@ -18,10 +19,14 @@ use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Evaluation;
 use crate::compiler::quantize::QuantizeOptions;
 use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::QuantizedValue;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::ValueQuality;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::reference::Executor;
+
+/// The most samples on which stages are measured: they are there for comparison.
+const STAGED: usize = 4;
 
 /// Parts of a step in which means over images are summed: whole numbers, so that the order of images does not matter.
 const PARTS: f64 = 256.0;
@@ -51,12 +56,15 @@ impl Tally {
     }
 }
 
-/// Compares one tensor; `sums` gathers x over the images in whole parts of a step.
-fn compare(float: &[f32], int8: &[i8], encoding: Encoding, sums: &mut [i32]) -> Tally {
+/// Compares one tensor; `sums` gathers x over the images in whole parts of a step. Int8 stands for the float tensor times
+/// `factor`.
+fn compare(float: &[f32], int8: &[i8], (encoding, factor): (Encoding, f32), sums: &mut [i32]) -> Tally {
+    let factor = f64::from(factor);
     let measure = Measure {
         encoding,
-        low: encoding.dequantize_wide(i8::MIN) - 0.5 * f64::from(encoding.scale),
-        high: encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale),
+        inverse: 1.0 / factor,
+        low: (encoding.dequantize_wide(i8::MIN) - 0.5 * f64::from(encoding.scale)) / factor,
+        high: (encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale)) / factor,
         per_part: PARTS / f64::from(encoding.scale),
     };
     let (floats, rest) = float.as_chunks::<LANES>();
@@ -103,6 +111,8 @@ struct Lanes {
 #[derive(Clone, Copy)]
 struct Measure {
     encoding: Encoding,
+    /// What int8 stands for, times this, is the tensor.
+    inverse: f64,
     /// What lies beyond these is outside of the range.
     low: f64,
     high: f64,
@@ -115,7 +125,7 @@ impl Lanes {
     #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
     fn see(&mut self, measure: &Measure, floats: &[f32; LANES], answers: [i8; LANES], sums: &mut [i32; LANES]) {
         for lane in 0..LANES {
-            let (x, y) = (f64::from(floats[lane]), measure.encoding.dequantize_wide(answers[lane]));
+            let (x, y) = (f64::from(floats[lane]), measure.encoding.dequantize_wide(answers[lane]) * measure.inverse);
             self.signal[lane] += x * x;
             self.noise[lane] += (x - y) * (x - y);
             self.product[lane] += x * y;
@@ -159,11 +169,13 @@ struct Classes {
     label: Option<usize>,
 }
 
+/// One image: its place, the tallies by place in the list of compared values, the classes, the noise of each stage.
+type Image = (usize, Vec<Tally>, Option<Classes>, Vec<f64>);
+
 /// What one thread saw.
 #[derive(Debug, Default)]
 struct Seen {
-    /// By image, then by place in the list of compared values.
-    images: Vec<(usize, Vec<Tally>, Option<Classes>)>,
+    images: Vec<Image>,
     /// By place in the list, then by element.
     sums: Vec<Vec<i32>>,
 }
@@ -179,17 +191,21 @@ fn largest<T: PartialOrd + Copy>(values: &[T]) -> usize {
     best
 }
 
-/// Runs every evaluation sample through the float network and the integer reference; `None` when there are none.
+/// Runs every evaluation sample through the float network and the integer reference; `None` when there are none. Also the
+/// squared error of all outputs on the first [`STAGED`] samples of each of the `stages` (the same network, quantized with
+/// less care) and, last, of the whole.
 pub fn evaluate(
     graph: &Graph,
     converted: &Converted,
+    stages: &[QuantizedGraph],
     samples: &dyn Samples,
     options: &QuantizeOptions,
     watch: &Watch<'_>,
-) -> Result<Option<Evaluation>, StageError> {
+) -> Result<Option<(Evaluation, Vec<f64>)>, StageError> {
     if samples.is_empty() {
         return Ok(None);
     }
+    let stages: Vec<Executor<'_>> = stages.iter().map(Executor::new).collect::<Result<_, _>>()?;
     let quantized = &converted.graph;
     let executor = Executor::new(quantized)?;
     let compared = compared_values(converted);
@@ -218,7 +234,14 @@ pub fn evaluate(
                 let answer = &answers[id.index()];
                 let sums = &mut seen.sums[place];
                 sums.resize(answer.len(), 0);
-                tallies[place] = compare(values, answer, quantized.value(*id).encoding, sums);
+                let (value, factors) = (quantized.value(*id), converted.factors.get(&float));
+                let divided = lanes(&value.shape).filter(|_| factors.is_some() || !value.channels.is_empty());
+                let plane = divided.map_or(values.len(), |(_, plane)| plane).max(1);
+                let lanes = values.chunks_exact(plane).zip(answer.chunks_exact(plane));
+                for (lane, ((values, answer), sums)) in lanes.zip(sums.chunks_exact_mut(plane)).enumerate() {
+                    let factor = factors.and_then(|factors| factors.get(lane)).copied().unwrap_or(1.0);
+                    tallies[place].add(&compare(values, answer, (value.encoding_of(lane), factor), sums));
+                }
                 for (output, _) in outputs.iter_mut().zip(&quantized.outputs).filter(|(_, output)| *output == id) {
                     output.extend_from_slice(values);
                 }
@@ -229,13 +252,27 @@ pub fn evaluate(
             }
         })?;
         let own: Vec<Vec<i8>> = quantized.outputs.iter().map(|id| answers[id.index()].clone()).collect();
-        samples.answered(index, &outputs, &executor.dequantize_outputs(&own))?;
-        seen.images.push((index, tallies, classes));
+        let own = executor.dequantize_outputs(&own);
+        samples.answered(index, &outputs, &own)?;
+        let mut noise = Vec::new();
+        if index < STAGED {
+            for stage in &stages {
+                noise.push(squared_error(&stage.run(&inputs)?, &outputs));
+            }
+            noise.push(squared_error(&own, &outputs));
+        }
+        seen.images.push((index, tallies, classes, noise));
         (watch.progress)("evaluate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
         Ok(())
     })?;
-    let total = Total::of(states, compared.len());
-    Ok(Some(summarize(quantized, &compared, &total, classifier)))
+    let total = Total::of(states, compared.len(), stages.len() + 1);
+    Ok(Some((summarize(quantized, &compared, &total, classifier), total.noise)))
+}
+
+/// The squared error of all outputs of one image.
+fn squared_error(found: &[Vec<f32>], float: &[Vec<f32>]) -> f64 {
+    let pairs = found.iter().zip(float).flat_map(|(found, float)| found.iter().zip(float));
+    pairs.map(|(&found, &float)| (f64::from(found) - f64::from(float)).powi(2)).sum()
 }
 
 /// What nodes write, with the float values they stand for.
@@ -250,15 +287,18 @@ struct Total {
     sums: Vec<Vec<i32>>,
     classes: Vec<Classes>,
     images: usize,
+    /// By stage.
+    noise: Vec<f64>,
 }
 
 impl Total {
-    fn of(states: Vec<Seen>, count: usize) -> Self {
+    fn of(states: Vec<Seen>, count: usize, stages: usize) -> Self {
         let mut total = Self {
             tallies: vec![Tally::default(); count],
             sums: vec![Vec::new(); count],
             classes: Vec::new(),
             images: 0,
+            noise: vec![0.0; stages],
         };
         let mut images = Vec::new();
         for seen in states {
@@ -270,7 +310,8 @@ impl Total {
         }
         images.sort_by_key(|&(index, ..)| index);
         total.images = images.len();
-        for (_, tallies, classes) in images {
+        for (_, tallies, classes, noise) in images {
+            total.noise.iter_mut().zip(&noise).for_each(|(total, noise)| *total += noise);
             total.tallies.iter_mut().zip(&tallies).for_each(|(total, tally)| total.add(tally));
             total.classes.extend(classes);
         }
@@ -283,6 +324,13 @@ impl Total {
         let part = f64::from(scale) / PARTS;
         (self.tallies[place].parts - squares / self.images as f64).max(0.0) * part * part
     }
+}
+
+/// The smallest and the largest number that a tensor's int8 stands for.
+fn range(value: &QuantizedValue) -> [f64; 2] {
+    let encodings = if value.channels.is_empty() { std::slice::from_ref(&value.encoding) } else { &value.channels };
+    let bounds = |q: i8| encodings.iter().map(move |encoding| encoding.dequantize_wide(q));
+    [bounds(i8::MIN).fold(f64::INFINITY, f64::min), bounds(i8::MAX).fold(f64::NEG_INFINITY, f64::max)]
 }
 
 fn decibels(signal: f64, noise: f64) -> Option<f64> {
@@ -314,6 +362,7 @@ fn summarize(
             centred_sqnr_db: decibels(centred, tally.noise).filter(|_| several),
             cosine: (energy > 0.0).then(|| tally.product / energy.sqrt()),
             saturated: tally.outside as f64 / tally.elements.max(1) as f64,
+            range: Some(range(value)),
         };
         if graph.outputs.contains(&id) {
             whole.add(tally);

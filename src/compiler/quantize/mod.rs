@@ -2,6 +2,8 @@
 
 pub mod contract;
 mod convert;
+mod correct_bias;
+mod equalize;
 mod evaluate;
 mod json;
 mod qdq;
@@ -10,17 +12,19 @@ mod quantized;
 mod report;
 mod run;
 mod sharing;
+mod techniques;
 mod text;
 mod verify;
 
 pub use crate::compiler::calibrate::Scheme;
 pub use crate::compiler::calibrate::Watch;
 pub use convert::{Converted, convert};
+pub use equalize::{Equalization, equalize};
 pub use evaluate::evaluate;
 pub use quantized::{
-    QuantizedGraph, QuantizedNode, QuantizedOperator, QuantizedValue, TensorId, Weights, function_name,
+    QuantizedGraph, QuantizedNode, QuantizedOperator, QuantizedValue, TensorId, Weights, clamp_behind, function_name,
 };
-pub use report::{Agreement, Evaluation, QuantizationReport, ValueQuality};
+pub use report::{Agreement, Evaluation, QuantizationReport, Technique, Tried, ValueQuality};
 pub use run::{QuantizeOptions, Quantized, quantize};
 pub use sharing::Sharing;
 

@@ -78,6 +78,8 @@ impl QuantizedGraph {
 struct Parameters {
     scale: String,
     zero_point: String,
+    /// `axis`, where channels differ.
+    attributes: Vec<AttributeProto>,
 }
 
 struct Export<'a> {
@@ -115,14 +117,22 @@ impl Export<'_> {
         let value = self.graph.value(id);
         let scale = self.writer.unused_name(&format!("{}/scale", value.name));
         let zero_point = self.writer.unused_name(&format!("{}/zero_point", value.name));
-        self.writer.constant(TensorProto::from_f32(&scale, &[], &[value.encoding.scale]));
-        self.writer.constant(int8_tensor(&zero_point, &[], &[value.encoding.zero_point]));
-        Parameters { scale, zero_point }
+        let one = [value.encoding];
+        let (encodings, shape, attributes) = match value.channels.len() {
+            0 => (&one[..], vec![], vec![]),
+            count => (&value.channels[..], vec![count], vec![AttributeProto::int("axis", 1)]),
+        };
+        let scales: Vec<f32> = encodings.iter().map(|encoding| encoding.scale).collect();
+        let zero_points: Vec<i8> = encodings.iter().map(|encoding| encoding.zero_point).collect();
+        self.writer.constant(TensorProto::from_f32(&scale, &shape, &scales));
+        self.writer.constant(int8_tensor(&zero_point, &shape, &zero_points));
+        Parameters { scale, zero_point, attributes }
     }
 
     fn dequantize(&mut self, int8: &str, parameters: &Parameters, real: &str) {
         let inputs = [int8, &parameters.scale, &parameters.zero_point];
-        self.writer.raw_node("DequantizeLinear", &format!("{real}/dequantize"), &inputs, real, vec![]);
+        let attributes = parameters.attributes.clone();
+        self.writer.raw_node("DequantizeLinear", &format!("{real}/dequantize"), &inputs, real, attributes);
     }
 
     fn quantize_and_dequantize(&mut self, id: TensorId, from: &str, to: &str) {
@@ -130,14 +140,17 @@ impl Export<'_> {
         let parameters = self.parameters(id);
         let int8 = self.writer.unused_name(&format!("{}/int8", value.name));
         let inputs = [from, &parameters.scale, &parameters.zero_point];
-        self.writer.raw_node("QuantizeLinear", &format!("{}/quantize", value.name), &inputs, &int8, vec![]);
+        let attributes = parameters.attributes.clone();
+        self.writer.raw_node("QuantizeLinear", &format!("{}/quantize", value.name), &inputs, &int8, attributes);
         self.dequantize(&int8, &parameters, to);
     }
 
     /// Weights and, where the float layer has one, the bias: the names of both dequantized.
     fn weights(&mut self, node: &QuantizedNode, weights: &Weights, axis: i64) -> Vec<String> {
         let output = self.graph.value(node.output).name.as_str();
-        let input_scale = self.graph.value(node.inputs[0]).encoding.scale;
+        let input = self.graph.value(node.inputs[0]);
+        let count = weights.scales.len();
+        let input_scale = |output: usize| input.encoding_of(input.channel_read_by(output, count)).scale;
         let attributes = |axis| vec![AttributeProto::int("axis", axis)];
         // Two layers may share their float weights; quantized ones differ with the inputs' scales.
         let real = self.writer.unused_name(&format!("{output}/weights"));
@@ -170,7 +183,9 @@ impl Export<'_> {
         if weights.bias_name.is_some() {
             let real = self.writer.unused_name(&format!("{output}/bias"));
             let [int32, scales] = ["int32", "scales"].map(|part| self.writer.unused_name(&format!("{real}/{part}")));
-            let bias_scales: Vec<f32> = weights.scales.iter().map(|&scale| bias_scale(input_scale, scale)).collect();
+            let scales_of_bias = weights.scales.iter().enumerate();
+            let bias_scales: Vec<f32> =
+                scales_of_bias.map(|(output, &scale)| bias_scale(input_scale(output), scale)).collect();
             self.writer.constant(int32_tensor(&int32, &weights.bias));
             self.writer.constant(TensorProto::from_f32(&scales, &[bias_scales.len()], &bias_scales));
             let name = format!("{real}/dequantize");
@@ -202,6 +217,11 @@ impl Export<'_> {
     fn node(&mut self, node: &QuantizedNode) {
         let graph = self.graph;
         let output = graph.value(node.output);
+        if let QuantizedOperator::Requantize = node.operator {
+            let from = self.names[node.inputs[0].index()].clone();
+            self.quantize_and_dequantize(node.output, &from, &output.name);
+            return;
+        }
         let mut inputs: Vec<String> = node.inputs.iter().map(|input| self.names[input.index()].clone()).collect();
         let mut shapes: Vec<&[usize]> = node.inputs.iter().map(|&input| graph.value(input).shape.as_slice()).collect();
         let weights = match &node.operator {
@@ -266,7 +286,7 @@ impl Export<'_> {
             QuantizedOperator::Function { function, .. } => Operator::Function(*function),
             QuantizedOperator::Pool(pool) => Operator::Pool(pool.clone()),
             QuantizedOperator::GlobalPool(kind) => Operator::GlobalPool(*kind),
-            QuantizedOperator::Reshape => Operator::Reshape,
+            QuantizedOperator::Requantize | QuantizedOperator::Reshape => Operator::Reshape,
             QuantizedOperator::Transpose { permutation } => Operator::Transpose { permutation: permutation.clone() },
             QuantizedOperator::Slice(slice) => Operator::Slice(slice.clone()),
             QuantizedOperator::Pad { before, after, value } => Operator::Pad {

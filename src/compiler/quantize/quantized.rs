@@ -14,6 +14,7 @@ use crate::compiler::operators::ResizeMode;
 use crate::compiler::operators::Slice;
 use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::quantize::contract::Encoding;
+use crate::compiler::quantize::contract::clamp_of;
 use crate::compiler::quantize::json::bytes;
 use crate::compiler::quantize::json::bytes_or_none;
 
@@ -40,6 +41,10 @@ pub struct QuantizedValue {
     pub shape: Vec<usize>,
     /// How its int8 values stand for real ones.
     pub encoding: Encoding,
+    /// The same for each channel (axis 1), where channels differ: what depth-wise convolutions read under the hybrid scheme.
+    /// `encoding` is not used then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Encoding>,
     /// The contents, where the value is a constant operand.
     #[serde(with = "bytes_or_none", default, skip_serializing_if = "Option::is_none")]
     pub constant: Option<Vec<i8>>,
@@ -50,6 +55,18 @@ impl QuantizedValue {
     #[must_use]
     pub fn len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// The encoding of a channel.
+    #[must_use]
+    pub fn encoding_of(&self, channel: usize) -> Encoding {
+        self.channels.get(channel).copied().unwrap_or(self.encoding)
+    }
+
+    /// The channel of this value that channel `output` of `outputs` of a depth-wise convolution reads.
+    #[must_use]
+    pub fn channel_read_by(&self, output: usize, outputs: usize) -> usize {
+        output * self.channels.len() / outputs.max(1)
     }
 
     /// Whether there are no elements.
@@ -117,6 +134,8 @@ pub enum QuantizedOperator {
     Pool(Pool),
     /// Pooling over H and W.
     GlobalPool(PoolKind),
+    /// The same elements under another encoding: one table for each channel.
+    Requantize,
     /// The same elements in the same order.
     Reshape,
     /// Axes reordered.
@@ -205,6 +224,25 @@ impl QuantizedGraph {
         &self.values[id.index()]
     }
 
+    /// For each node the values, network outputs left out, that nobody reads after it.
+    #[must_use]
+    pub fn last_uses(&self) -> Vec<Vec<TensorId>> {
+        let mut last = vec![None; self.values.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for id in node.inputs.iter().chain([&node.output]) {
+                last[id.index()] = Some(index);
+            }
+        }
+        let mut last_uses = vec![Vec::new(); self.nodes.len()];
+        for (value, last) in last.into_iter().enumerate() {
+            let id = TensorId(value as u32);
+            if let Some(node) = last.filter(|_| !self.outputs.contains(&id)) {
+                last_uses[node].push(id);
+            }
+        }
+        last_uses
+    }
+
     /// Multiplications that one run of a layer or a matrix product needs; 0 for other operators.
     #[must_use]
     pub fn macs(&self, node: &QuantizedNode) -> u64 {
@@ -246,6 +284,7 @@ impl QuantizedOperator {
             Self::Pool(Pool { kind: PoolKind::Average, .. }) => "AveragePool",
             Self::GlobalPool(PoolKind::Maximum) => "GlobalMaxPool",
             Self::GlobalPool(PoolKind::Average) => "GlobalAveragePool",
+            Self::Requantize => "QuantizeLinear",
             Self::Reshape => "Reshape",
             Self::Transpose { .. } => "Transpose",
             Self::Slice(_) => "Slice",
@@ -297,6 +336,16 @@ impl QuantizedOperator {
             Self::Reshape | Self::Transpose { .. } | Self::Slice(_) | Self::Pad { .. } | Self::Extension(_) => true,
             _ => false,
         }
+    }
+}
+
+/// Lowest and highest int8 result behind a fused activation.
+#[must_use]
+pub fn clamp_behind(encoding: Encoding, activation: Option<Function>) -> [i8; 2] {
+    match activation {
+        Some(Function::Relu) => clamp_of(encoding, 0.0, f32::INFINITY),
+        Some(Function::Clip { low, high }) => clamp_of(encoding, low, high),
+        _ => [i8::MIN, i8::MAX],
     }
 }
 

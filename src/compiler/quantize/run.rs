@@ -1,27 +1,26 @@
 //! The stage as a whole: calibrate, choose ranges, convert, measure.
 
-use std::collections::BTreeMap;
-
 use crate::compiler::calibrate::Samples;
 use crate::compiler::calibrate::Scheme;
 use crate::compiler::calibrate::Watch;
-use crate::compiler::calibrate::choose_range;
-use crate::compiler::calibrate::observe;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
-use crate::compiler::graph::ValueId;
 use crate::compiler::quantize::Evaluation;
 use crate::compiler::quantize::QuantizationReport;
 use crate::compiler::quantize::QuantizedGraph;
-use crate::compiler::quantize::Sharing;
-use crate::compiler::quantize::convert;
+use crate::compiler::quantize::Tried;
 use crate::compiler::quantize::evaluate;
+use crate::compiler::quantize::techniques::Improved;
+use crate::compiler::quantize::techniques::improve;
 
 /// What the quantizer is told.
 #[derive(Debug, Clone, Copy)]
 pub struct QuantizeOptions {
     /// How ranges are chosen.
     pub scheme: Scheme,
+    /// Whether each channel of what depth-wise convolutions read has a range of its own also under the schemes that are not
+    /// hybrid, by the scheme's own observer.
+    pub depthwise_channels: bool,
     /// The number of classes, where the network is a classifier: the first output with so many elements is compared by
     /// its largest one.
     pub class_count: Option<usize>,
@@ -47,18 +46,32 @@ pub fn quantize(
     options: &QuantizeOptions,
     watch: &Watch<'_>,
 ) -> Result<Quantized, StageError> {
-    let sharing = Sharing::of(graph);
-    let observed = sharing.observed(graph);
-    let observations = observe(graph, &observed, calibration, options.scheme, options.threads, watch)?;
-    let ranges: BTreeMap<ValueId, (f32, f32)> = observations
+    let improved = improve(graph, calibration, options, watch)?;
+    let measured = evaluate(graph, &improved.converted, &improved.stages, evaluation, options, watch)?;
+    let noise = measured.as_ref().map(|(_, noise)| noise.clone()).unwrap_or_default();
+    let mut report = report(
+        &improved.converted.graph,
+        calibration.len(),
+        measured.map(|(evaluation, _)| evaluation),
+        options.scheme,
+    );
+    report.techniques = gains(&improved, &noise);
+    Ok(Quantized { graph: improved.converted.graph, report })
+}
+
+/// What each technique brought on evaluation images; `noise` is the squared error of the outputs before each, and at last.
+fn gains(improved: &Improved, noise: &[f64]) -> Vec<Tried> {
+    let after = noise.iter().copied().skip(1);
+    let mut gains = noise
         .iter()
-        .filter_map(|(&id, observation)| Some((id, choose_range(observation, options.scheme)?)))
-        .collect();
-    watch.check()?;
-    let converted = convert(graph, &sharing, &ranges)?;
-    let evaluation = evaluate(graph, &converted, evaluation, options, watch)?;
-    let report = report(&converted.graph, calibration.len(), evaluation, options.scheme);
-    Ok(Quantized { graph: converted.graph, report })
+        .copied()
+        .zip(after)
+        .map(|(before, after)| (before > 0.0 && after > 0.0).then(|| 10.0 * libm::log10(before / after)));
+    let mut tried = improved.tried.clone();
+    for technique in tried.iter_mut().filter(|technique| technique.kept) {
+        technique.gain_db = gains.next().flatten();
+    }
+    tried
 }
 
 fn report(
@@ -74,6 +87,7 @@ fn report(
     QuantizationReport {
         scheme,
         calibration_images,
+        techniques: Vec::new(),
         evaluation,
         macs,
         integer_macs: integer,

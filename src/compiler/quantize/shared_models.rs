@@ -124,7 +124,12 @@ fn quantize_model(shared: &Path, model: &str) -> Result<(Quantized, Photographs)
         size: [height as u32, width as u32],
         preprocessing: entry["pre"].clone(),
     };
-    let options = QuantizeOptions { scheme: Scheme::PerTensorHistogram, class_count: None, threads: 2 };
+    let options = QuantizeOptions {
+        scheme: Scheme::PerTensorHistogram,
+        depthwise_channels: false,
+        class_count: None,
+        threads: 2,
+    };
     let watch = Watch { cancel: &CancelToken::new(), progress: &|_, _, _| () };
     let evaluation = some(3, 4);
     let quantized = quantize(&graph, &some(0, 8), &evaluation, &options, &watch)?;

@@ -28,6 +28,7 @@ use crate::compiler::quantize::QuantizeOptions;
 use crate::compiler::quantize::Quantized;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedOperator;
+use crate::compiler::quantize::Technique;
 use crate::compiler::quantize::quantize;
 
 /// The same numbers on every machine, between −1 and 1.
@@ -135,7 +136,12 @@ pub(crate) fn network() -> Graph {
 
 pub(crate) fn quantized(graph: &Graph, threads: usize, evaluation: usize) -> Result<Quantized, StageError> {
     let elements = graph.value(graph.inputs[0]).shape.iter().product();
-    let options = QuantizeOptions { scheme: Scheme::PerTensorHistogram, class_count: Some(5), threads };
+    let options = QuantizeOptions {
+        scheme: Scheme::PerTensorHistogram,
+        depthwise_channels: false,
+        class_count: Some(5),
+        threads,
+    };
     let watch = Watch { cancel: &CancelToken::new(), progress: &|_, _, _| () };
     let calibration = Noise { count: 7, elements };
     quantize(graph, &calibration, &Noise { count: evaluation, elements }, &options, &watch)
@@ -235,6 +241,66 @@ fn the_network_survives_quantization() {
     assert_eq!(encoding("sum"), encoding("pooled"), "a maximum keeps its input's encoding");
     assert_eq!(encoding("c"), encoding("joined"), "what only a concat reads is made in its encoding");
     assert_eq!(encoding("mean"), encoding("flat"));
+}
+
+#[test]
+fn what_a_depthwise_convolution_reads_has_an_encoding_for_each_channel_where_that_is_asked_for() {
+    // `p` is read by a depth-wise convolution alone, `q` by another node too, `m` is written by no layer.
+    let mut sketch = Sketch::new(&[1, 3, 6, 6]);
+    let p = sketch.convolution(ValueId(0), "p", [1, 4, 6, 6], 3, 1);
+    let p = sketch.node(Operator::Function(Function::Relu), &[p], "p_relu", &[1, 4, 6, 6]);
+    let q = sketch.convolution(p, "q", [1, 4, 6, 6], 3, 4);
+    let r = sketch.convolution(q, "r", [1, 4, 6, 6], 3, 4);
+    let m = sketch.node(Operator::Arithmetic(Arithmetic::Add), &[q, r], "m", &[1, 4, 6, 6]);
+    let y = sketch.convolution(m, "y", [1, 4, 6, 6], 3, 4);
+    sketch.0.outputs.push(y);
+    let watch = Watch { cancel: &CancelToken::new(), progress: &|_, _, _| () };
+    let samples = Noise { count: 8, elements: 108 };
+    for (scheme, depthwise_channels) in [
+        (Scheme::HybridPerTensorPerChannel, false),
+        (Scheme::PerTensorHistogram, true),
+        (Scheme::PerTensorMinMax, true),
+    ] {
+        let options = QuantizeOptions { scheme, depthwise_channels, class_count: None, threads: 2 };
+        let made = quantize(&sketch.0, &samples, &samples, &options, &watch).expect("quantized");
+        let expected = "p_relu = Conv(x) [-128, 127]\n\
+            q = Conv(p_relu) [-128, 127]\n\
+            q/channels = Conv(p_relu) [-128, 127]\n\
+            r = Conv(q/channels) [-128, 127]\n\
+            m = Add(q, r) [-128, 127]\n\
+            m/channels = QuantizeLinear(m) [-128, 127]\n\
+            y = Conv(m/channels) [-128, 127]\n";
+        assert_eq!(structure(&made.graph), expected, "{}", scheme.name());
+        let split: Vec<&str> =
+            made.graph.values.iter().filter(|it| !it.channels.is_empty()).map(|it| it.name.as_str()).collect();
+        assert_eq!(split, ["p_relu", "q/channels", "m/channels"]);
+        let evaluation = made.report.evaluation.as_ref().expect("there are evaluation images");
+        assert!(evaluation.sqnr_db > Some(30.0), "{}", made.report.to_text());
+        assert_eq!(QuantizedGraph::from_json(&made.graph.to_json()).as_ref(), Ok(&made.graph));
+    }
+}
+
+#[test]
+fn channels_of_different_ranges_are_equalized_and_a_shifted_mean_is_corrected() {
+    // Two channels of a thousandth of the others' range, which the second layer reads with a thousand times their weight.
+    let mut sketch = Sketch::new(&[1, 2, 8, 8]);
+    let strong = |channel: usize| if channel < 2 { 1e-3 } else { 1.0 };
+    let scaled = |seed, per_output: usize, scale: &dyn Fn(usize, usize) -> f32, count: usize| -> Vec<f32> {
+        let weights = noise(seed, count).into_iter().enumerate();
+        weights.map(|(at, x)| x * scale(at / per_output, at % per_output)).collect()
+    };
+    let one = sketch.constant("one", &[4, 2, 1, 1], scaled(5, 2, &|output, _| strong(output), 8));
+    let two = sketch.constant("two", &[3, 4, 1, 1], scaled(6, 4, &|_, input| 1.0 / strong(input), 12));
+    let attributes = Convolution { strides: [1; 2], pads: [0; 4], dilations: [1; 2], group: 1 };
+    let a = sketch.node(Operator::Convolution(attributes.clone()), &[ValueId(0), one], "a", &[1, 4, 8, 8]);
+    let a = sketch.node(Operator::Function(Function::Relu), &[a], "a_relu", &[1, 4, 8, 8]);
+    let y = sketch.node(Operator::Convolution(attributes), &[a, two], "y", &[1, 3, 8, 8]);
+    sketch.0.outputs.push(y);
+    let report = quantized(&sketch.0, 2, 4).expect("quantized").report;
+    let first = report.techniques.iter().find(|tried| tried.kept).expect("one pays");
+    assert_eq!(first.technique, Technique::CrossLayerEqualization, "{}", report.to_text());
+    assert!(first.gain_db > Some(10.0), "{}", report.to_text());
+    assert!(report.evaluation.expect("measured").sqnr_db > Some(30.0));
 }
 
 fn structure(graph: &QuantizedGraph) -> String {
@@ -411,7 +477,8 @@ fn a_cancelled_quantization_stops() {
     cancel.cancel();
     let graph = network();
     let samples = Noise { count: 3, elements: 216 };
-    let options = QuantizeOptions { scheme: Scheme::PerTensorMinMax, class_count: None, threads: 2 };
+    let options =
+        QuantizeOptions { scheme: Scheme::PerTensorMinMax, depthwise_channels: false, class_count: None, threads: 2 };
     let watch = Watch { cancel: &cancel, progress: &|_, _, _| () };
     let error = quantize(&graph, &samples, &samples, &options, &watch).map(|_| ()).expect_err("cancelled");
     assert_eq!(error.message, "stopped before it was done");

@@ -30,6 +30,9 @@ impl QuantizedGraph {
 
     fn typed(&self, id: TensorId) -> String {
         let value = self.value(id);
+        if !value.channels.is_empty() {
+            return format!("{} {:?} with {} encodings", value.name, value.shape, value.channels.len());
+        }
         format!("{} {:?} s={:e} z={}", value.name, value.shape, value.encoding.scale, value.encoding.zero_point)
     }
 

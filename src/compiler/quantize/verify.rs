@@ -68,6 +68,7 @@ impl QuantizedGraph {
         if node.inputs.len() != count {
             return Err(format!("has {} inputs, expected {count}", node.inputs.len()));
         }
+        self.verify_channels(node)?;
         if node.operator.is_movement() && input.encoding != output.encoding {
             return Err("moves elements between two encodings".to_owned());
         }
@@ -80,6 +81,27 @@ impl QuantizedGraph {
             return Err(format!("computes the shape {shape:?}, its output has {:?}", output.shape));
         }
         Ok(())
+    }
+
+    /// Encodings of channels are made by layers and requantizations, and read by depth-wise convolutions.
+    fn verify_channels(&self, node: &QuantizedNode) -> Result<(), String> {
+        let made = match node.operator {
+            QuantizedOperator::Convolution { .. } => true,
+            QuantizedOperator::Requantize => !self.value(node.output).channels.is_empty(),
+            _ => self.value(node.output).channels.is_empty(),
+        };
+        let depthwise = |input: &QuantizedValue| match &node.operator {
+            QuantizedOperator::Convolution { attributes, .. } => {
+                attributes.group == input.channels.len() && input.shape.get(1) == Some(&input.channels.len())
+            }
+            _ => false,
+        };
+        let read = node.inputs.iter().map(|&id| self.value(id)).all(|it| it.channels.is_empty() || depthwise(it));
+        if made && read {
+            Ok(())
+        } else {
+            Err("has one encoding for each channel where there can be but one".to_owned())
+        }
     }
 
     fn output_shape(
@@ -132,6 +154,7 @@ impl QuantizedGraph {
                 [n, c, h, w] if h * w < GEOMETRY_LIMIT => Ok(vec![n, c, 1, 1]),
                 _ => Err(format!("pools the shape {shape:?}, expected [N,C,H,W]")),
             },
+            QuantizedOperator::Requantize => Ok(shape.clone()),
             QuantizedOperator::Reshape => {
                 if input.len() == output.len() {
                     Ok(output.shape.clone())
@@ -210,6 +233,14 @@ fn verify_value(value: &QuantizedValue) -> Result<(), String> {
     if !value.encoding.is_valid() {
         return Err(format!("`{}` has the scale {:e}, expected a positive number", value.name, value.encoding.scale));
     }
+    let sized = value.channels.is_empty() || (value.shape.len() == 4 && value.channels.len() == value.shape[1]);
+    if !sized
+        || value.constant.is_some() && !value.channels.is_empty()
+        || !value.channels.iter().all(|it| it.is_valid())
+    {
+        let (name, found) = (&value.name, value.channels.len());
+        return Err(format!("`{name}` has {found} encodings of channels, expected a valid one for each"));
+    }
     match &value.constant {
         Some(constant) if constant.len() != count => {
             Err(format!("`{}` holds {} values, its shape {:?}", value.name, constant.len(), value.shape))
@@ -250,7 +281,8 @@ fn verify_weights(
             return Err(format!("has the weight -128 in output channel {channel}, expected -127 to 127"));
         }
         check_accumulator(&own, weights.bias[channel]).map_err(|error| format!("output channel {channel}: {error}"))?;
-        let m = multiplier(input.encoding.scale, weights.scales[channel], output.encoding.scale);
+        let from = input.encoding_of(input.channel_read_by(channel, channels));
+        let m = multiplier(from.scale, weights.scales[channel], output.encoding_of(channel).scale);
         verify_multiplier(m).map_err(|error| format!("output channel {channel}: {error}"))?;
     }
     Ok(())

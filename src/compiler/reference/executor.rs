@@ -43,22 +43,7 @@ impl<'a> Executor<'a> {
             }
         })?;
         let kernels = graph.nodes.iter().map(|node| Kernel::of(&graph, node)).collect();
-        let mut last = vec![None; graph.values.len()];
-        for (index, node) in graph.nodes.iter().enumerate() {
-            last[node.output.index()] = Some(index);
-            for input in &node.inputs {
-                last[input.index()] = Some(index);
-            }
-        }
-        let mut last_uses = vec![Vec::new(); graph.nodes.len()];
-        for (value, last) in last.into_iter().enumerate() {
-            let id = TensorId(value as u32);
-            if let Some(node) = last
-                && !graph.outputs.contains(&id)
-            {
-                last_uses[node].push(id);
-            }
-        }
+        let last_uses = graph.last_uses();
         Ok(Executor { graph, kernels, last_uses })
     }
 

@@ -30,6 +30,7 @@ use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
 use crate::compiler::quantize::QuantizedValue;
 use crate::compiler::quantize::Weights;
+use crate::compiler::quantize::clamp_behind;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::contract::Saturation;
 use crate::compiler::quantize::contract::Table;
@@ -51,6 +52,8 @@ pub(super) enum Kernel {
     },
     Function(Box<Table>),
     Pool(IntegerPool),
+    /// A table for each channel, and the elements of a channel.
+    Requantize(Vec<Option<Table>>, usize),
     Copy,
     Transpose {
         shape: Vec<usize>,
@@ -82,8 +85,13 @@ pub(super) enum Kernel {
     Softmax(Box<IntegerSoftmax>),
 }
 
-fn multipliers(weights: &Weights, input: Encoding, output: Encoding) -> Vec<f32> {
-    weights.scales.iter().map(|&scale| multiplier(input.scale, scale, output.scale)).collect()
+fn multipliers(weights: &Weights, input: &QuantizedValue, output: &QuantizedValue) -> Vec<f32> {
+    let count = weights.scales.len();
+    let of = |(channel, &scale): (usize, &f32)| {
+        let from = input.encoding_of(input.channel_read_by(channel, count));
+        multiplier(from.scale, scale, output.encoding_of(channel).scale)
+    };
+    weights.scales.iter().enumerate().map(of).collect()
 }
 
 /// The last two sizes of `[N,C,H,W]`.
@@ -111,7 +119,7 @@ impl Kernel {
         let encodings = [input.encoding, output.encoding];
         match &node.operator {
             QuantizedOperator::Convolution { attributes, weights } => {
-                let layer = convolution(attributes, weights, [input, output], saturation);
+                let layer = convolution(node, (attributes, weights), input, output);
                 Self::Convolution(Box::new(layer.prepare(Level::best())))
             }
             QuantizedOperator::TransposedConvolution { attributes, weights } => {
@@ -157,6 +165,10 @@ impl Kernel {
                 output_encoding: output.encoding,
             }),
             QuantizedOperator::GlobalPool(kind) => Self::Pool(global_pool(*kind, input, output)),
+            QuantizedOperator::Requantize => {
+                let tables = output.channels.iter().map(|&to| concat_table(input.encoding, to)).collect();
+                Self::Requantize(tables, plane(&output.shape).iter().product())
+            }
             QuantizedOperator::Reshape => Self::Copy,
             QuantizedOperator::Transpose { permutation } => {
                 Self::Transpose { shape: input.shape.clone(), permutation: permutation.clone() }
@@ -226,6 +238,15 @@ impl Kernel {
             }
             Self::Function(table) => function::integer::look_up(table, input, output),
             Self::Pool(kernel) => kernel.run(input, output),
+            Self::Requantize(tables, plane) => {
+                let channels = input.chunks_exact(*plane).zip(output.chunks_exact_mut(*plane));
+                for ((from, to), table) in channels.zip(tables.iter().cycle()) {
+                    match table {
+                        Some(table) => function::integer::look_up(table, from, to),
+                        None => to.copy_from_slice(from),
+                    }
+                }
+            }
             Self::Copy => output.copy_from_slice(input),
             Self::Transpose { shape, permutation } => {
                 movement::integer::transpose(input, shape, permutation, output);
@@ -258,11 +279,13 @@ impl Kernel {
 }
 
 fn convolution(
-    attributes: &Convolution,
-    weights: &Weights,
-    [input, output]: [&QuantizedValue; 2],
-    saturation: Saturation,
+    node: &QuantizedNode,
+    (attributes, weights): (&Convolution, &Weights),
+    input: &QuantizedValue,
+    output: &QuantizedValue,
 ) -> IntegerConvolution {
+    let saturation =
+        |&encoding: &Encoding| Saturation::between(encoding.zero_point, clamp_behind(encoding, node.activation));
     IntegerConvolution {
         attributes: attributes.clone(),
         input: image(&input.shape),
@@ -270,9 +293,11 @@ fn convolution(
         kernel: plane(&weights.shape),
         weights: weights.values.clone(),
         bias: weights.bias.clone(),
-        multipliers: multipliers(weights, input.encoding, output.encoding),
+        multipliers: multipliers(weights, input, output),
         input_zero_point: input.encoding.zero_point,
-        saturation,
+        channel_zero_points: input.channels.iter().map(|encoding| encoding.zero_point).collect(),
+        saturation: Saturation::between(output.encoding.zero_point, node.clamp),
+        channel_saturations: output.channels.iter().map(saturation).collect(),
     }
 }
 
@@ -282,11 +307,8 @@ fn transposed(
     [input, output]: [&QuantizedValue; 2],
     saturation: Saturation,
 ) -> IntegerTransposed {
-    let requantization = Requantization {
-        bias: weights.bias.clone(),
-        multipliers: multipliers(weights, input.encoding, output.encoding),
-        saturation,
-    };
+    let requantization =
+        Requantization { bias: weights.bias.clone(), multipliers: multipliers(weights, input, output), saturation };
     IntegerTransposed::new(
         attributes,
         [image(&input.shape), image(&output.shape)],
@@ -309,11 +331,8 @@ fn global_pool(kind: PoolKind, input: &QuantizedValue, output: &QuantizedValue) 
 }
 
 fn dense(weights: &Weights, input: &QuantizedValue, output: &QuantizedValue, saturation: Saturation) -> IntegerDense {
-    let requantization = DenseOutput {
-        bias: &weights.bias,
-        multipliers: multipliers(weights, input.encoding, output.encoding),
-        saturation,
-    };
+    let requantization =
+        DenseOutput { bias: &weights.bias, multipliers: multipliers(weights, input, output), saturation };
     let rows = input.len() / weights.shape[0].max(1);
     IntegerDense::new(&weights.values, rows, input.encoding.zero_point, &requantization)
 }

@@ -3,8 +3,10 @@
 
 mod executor;
 mod kernel;
+mod stepper;
 
 pub use executor::Executor;
+pub use stepper::Stepper;
 
 use crate::compiler::error::StageError;
 use crate::compiler::quantize::QuantizedGraph;

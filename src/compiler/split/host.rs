@@ -185,6 +185,7 @@ impl<'a> Measured<'a> {
                     (energy > 0.0).then(|| total.product / energy.sqrt())
                 },
                 saturated: 0.0,
+                range: None,
             });
         }
         evaluation.sqnr_db = decibels(whole.signal, whole.noise);

@@ -293,7 +293,12 @@ fn quality_is_measured_behind_the_postamble() {
     let classes = 64;
     let quantized = |threads: usize| {
         let samples = Measured::new(&host, &pictures, Some(classes));
-        let options = QuantizeOptions { scheme: Scheme::PerTensorMinMax, class_count: Some(classes), threads };
+        let options = QuantizeOptions {
+            scheme: Scheme::PerTensorMinMax,
+            depthwise_channels: false,
+            class_count: Some(classes),
+            threads,
+        };
         let watch = Watch { cancel: &CancelToken::new(), progress: &|_, _, _| () };
         let mut quantized = quantize(&parts.core, &samples, &samples, &options, &watch).expect("quantized");
         let evaluation = quantized.report.evaluation.as_mut().expect("evaluated");

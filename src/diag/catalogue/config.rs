@@ -105,18 +105,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
-        code: "config/not-supported",
-        severity: Severity::Warning,
-        placed: Placed::Line,
-        title: "the embedded compiler cannot do what a setting asks for",
-        meaning: "The setting is legal, but the embedded compiler does not have it yet. `check` warns; the build of \
-              the model fails.",
-        why: "To know before the build.",
-        remedy: "Choose one of the values that the hint names.",
-        example: "quantization_scheme = \"hybrid_per_tensor_per_channel\"",
-        no_case: None,
-    },
-    Entry {
         code: "config/not-utf8",
         severity: Severity::Error,
         placed: Placed::Line,

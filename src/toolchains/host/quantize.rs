@@ -7,8 +7,6 @@ use serde_json::json;
 
 use super::samples::{Images, Random};
 use crate::base::fs;
-use crate::compiler::StageError;
-use crate::compiler::Status;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::graph::Graph;
 use crate::compiler::lower::Manifest;
@@ -52,7 +50,8 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     };
     let evaluation = images("evaluation/", "held-out", &settings.labels);
     let quantize_options = quantizer::QuantizeOptions {
-        scheme: scheme(settings)?,
+        scheme: scheme(settings),
+        depthwise_channels: settings.depthwise_channels(),
         class_count: Some(settings.class_count),
         threads: work.threads,
     };
@@ -126,16 +125,12 @@ fn host_text(parts: &Parts) -> String {
     lines.collect()
 }
 
-/// The quantizer's scheme, or that this version has none such.
-fn scheme(settings: &QuantizeSettings) -> Result<quantizer::Scheme, WorkError> {
+/// The property as the quantizer's scheme.
+fn scheme(settings: &QuantizeSettings) -> quantizer::Scheme {
     match settings.scheme() {
-        QuantizationScheme::PerTensorMinMax => Ok(quantizer::Scheme::PerTensorMinMax),
-        QuantizationScheme::PerTensorHistogram => Ok(quantizer::Scheme::PerTensorHistogram),
-        other @ QuantizationScheme::HybridPerTensorPerChannel => {
-            let message = format!("`quantization_scheme: {other}` is not supported by this version");
-            let hint = "choose `per_tensor_histogram` or `per_tensor_min_max`";
-            Err(StageError::new(Status::QtoolsError, message).hint(hint).into())
-        }
+        QuantizationScheme::PerTensorMinMax => quantizer::Scheme::PerTensorMinMax,
+        QuantizationScheme::PerTensorHistogram => quantizer::Scheme::PerTensorHistogram,
+        QuantizationScheme::HybridPerTensorPerChannel => quantizer::Scheme::HybridPerTensorPerChannel,
     }
 }
 

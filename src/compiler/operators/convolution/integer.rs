@@ -31,8 +31,12 @@ pub struct IntegerConvolution {
     pub multipliers: Vec<f32>,
     /// Zero point of the input; also what padding holds.
     pub input_zero_point: i8,
+    /// Zero point of each input channel of a depth-wise convolution, where they differ; else empty.
+    pub channel_zero_points: Vec<i8>,
     /// Zero point and bounds of the output.
     pub saturation: Saturation,
+    /// The same for each output channel, where they differ; else empty.
+    pub channel_saturations: Vec<Saturation>,
 }
 
 /// A convolution with its weights packed for the machine and its geometry worked out: prepared once for a network.
@@ -45,8 +49,8 @@ pub struct PreparedConvolution {
     runs: Runs,
     /// Where each element that a weight meets lies, from a position on; in fours.
     offsets: Vec<[usize; 4]>,
-    /// What padding holds.
-    zero_point: i8,
+    /// What padding of each group holds.
+    zero_points: Vec<i8>,
     groups: Groups,
 }
 
@@ -82,15 +86,19 @@ impl IntegerConvolution {
         let row = |channel: usize| Row {
             bias: self.bias[channel],
             multiplier: self.multipliers[channel],
-            saturation: self.saturation,
+            saturation: self.channel_saturations.get(channel).copied().unwrap_or(self.saturation),
         };
+        // Where channels have zero points of their own, a group reads one channel.
+        let zero_point = |group: usize| self.channel_zero_points.get(group).copied().unwrap_or(self.input_zero_point);
+        let zero_points: Vec<i8> = (0..group).map(zero_point).collect();
         let rows: Vec<Row> = (0..self.output[0]).map(row).collect();
         let groups = self.weights.chunks_exact(outputs * length).zip(rows.chunks_exact(outputs));
         let groups = if inputs == 1 && group > 1 {
-            let filter = |(weights, row): (&[i8], &Row)| Filter::new(level, weights, self.input_zero_point, *row);
-            let filters =
-                |(weights, rows): (&[i8], &[Row])| weights.chunks_exact(length).zip(rows).map(filter).collect();
-            Groups::Filters(groups.map(filters).collect())
+            let filters = |((weights, rows), &zero_point): ((&[i8], &[Row]), &i8)| {
+                let filter = |(weights, row): (&[i8], &Row)| Filter::new(level, weights, zero_point, *row);
+                weights.chunks_exact(length).zip(rows).map(filter).collect()
+            };
+            Groups::Filters(groups.zip(&zero_points).map(filters).collect())
         } else {
             let product = |(weights, rows)| Left::new(level, weights, length, self.input_zero_point, rows);
             Groups::Products(groups.map(product).collect())
@@ -101,7 +109,7 @@ impl IntegerConvolution {
             runs: Runs::new([out_height, out_width], padded.row_length(), COLUMNS),
             padded,
             offsets: in_fours(&offsets),
-            zero_point: self.input_zero_point,
+            zero_points,
             groups,
         }
     }
@@ -122,12 +130,12 @@ impl PreparedConvolution {
         let (in_size, out_size) = (input.len() / groups.len(), output.len() / groups.len());
         let mut padding = Vec::new();
         let (mut panel, mut results) = (Panel::default(), Vec::new());
-        for ((group, from), to) in groups.iter().zip(input.chunks_exact(in_size)).zip(output.chunks_exact_mut(out_size))
-        {
+        let parts = input.chunks_exact(in_size).zip(&self.zero_points).zip(output.chunks_exact_mut(out_size));
+        for (group, ((from, &zero_point), to)) in groups.iter().zip(parts) {
             let source = if self.padded.is_input() {
                 from
             } else {
-                self.pad(from, &mut padding);
+                self.pad(from, zero_point, &mut padding);
                 &padding
             };
             for (run, &base) in self.runs.bases.iter().enumerate() {
@@ -145,10 +153,9 @@ impl PreparedConvolution {
         let (in_size, out_size) = (input.len() / groups.len(), output.len() / groups.len());
         let mut padding = Vec::new();
         let mut results = Vec::new();
-        for ((filters, from), to) in
-            groups.iter().zip(input.chunks_exact(in_size)).zip(output.chunks_exact_mut(out_size))
-        {
-            self.pad(from, &mut padding);
+        let parts = input.chunks_exact(in_size).zip(&self.zero_points).zip(output.chunks_exact_mut(out_size));
+        for (filters, ((from, &zero_point), to)) in groups.iter().zip(parts) {
+            self.pad(from, zero_point, &mut padding);
             for (filter, to) in filters.iter().zip(to.chunks_exact_mut(out_size / filters.len())) {
                 filter.apply(&padding, &self.offsets, &self.runs.bases, &mut results);
                 for (run, results) in results.iter().enumerate() {
@@ -159,10 +166,10 @@ impl PreparedConvolution {
     }
 
     /// Lays planes out, with enough behind them that whole runs can be read.
-    fn pad(&self, planes: &[i8], to: &mut Vec<i8>) {
+    fn pad(&self, planes: &[i8], zero_point: i8, to: &mut Vec<i8>) {
         let (from, plane) = (self.padded.source_plane(), self.padded.plane());
         to.clear();
-        to.resize(planes.len() / from * plane + COLUMNS, self.zero_point);
+        to.resize(planes.len() / from * plane + COLUMNS, zero_point);
         for (from, to) in planes.chunks_exact(from).zip(to.chunks_exact_mut(plane)) {
             self.padded.fill(from, to);
         }
@@ -192,10 +199,12 @@ mod tests {
                     let c_in = o / (outputs / group) * inputs + c;
                     let element = input[(c_in * height + row) * width + column];
                     let weight = layer.weights[((o * inputs + c) * kh + ky) * kw + kx];
-                    sum += (i32::from(element) - i32::from(layer.input_zero_point)) * i32::from(weight);
+                    let zero = layer.channel_zero_points.get(c_in).copied().unwrap_or(layer.input_zero_point);
+                    sum += (i32::from(element) - i32::from(zero)) * i32::from(weight);
                 }
             }
-            output.push(layer.saturation.requantize(sum, layer.multipliers[o]));
+            let saturation = layer.channel_saturations.get(o).copied().unwrap_or(layer.saturation);
+            output.push(saturation.requantize(sum, layer.multipliers[o]));
         }
         output
     }
@@ -209,6 +218,7 @@ mod tests {
             (strides, dilations) in ([1_usize..4, 1_usize..4], [1_usize..4, 1_usize..4]),
             pads in [0_usize..4, 0_usize..4, 0_usize..4, 0_usize..4],
             zero_points in [any::<i8>(), any::<i8>()],
+            by_channel in any::<bool>(),
         ) {
             let span = |axis: usize| {
                 (size[axis] + pads[axis] + pads[axis + 2]).checked_sub((kernel[axis] - 1) * dilations[axis] + 1)
@@ -226,7 +236,15 @@ mod tests {
                 bias: (0..outputs * group).map(|at| number(at + 9) as i32 % 5000).collect(),
                 multipliers: (0..outputs * group).map(|at| (number(at) % 100) as f32 * 1e-5).collect(),
                 input_zero_point: zero_points[0],
+                channel_zero_points: (0..group)
+                    .filter(|_| by_channel && inputs == 1 && group > 1)
+                    .map(|channel| number(channel + 5) as i8)
+                    .collect(),
                 saturation: Saturation::full(zero_points[1]),
+                channel_saturations: (0..outputs * group)
+                    .filter(|_| by_channel)
+                    .map(|channel| Saturation::full(number(channel + 3) as i8))
+                    .collect(),
             };
             let input: Vec<i8> = (0..2 * inputs * group * size[0] * size[1]).map(|at| number(at + 77) as i8).collect();
             let wanted: Vec<i8> =

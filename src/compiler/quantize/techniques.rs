@@ -1,0 +1,407 @@
+//! Which techniques are applied: each is tried after the ones before it, and kept where the outputs of some calibration
+//! images come closer to float. Images that a technique fits itself to are not those it is judged on, and held-out ones
+//! are neither.
+
+use std::collections::BTreeMap;
+
+use crate::compiler::calibrate::LaneStatistics;
+use crate::compiler::calibrate::Observation;
+use crate::compiler::calibrate::Observed;
+use crate::compiler::calibrate::Samples;
+use crate::compiler::calibrate::Seen;
+use crate::compiler::calibrate::Watch;
+use crate::compiler::calibrate::choose_range;
+use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::load_sample;
+use crate::compiler::calibrate::observe;
+use crate::compiler::calibrate::survey;
+use crate::compiler::error::StageError;
+use crate::compiler::graph::Graph;
+use crate::compiler::graph::ValueId;
+use crate::compiler::operators::Function;
+use crate::compiler::operators::Operator;
+use crate::compiler::quantize::Converted;
+use crate::compiler::quantize::Equalization;
+use crate::compiler::quantize::QuantizeOptions;
+use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::Scheme;
+use crate::compiler::quantize::Sharing;
+use crate::compiler::quantize::Technique;
+use crate::compiler::quantize::TensorId;
+use crate::compiler::quantize::Tried;
+use crate::compiler::quantize::contract::Encoding;
+use crate::compiler::quantize::convert;
+use crate::compiler::quantize::convert::is_depthwise;
+use crate::compiler::quantize::correct_bias::correct_biases;
+use crate::compiler::quantize::equalize;
+use crate::compiler::reference::Executor;
+
+/// The most images that techniques are fitted to.
+const MOST_FITTED: usize = 8;
+
+/// The most images that techniques are judged on; each trial runs all of them.
+const MOST_JUDGED: usize = 8;
+
+/// The most elements of outputs that are kept, to choose images by them; beyond that these are evenly spread.
+const MOST_KEPT: usize = 16 << 20;
+
+/// The least gain in dB for which a technique is kept.
+const LEAST_GAIN: f64 = 0.1;
+
+/// How many of its standard errors a gain has to exceed.
+const ERRORS: f64 = 2.0;
+
+/// A converted graph, and how it came to be.
+pub(super) struct Improved {
+    /// With all techniques that pay.
+    pub(super) converted: Converted,
+    /// The techniques that were tried, in order.
+    pub(super) tried: Vec<Tried>,
+    /// For each of them that was kept the graph before it.
+    pub(super) stages: Vec<QuantizedGraph>,
+}
+
+type Images = Vec<Vec<Vec<f32>>>;
+
+/// Calibrates, converts and applies what pays.
+pub(super) fn improve(
+    graph: &Graph,
+    calibration: &dyn Samples,
+    options: &QuantizeOptions,
+    watch: &Watch<'_>,
+) -> Result<Improved, StageError> {
+    let sharing = Sharing::of(graph);
+    let values = sharing.observed(graph);
+    let (fitted, others) = split(calibration.len());
+    let judged_values = judged_values(graph);
+    let sizes: Vec<usize> = judged_values.iter().map(|&id| graph.value(id).shape.iter().product()).collect();
+    let kept =
+        if sizes.iter().sum::<usize>().saturating_mul(others.len()) > MOST_KEPT { spread(&others) } else { others };
+    let load = |places: &[usize]| -> Result<Images, StageError> {
+        places.iter().map(|&index| load_sample(graph, calibration, index)).collect()
+    };
+    let fitted = load(&fitted)?;
+    let statistics = if fitted.is_empty() {
+        BTreeMap::new()
+    } else {
+        survey(graph, &surveyed(graph, &sharing, &values), &fitted, options.threads, watch)?
+    };
+    let equalization = equalize(graph, &statistics);
+    let none = BTreeMap::new();
+    let factors = equalization.as_ref().map_or(&none, |equalization| &equalization.factors);
+    let by_lane = if options.scheme == Scheme::HybridPerTensorPerChannel || options.depthwise_channels {
+        depthwise_inputs(graph)
+    } else {
+        Vec::new()
+    };
+    let observed = Observed { values: &values, factors, by_lane: &by_lane, kept: &kept, kept_values: &judged_values };
+    let mut seen = observe(graph, &observed, calibration, options.scheme, options.threads, watch)?;
+    watch.check()?;
+    let telling = telling(&seen.kept);
+    let images = load(&telling.iter().map(|&at| kept[at]).collect::<Vec<_>>())?;
+    let floats = telling.iter().map(|&at| std::mem::take(&mut seen.kept[at])).collect();
+    seen.kept = Vec::new();
+    let judged = Judged { values: judged_values, sizes, images, floats };
+    Trial { graph, sharing, seen, equalization, statistics, fitted, judged, options, watch }.run()
+}
+
+/// What is surveyed: what has an encoding of its own, what layers read and what they write.
+fn surveyed(graph: &Graph, sharing: &Sharing, values: &[ValueId]) -> Vec<ValueId> {
+    let layers = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| matches!(node.operator, Operator::Convolution(_) | Operator::Dense))
+        .flat_map(|(place, node)| [node.inputs[0], sharing.output(graph, place)]);
+    let mut surveyed: Vec<ValueId> = values.iter().copied().chain(layers).collect();
+    surveyed.sort_unstable();
+    surveyed.dedup();
+    surveyed
+}
+
+/// Where techniques are judged: at the outputs, but before a last softmax or sigmoid, behind which the error of a few images
+/// is how near they lie to another answer.
+fn judged_values(graph: &Graph) -> Vec<ValueId> {
+    let producers = graph.producers();
+    let before = |&output: &ValueId| {
+        let mut value = output;
+        while let Some(node) = producers[value.index()].map(|node| &graph.nodes[node.index()]) {
+            match node.operator {
+                Operator::Reshape | Operator::Transpose { .. } => value = node.inputs[0],
+                Operator::Softmax { .. } | Operator::Function(Function::Sigmoid) => return node.inputs[0],
+                _ => break,
+            }
+        }
+        output
+    };
+    graph.outputs.iter().map(before).collect()
+}
+
+/// What depth-wise convolutions read.
+fn depthwise_inputs(graph: &Graph) -> Vec<ValueId> {
+    let inputs = graph.nodes.iter().filter(|node| is_depthwise(graph, node)).map(|node| node.inputs[0]);
+    let mut inputs: Vec<ValueId> = inputs.filter(|&id| graph.value(id).constant.is_none()).collect();
+    inputs.sort_unstable();
+    inputs.dedup();
+    inputs
+}
+
+/// Places of images for fitting, evenly spread, and of the others; none where there are fewer than 4.
+fn split(count: usize) -> (Vec<usize>, Vec<usize>) {
+    let each = if count < 4 { 0 } else { (count / 2).min(MOST_FITTED) };
+    let fitted: Vec<usize> = (0..each).map(|at| at * count / each).collect();
+    let others = (0..count).filter(|place| each > 0 && !fitted.contains(place)).collect();
+    (fitted, others)
+}
+
+/// As many of the places as are judged on, evenly spread.
+fn spread(places: &[usize]) -> Vec<usize> {
+    let count = places.len().min(MOST_JUDGED);
+    (0..count).map(|at| places[at * places.len() / count]).collect()
+}
+
+/// Which images tell most: those whose outputs lie farthest from the mean over the images, ascending. Most of the noise of a
+/// network is theirs. `floats` are by image, by value.
+fn telling(floats: &[Vec<Vec<f32>>]) -> Vec<usize> {
+    let mut far = vec![0.0; floats.len()];
+    for value in 0..floats.first().map_or(0, Vec::len) {
+        let size = floats[0][value].len();
+        let mut mean = vec![0.0; size];
+        for image in floats {
+            mean.iter_mut().zip(&image[value]).for_each(|(mean, &x)| *mean += f64::from(x) / floats.len() as f64);
+        }
+        let from_mean = |image: &Vec<Vec<f32>>| -> f64 {
+            image[value].iter().zip(&mean).map(|(&x, mean)| (f64::from(x) - mean).powi(2)).sum()
+        };
+        let own: Vec<f64> = floats.iter().map(from_mean).collect();
+        let all: f64 = own.iter().sum();
+        if all > 0.0 {
+            far.iter_mut().zip(own).for_each(|(far, own)| *far += own / all * size as f64);
+        }
+    }
+    let mut order: Vec<usize> = (0..floats.len()).collect();
+    order.sort_by(|&left, &right| far[right].total_cmp(&far[left]).then(left.cmp(&right)));
+    order.truncate(MOST_JUDGED);
+    order.sort_unstable();
+    order
+}
+
+/// What techniques are judged on.
+struct Judged {
+    /// The values at which int8 is compared with float.
+    values: Vec<ValueId>,
+    /// How many elements each of them has.
+    sizes: Vec<usize>,
+    images: Images,
+    /// By image: the values in float.
+    floats: Images,
+}
+
+struct Trial<'a> {
+    graph: &'a Graph,
+    sharing: Sharing,
+    seen: Seen,
+    equalization: Option<Equalization>,
+    statistics: BTreeMap<ValueId, LaneStatistics>,
+    fitted: Images,
+    judged: Judged,
+    options: &'a QuantizeOptions,
+    watch: &'a Watch<'a>,
+}
+
+/// What is tried: ranges and factors so far.
+#[derive(Clone, Copy)]
+struct Choice {
+    clipping: f64,
+    equalized: bool,
+}
+
+impl Trial<'_> {
+    fn run(&self) -> Result<Improved, StageError> {
+        let mut choice = Choice { clipping: 1.0, equalized: false };
+        let mut best = Improved { converted: self.convert(choice)?, tried: Vec::new(), stages: Vec::new() };
+        if self.judged.images.len() < 2 {
+            return Ok(best);
+        }
+        let mut noise = self.noise(&best.converted)?;
+        if self.options.scheme.has_histograms() {
+            let tried = Choice { clipping: f64::INFINITY, ..choice };
+            if self.judge(Technique::NoClipping, self.convert(tried)?, &mut best, &mut noise)? {
+                choice = tried;
+            }
+        }
+        if self.equalization.is_some() {
+            let tried = Choice { equalized: true, ..choice };
+            self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)?;
+        }
+        let tried = self.corrected(&best.converted)?;
+        self.judge(Technique::BiasCorrection, tried, &mut best, &mut noise)?;
+        Ok(best)
+    }
+
+    /// Keeps a technique where it pays; whether it does.
+    fn judge(
+        &self,
+        technique: Technique,
+        converted: Converted,
+        best: &mut Improved,
+        noise: &mut Noise,
+    ) -> Result<bool, StageError> {
+        let left = self.noise(&converted)?;
+        let gain = Gain::of(noise, &left, &self.judged.sizes);
+        best.tried.push(Tried {
+            technique,
+            kept: gain.pays(),
+            judged_gain_db: gain.whole,
+            judged_error_db: gain.error,
+            gain_db: None,
+        });
+        if gain.pays() {
+            let before = std::mem::replace(&mut best.converted, converted);
+            best.stages.push(before.graph);
+            *noise = left;
+        }
+        Ok(gain.pays())
+    }
+
+    fn scaled(&self, choice: Choice) -> Option<&Equalization> {
+        self.equalization.as_ref().filter(|_| choice.equalized)
+    }
+
+    fn convert(&self, choice: Choice) -> Result<Converted, StageError> {
+        let scaled = self.scaled(choice);
+        let mut ranges: BTreeMap<ValueId, (f32, f32)> = BTreeMap::new();
+        for (&id, plain) in &self.seen.observations {
+            let observation: &Observation = match scaled {
+                Some(_) => self.seen.scaled.get(&id).unwrap_or(plain),
+                None => plain,
+            };
+            ranges.extend(choose_range(observation, self.options.scheme, choice.clipping).map(|range| (id, range)));
+        }
+        let graph = scaled.map_or(self.graph, |equalization| &equalization.graph);
+        let mut by_channel = BTreeMap::new();
+        for (&id, lanes) in &self.seen.lanes {
+            let factors = scaled.and_then(|equalization| equalization.factors.get(&id));
+            let range = |(lane, observation): (usize, &Observation)| {
+                let factor = factors.and_then(|factors| factors.get(lane)).copied().unwrap_or(1.0);
+                let (low, high) = choose_range(observation, self.options.scheme, choice.clipping).unwrap_or((0.0, 0.0));
+                (low * factor, high * factor)
+            };
+            by_channel.insert(id, lanes.iter().enumerate().map(range).collect::<Vec<_>>());
+        }
+        let mut converted = convert(graph, &self.sharing, &ranges, &by_channel)?;
+        converted.factors = scaled.map(|equalization| equalization.factors.clone()).unwrap_or_default();
+        Ok(converted)
+    }
+
+    /// For each of the images for judging the squared error of each value judged at.
+    fn noise(&self, converted: &Converted) -> Result<Noise, StageError> {
+        let executor = Executor::new(&converted.graph)?;
+        let place = |value: &ValueId| converted.origin.iter().position(|origin| *origin == Some(*value));
+        let judged: Vec<Option<TensorId>> =
+            self.judged.values.iter().map(|value| place(value).map(|place| TensorId(place as u32))).collect();
+        let states = for_each_index(self.judged.images.len(), self.options.threads, Vec::new, |own, index| {
+            self.watch.check()?;
+            let inputs: Vec<&[f32]> = self.judged.images[index].iter().map(Vec::as_slice).collect();
+            let mut noise = vec![0.0; judged.len()];
+            executor.run_int8(&executor.quantize_inputs(&inputs)?, &mut |id, int8| {
+                let floats = noise.iter_mut().zip(&self.judged.floats[index]).zip(&judged);
+                for ((noise, float), _) in floats.filter(|(_, other)| **other == Some(id)) {
+                    *noise = squared_error(float, int8, converted.graph.value(id).encoding);
+                }
+            })?;
+            own.push((index, noise));
+            Ok(())
+        })?;
+        let mut all: Vec<(usize, Vec<f64>)> = states.into_iter().flatten().collect();
+        all.sort_by_key(|&(index, _)| index);
+        Ok(all.into_iter().map(|(_, noise)| noise).collect())
+    }
+
+    fn corrected(&self, converted: &Converted) -> Result<Converted, StageError> {
+        let mut corrected = converted.clone();
+        let executor = Executor::new(&converted.graph)?;
+        let quantize =
+            |image: &Vec<Vec<f32>>| executor.quantize_inputs(&image.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let images: Vec<Vec<Vec<i8>>> = self.fitted.iter().map(quantize).collect::<Result<_, _>>()?;
+        correct_biases(&mut corrected, &self.statistics, &images, self.options.threads, self.watch)?;
+        Ok(corrected)
+    }
+}
+
+/// The squared error of an int8 tensor.
+fn squared_error(float: &[f32], int8: &[i8], encoding: Encoding) -> f64 {
+    float.iter().zip(int8).map(|(&x, &q)| (f64::from(x) - encoding.dequantize_wide(q)).powi(2)).sum()
+}
+
+/// By image, by value judged at: the squared error.
+type Noise = Vec<Vec<f64>>;
+
+/// What a technique brings on the images that it is judged on, in dB.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Gain {
+    /// By how much the noise of all images falls, on average over the values' elements.
+    whole: f64,
+    /// Its standard error, by leaving out each image in turn.
+    error: f64,
+}
+
+impl Gain {
+    fn of(before: &Noise, after: &Noise, sizes: &[usize]) -> Self {
+        let all: usize = sizes.iter().sum();
+        let without = |left_out: Option<usize>| -> f64 {
+            let sum = |noise: &Noise, value: usize| -> f64 {
+                let images = noise.iter().enumerate().filter(|&(image, _)| Some(image) != left_out);
+                images.map(|(_, values)| values[value]).sum::<f64>().max(f64::MIN_POSITIVE)
+            };
+            let gain = |(value, &size): (usize, &usize)| {
+                10.0 * libm::log10(sum(before, value) / sum(after, value)) * size as f64 / all as f64
+            };
+            sizes.iter().enumerate().map(gain).sum()
+        };
+        let count = before.len() as f64;
+        let others: Vec<f64> = (0..before.len()).map(|image| without(Some(image))).collect();
+        let mean = others.iter().sum::<f64>() / count;
+        let squares: f64 = others.iter().map(|other| (other - mean) * (other - mean)).sum();
+        Self { whole: without(None), error: (squares * (count - 1.0) / count).sqrt() }
+    }
+
+    /// Whether the gain is worth it and not likely chance: several techniques are tried, on few images.
+    fn pays(self) -> bool {
+        self.whole > LEAST_GAIN && self.whole > ERRORS * self.error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helps_one_image_alone_does_not_pay() {
+        let noise = |of: [f64; 4]| -> Noise { of.iter().map(|&noise| vec![noise]).collect() };
+        let pays = |after| Gain::of(&noise([1.0, 2.0, 3.0, 4.0]), &noise(after), &[7]).pays();
+        assert!(pays([0.8, 1.6, 2.5, 3.3]));
+        assert!(!pays([1.1, 2.1, 3.0, 1.0]), "one image is much better");
+        assert!(!pays([1.0, 2.0, 3.0, 4.0]));
+    }
+
+    #[test]
+    fn images_for_fitting_and_for_judging_are_apart() {
+        for count in 0..70 {
+            let (fitted, others) = split(count);
+            assert_eq!(fitted.is_empty(), others.is_empty());
+            assert!(fitted.iter().all(|place| !others.contains(place) && *place < count), "{count}");
+            assert!(others.iter().all(|place| *place < count), "{count}");
+            assert!(spread(&others).windows(2).all(|pair| pair[0] < pair[1]), "{count}");
+        }
+    }
+
+    #[test]
+    fn images_far_from_the_mean_are_judged_on() {
+        let floats: Vec<Vec<Vec<f32>>> =
+            (0..20).map(|image| vec![vec![if image % 3 == 1 { 9.0 } else { 0.1 }]]).collect();
+        let far = telling(&floats);
+        assert_eq!(far.len(), MOST_JUDGED);
+        assert_eq!(far.iter().filter(|&&image| image % 3 == 1).count(), 7);
+    }
+}

@@ -192,7 +192,7 @@ fn largest<T: PartialOrd + Copy>(values: &[T]) -> usize {
 }
 
 /// Runs every evaluation sample through the float network and the integer reference; `None` when there are none. Also the
-/// squared error of all outputs on the first [`STAGED`] samples of each of the `stages` (the same network, quantized with
+/// squared error of all outputs on the first `STAGED` samples of each of the `stages` (the same network, quantized with
 /// less care) and, last, of the whole.
 pub fn evaluate(
     graph: &Graph,

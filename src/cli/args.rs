@@ -44,7 +44,7 @@ pub(super) enum Command {
 }
 
 /// Where the zoo is and what device it is for.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ZooFlags {
     /// Folder searched for cards; may be repeated
     #[arg(long, value_name = "DIR")]
@@ -93,15 +93,22 @@ impl ConfigFlags {
     }
 }
 
-/// Where results and the store are, and what a build reads besides cards.
+/// Where results and the store are.
 #[derive(Debug, Args)]
-pub(super) struct StoreFlags {
+pub(super) struct FolderFlags {
     /// Folder for results
     #[arg(long, value_name = "DIR")]
     build_root: Option<String>,
     /// Folder of the store
     #[arg(long, value_name = "DIR")]
     cache: Option<String>,
+}
+
+/// Where results and the store are, and what a build reads besides cards.
+#[derive(Debug, Args)]
+pub(super) struct StoreFlags {
+    #[command(flatten)]
+    folders: FolderFlags,
     /// Toolchain that does the work
     #[arg(long, value_name = "NAME")]
     toolchain: Option<String>,
@@ -220,17 +227,6 @@ pub(super) struct ListArgs {
     pub(super) zoo: ZooFlags,
 }
 
-/// Where results and the store are.
-#[derive(Debug, Args)]
-pub(super) struct FolderFlags {
-    /// Folder for results
-    #[arg(long, value_name = "DIR")]
-    build_root: Option<String>,
-    /// Folder of the store
-    #[arg(long, value_name = "DIR")]
-    cache: Option<String>,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct CleanArgs {
     /// Networks, also those whose cards are gone, globs, or `all`
@@ -242,10 +238,14 @@ pub(super) struct CleanArgs {
     /// Show what would be removed, and remove nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
+    /// Folder searched for cards; may be repeated
+    #[arg(long, value_name = "DIR", conflicts_with = "targets")]
+    cards: Vec<String>,
+    /// Cards to leave out, as a glob; may be repeated
+    #[arg(long, value_name = "GLOB", conflicts_with = "targets")]
+    exclude: Vec<String>,
     #[command(flatten)]
-    pub(super) folders: FolderFlags,
-    #[command(flatten)]
-    pub(super) zoo: ZooFlags,
+    folders: FolderFlags,
 }
 
 #[derive(Debug, Args)]
@@ -261,7 +261,7 @@ pub(super) enum CacheCommand {
     /// Read every artifact, and remove damaged ones, so that the next build makes them again
     Verify(CacheVerifyArgs),
     /// Remove results that no card needs as it is now
-    Gc(CacheGcArgs),
+    Gc(Box<CacheGcArgs>),
     /// Remove everything in the store; results in the build root stay
     Clear(CacheVerifyArgs),
 }
@@ -273,16 +273,12 @@ pub(super) struct CacheStatsArgs {
     pub(super) format: Format,
     #[command(flatten)]
     pub(super) folders: FolderFlags,
-    #[command(flatten)]
-    pub(super) zoo: ZooFlags,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CacheVerifyArgs {
     #[command(flatten)]
     pub(super) folders: FolderFlags,
-    #[command(flatten)]
-    pub(super) zoo: ZooFlags,
 }
 
 #[derive(Debug, Args)]
@@ -472,12 +468,8 @@ impl ZooFlags {
 impl StoreFlags {
     /// These flags as settings.
     pub(super) fn add_to(&self, flags: &mut Flags) {
-        let singles = [
-            ("build-root", &self.build_root),
-            ("cache", &self.cache),
-            ("toolchain", &self.toolchain),
-            ("num-cal-images", &self.num_cal_images),
-        ];
+        flags.extend(self.folders.settings());
+        let singles = [("toolchain", &self.toolchain), ("num-cal-images", &self.num_cal_images)];
         for (flag, text) in singles {
             flags.extend(text.iter().map(|text| (flag, text.clone())));
         }
@@ -492,6 +484,17 @@ impl FolderFlags {
     pub(super) fn settings(&self) -> Flags {
         let singles = [("build-root", &self.build_root), ("cache", &self.cache)];
         singles.into_iter().filter_map(|(flag, text)| Some((flag, text.clone()?))).collect()
+    }
+}
+
+impl CleanArgs {
+    /// Folders and cards as settings.
+    pub(super) fn settings(&self) -> Flags {
+        let mut flags = self.folders.settings();
+        for (flag, texts) in [("cards", &self.cards), ("exclude", &self.exclude)] {
+            flags.extend(texts.iter().map(|text| (flag, text.clone())));
+        }
+        flags
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{CacheGcArgs, CacheStatsArgs, CacheVerifyArgs, ConfigFlags, Format};
+use super::args::{CacheGcArgs, CacheStatsArgs, CacheVerifyArgs, ConfigFlags, Format, ZooFlags};
 use super::failure::Failure;
 use super::output::Output;
 use super::plans::{Planned, take};
@@ -23,7 +23,7 @@ use crate::store::Limits;
 
 /// Says how much the store holds.
 pub(super) fn stats(arguments: &CacheStatsArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
-    let zoo = Zoo::without_cards(&arguments.zoo, arguments.folders.settings(), directory)?;
+    let zoo = Zoo::without_cards(&ZooFlags::default(), arguments.folders.settings(), directory)?;
     let mut store = zoo.opened_store()?;
     let usage = store.usage().map_err(|error| zoo.store_failure(&error))?;
     let rows = [
@@ -55,7 +55,7 @@ pub(super) fn stats(arguments: &CacheStatsArgs, output: Output, directory: Optio
 
 /// Reads every artifact; damaged ones go, and make the command fail.
 pub(super) fn verify(arguments: &CacheVerifyArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
-    let zoo = Zoo::without_cards(&arguments.zoo, arguments.folders.settings(), directory)?;
+    let zoo = Zoo::without_cards(&ZooFlags::default(), arguments.folders.settings(), directory)?;
     let mut store = zoo.opened_store()?;
     take(&mut store, "axzoo cache verify", &zoo, output)?;
     let found = store.verify().map_err(|error| zoo.store_failure(&error))?;
@@ -108,7 +108,7 @@ pub(super) fn collect(arguments: &CacheGcArgs, output: Output, directory: Option
 
 /// Removes everything.
 pub(super) fn clear(arguments: &CacheVerifyArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
-    let zoo = Zoo::without_cards(&arguments.zoo, arguments.folders.settings(), directory)?;
+    let zoo = Zoo::without_cards(&ZooFlags::default(), arguments.folders.settings(), directory)?;
     let mut store = zoo.opened_store()?;
     take(&mut store, "axzoo cache clear", &zoo, output)?;
     let before =

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use globset::GlobBuilder;
 
-use super::args::CleanArgs;
+use super::args::{CleanArgs, ZooFlags};
 use super::failure::Failure;
 use super::output::Output;
 use super::plans::take;
@@ -20,11 +20,11 @@ use crate::report::bytes;
 
 /// Removes the recorded files of the networks that are named, or of those whose cards are gone.
 pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
-    let flags = arguments.folders.settings();
+    let (zoo_flags, flags) = (ZooFlags::default(), arguments.settings());
     let zoo = if arguments.stale {
-        Zoo::load(&arguments.zoo, flags, directory)?
+        Zoo::load(&zoo_flags, flags, directory)?
     } else {
-        Zoo::without_cards(&arguments.zoo, flags, directory)?
+        Zoo::without_cards(&zoo_flags, flags, directory)?
     };
     let mut store = zoo.opened_store()?;
     if !arguments.dry_run {

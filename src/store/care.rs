@@ -90,7 +90,7 @@ pub struct Collected {
 }
 
 /// Names in the cache folder that are axzoo's.
-const RECORDS: [&str; 6] = ["journal-1", "lock", "builds", "checked.jsonl", "checked.json", ".gitignore"];
+const RECORDS: [&str; 5] = ["journal-1", "lock", "builds", "checked.jsonl", ".gitignore"];
 
 impl Store {
     /// What lies in the cache folder. Writes nothing.
@@ -222,9 +222,7 @@ impl Store {
                 fs::remove_folder(&folder)?;
             }
         }
-        for file in ["checked.jsonl", "checked.json"].map(|name| self.cache().join(name)) {
-            fs::remove_file(&file)?;
-        }
+        fs::remove_file(&self.cache().join("checked.jsonl"))?;
         self.forget_stats()?;
         self.save()
     }

@@ -151,3 +151,17 @@ fn stats_add_up_to_what_lies_there() {
     space.axzoo("cache stats").expect_code(0).says("artifacts").says("results in `cache`");
     Space::only("digits").axzoo("cache stats").expect_code(0).says("0 results");
 }
+
+#[test]
+fn flags_that_would_have_no_effect_are_refused() {
+    let space = built();
+    for arguments in
+        ["cache stats --board m2", "cache clear --strict", "clean all --cards model_cards", "clean all --stale"]
+    {
+        space.axzoo(arguments).expect_code(2);
+    }
+    // A folder of cards without this one: its results belong to nobody then.
+    fs::create_dir(space.path("others")).expect("a folder");
+    space.axzoo("clean --stale -n --cards others").expect_code(0).says("of 1 network");
+    space.axzoo("clean --stale -n --cards model_cards").expect_code(0).says("of 0 networks");
+}

@@ -2,7 +2,9 @@
 //! `pads`, `dilations`, `auto_pad`).
 
 use crate::compiler::graph::ELEMENT_LIMIT;
+use crate::compiler::graph::ValueId;
 use crate::compiler::graph::element_count;
+use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::OnnxNode;
 use crate::compiler::onnx::Refusal;
 
@@ -118,6 +120,26 @@ pub(crate) fn read_window(node: &mut OnnxNode<'_>, size: [usize; 2], kernel: [us
         }
     };
     Ok(Window { strides, pads, dilations })
+}
+
+/// `group` of a convolution of either kind, whose `kernel_shape`, where it is given, must be that of its weights.
+pub(crate) fn read_group(node: &mut OnnxNode<'_>, kernel: [usize; 2]) -> Result<usize, Refusal> {
+    if let Some(declared) = node.integers("kernel_shape")?
+        && declared != kernel.map(|k| k as i64)
+    {
+        return Err(Refusal::new(format!("`kernel_shape` is {declared:?} and its weights have {kernel:?}")));
+    }
+    let group = node.integer("group")?.unwrap_or(1);
+    usize::try_from(group).map_err(|_| Refusal::new(format!("`group` is {group}")))
+}
+
+/// Whether a convolution's bias is a constant with one number for each of its outputs.
+pub(crate) fn check_bias(builder: &Builder, bias: ValueId, outputs: usize) -> Result<(), Refusal> {
+    if builder.floats(bias, "bias")?.len() == outputs && builder.shape(bias).len() == 1 {
+        return Ok(());
+    }
+    let found = builder.shape(bias);
+    Err(Refusal::new(format!("its bias has the shape {found:?}; expected [{outputs}]")))
 }
 
 /// Padding so that there are ceil(in/stride) positions.

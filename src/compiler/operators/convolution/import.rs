@@ -71,22 +71,13 @@ fn read(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<ValueId, Refus
         )));
     };
     let kernel = [kernel_height, kernel_width];
-    if let Some(declared) = node.integers("kernel_shape")?
-        && declared != kernel.map(|k| k as i64)
-    {
-        return Err(Refusal::new(format!("`kernel_shape` is {declared:?} and its weights have {kernel:?}")));
-    }
-    let group = node.integer("group")?.unwrap_or(1);
-    let group = usize::try_from(group).map_err(|_| Refusal::new(format!("`group` is {group}")))?;
+    let group = window::read_group(node, kernel)?;
     let window = window::read_window(node, size, kernel)?;
     let convolution = Convolution { strides: window.strides, pads: window.pads, dilations: window.dilations, group };
     builder.floats(weights, "weights")?;
     let mut inputs = vec![x, weights];
     if let Some(bias) = node.optional(2) {
-        if builder.floats(bias, "bias")?.len() != outputs || builder.shape(bias).len() != 1 {
-            let found = builder.shape(bias);
-            return Err(Refusal::new(format!("its bias has the shape {found:?}; expected [{outputs}]")));
-        }
+        window::check_bias(builder, bias, outputs)?;
         inputs.push(bias);
     }
     let shape = convolution.output_shape(builder.shape(x), &weight_shape)?;

@@ -20,13 +20,7 @@ pub(crate) fn conv_transpose(node: &mut OnnxNode<'_>, builder: &mut Builder) -> 
         return Err(Refusal::new(message));
     };
     let kernel = [kernel_height, kernel_width];
-    if let Some(declared) = node.integers("kernel_shape")?
-        && declared != kernel.map(|k| k as i64)
-    {
-        return Err(Refusal::new(format!("`kernel_shape` is {declared:?} and its weights have {kernel:?}")));
-    }
-    let group = node.integer("group")?.unwrap_or(1);
-    let group = usize::try_from(group).map_err(|_| Refusal::new(format!("`group` is {group}")))?;
+    let group = window::read_group(node, kernel)?;
     let mut transposed = TransposedConvolution {
         strides: window::pair(node.integers("strides")?, "strides", 1)?,
         pads: [0; 4],
@@ -38,11 +32,7 @@ pub(crate) fn conv_transpose(node: &mut OnnxNode<'_>, builder: &mut Builder) -> 
     builder.floats(weights, "weights")?;
     let mut inputs = vec![x, weights];
     if let Some(bias) = node.optional(2) {
-        let expected = outputs.saturating_mul(group);
-        if builder.floats(bias, "bias")?.len() != expected || builder.shape(bias).len() != 1 {
-            let found = builder.shape(bias);
-            return Err(Refusal::new(format!("its bias has the shape {found:?}; expected [{expected}]")));
-        }
+        window::check_bias(builder, bias, outputs.saturating_mul(group))?;
         inputs.push(bias);
     }
     let shape = transposed.output_shape(builder.shape(x), &weight_shape)?;

@@ -14,7 +14,7 @@ use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
 use crate::compiler::machine::Work;
 use crate::compiler::machine::vectorized_work;
-use crate::compiler::quantize::Agreement;
+use crate::compiler::quantize::Classes;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Evaluation;
 use crate::compiler::quantize::QuantizeOptions;
@@ -22,7 +22,10 @@ use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedValue;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::ValueQuality;
+use crate::compiler::quantize::agreement;
 use crate::compiler::quantize::contract::Encoding;
+use crate::compiler::quantize::decibels;
+use crate::compiler::quantize::largest;
 use crate::compiler::reference::Executor;
 
 /// The most samples on which stages are measured: they are there for comparison.
@@ -161,14 +164,6 @@ impl Work for Comparison<'_> {
     }
 }
 
-/// The classes that float and int8 name on one image.
-#[derive(Debug, Clone, Copy)]
-struct Classes {
-    float: usize,
-    int8: usize,
-    label: Option<usize>,
-}
-
 /// One image: its place, the tallies by place in the list of compared values, the classes, the noise of each stage.
 type Image = (usize, Vec<Tally>, Option<Classes>, Vec<f64>);
 
@@ -178,17 +173,6 @@ struct Seen {
     images: Vec<Image>,
     /// By place in the list, then by element.
     sums: Vec<Vec<i32>>,
-}
-
-/// The first of the largest elements.
-fn largest<T: PartialOrd + Copy>(values: &[T]) -> usize {
-    let mut best = 0;
-    for (index, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = index;
-        }
-    }
-    best
 }
 
 /// Runs every evaluation sample through the float network and the integer reference; `None` when there are none. Also the
@@ -333,10 +317,6 @@ fn range(value: &QuantizedValue) -> [f64; 2] {
     [bounds(i8::MIN).fold(f64::INFINITY, f64::min), bounds(i8::MAX).fold(f64::NEG_INFINITY, f64::max)]
 }
 
-fn decibels(signal: f64, noise: f64) -> Option<f64> {
-    (signal > 0.0 && noise > 0.0).then(|| 10.0 * libm::log10(signal / noise))
-}
-
 fn summarize(
     graph: &QuantizedGraph,
     compared: &[(TensorId, ValueId)],
@@ -385,25 +365,5 @@ fn summarize(
         outputs: graph.outputs.iter().filter_map(find).collect(),
         layers,
         classification: classifier.map(|output| agreement(&graph.value(output).name, &total.classes)),
-    }
-}
-
-fn agreement(output: &str, classes: &[Classes]) -> Agreement {
-    let labelled: Vec<_> = classes.iter().filter_map(|classes| Some((classes, classes.label?))).collect();
-    let share = |count: usize, of: usize| count as f64 / of as f64;
-    let right = |class: fn(&Classes) -> usize| {
-        let count = labelled.iter().filter(|(classes, label)| class(classes) == *label).count();
-        (!labelled.is_empty()).then(|| share(count, labelled.len()))
-    };
-    Agreement {
-        output: output.to_owned(),
-        images: classes.len(),
-        top1_agreement: share(
-            classes.iter().filter(|classes| classes.float == classes.int8).count(),
-            classes.len().max(1),
-        ),
-        labelled: labelled.len(),
-        float_top1: right(|classes| classes.float),
-        int8_top1: right(|classes| classes.int8),
     }
 }

@@ -1,5 +1,6 @@
 //! Quantization: the float graph and representative images in, the quantized graph and a report of how good it is out.
 
+mod answers;
 pub mod contract;
 mod convert;
 mod correct_bias;
@@ -18,6 +19,7 @@ mod verify;
 
 pub use crate::compiler::calibrate::Scheme;
 pub use crate::compiler::calibrate::Watch;
+pub(crate) use answers::{Classes, agreement, decibels, largest};
 pub use convert::{Converted, convert};
 pub use equalize::{Equalization, equalize};
 pub use evaluate::evaluate;

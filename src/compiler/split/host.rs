@@ -8,9 +8,12 @@ use crate::compiler::StageError;
 use crate::compiler::calibrate::FloatEngine;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::graph::Graph;
-use crate::compiler::quantize::Agreement;
+use crate::compiler::quantize::Classes;
 use crate::compiler::quantize::Evaluation;
 use crate::compiler::quantize::ValueQuality;
+use crate::compiler::quantize::agreement;
+use crate::compiler::quantize::decibels;
+use crate::compiler::quantize::largest;
 use crate::compiler::split::Parts;
 
 /// Parts of a unit in which sums over images are taken: whole numbers, so that the order of images does not matter.
@@ -141,13 +144,6 @@ struct Tally {
     parts: f64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Classes {
-    float: usize,
-    int8: usize,
-    label: Option<usize>,
-}
-
 impl<'a> Measured<'a> {
     /// Samples of the network; the first output with `class_count` elements, where that is more than one, is a classifier's.
     #[must_use]
@@ -202,34 +198,6 @@ impl<'a> Measured<'a> {
 fn classifier(graph: &Graph, classes: usize) -> Option<usize> {
     let count = |id| crate::compiler::graph::element_count(&graph.value(id).shape);
     graph.outputs.iter().position(|&output| count(output) == Some(classes))
-}
-
-fn agreement(output: &str, classes: &[Classes]) -> Agreement {
-    let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
-    let labelled: Vec<(&Classes, usize)> =
-        classes.iter().filter_map(|classes| Some((classes, classes.label?))).collect();
-    let right = |class: fn(&Classes) -> usize| {
-        let count = labelled.iter().filter(|(classes, label)| class(classes) == *label).count();
-        (!labelled.is_empty()).then(|| share(count, labelled.len()))
-    };
-    Agreement {
-        output: output.to_owned(),
-        images: classes.len(),
-        top1_agreement: share(classes.iter().filter(|classes| classes.float == classes.int8).count(), classes.len()),
-        labelled: labelled.len(),
-        float_top1: right(|classes| classes.float),
-        int8_top1: right(|classes| classes.int8),
-    }
-}
-
-fn decibels(signal: f64, noise: f64) -> Option<f64> {
-    (signal > 0.0 && noise > 0.0).then(|| 10.0 * libm::log10(signal / noise))
-}
-
-/// The first of the largest elements.
-fn largest(values: &[f32]) -> usize {
-    let better = |best: usize, (place, value): (usize, &f32)| if *value > values[best] { place } else { best };
-    values.iter().enumerate().fold(0, better)
 }
 
 impl Tally {

@@ -1,0 +1,52 @@
+//! What float and int8 answer, compared: the classes that they name, and signal against noise. For evaluating a network, and
+//! what the host computes behind it.
+
+use crate::compiler::quantize::Agreement;
+
+/// The classes that float and int8 name on one image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Classes {
+    /// The largest element of the float output.
+    pub(crate) float: usize,
+    /// The largest element of the int8 output.
+    pub(crate) int8: usize,
+    /// The class that the image shows, where that is known.
+    pub(crate) label: Option<usize>,
+}
+
+/// The place of the first of the largest elements.
+pub(crate) fn largest<T: PartialOrd + Copy>(values: &[T]) -> usize {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+/// Signal to noise; `None` where either is nothing.
+pub(crate) fn decibels(signal: f64, noise: f64) -> Option<f64> {
+    (signal > 0.0 && noise > 0.0).then(|| 10.0 * libm::log10(signal / noise))
+}
+
+/// How often float and int8 name one class, and the right one, over some images.
+pub(crate) fn agreement(output: &str, classes: &[Classes]) -> Agreement {
+    let labelled: Vec<_> = classes.iter().filter_map(|classes| Some((classes, classes.label?))).collect();
+    let share = |count: usize, of: usize| count as f64 / of as f64;
+    let right = |class: fn(&Classes) -> usize| {
+        let count = labelled.iter().filter(|(classes, label)| class(classes) == *label).count();
+        (!labelled.is_empty()).then(|| share(count, labelled.len()))
+    };
+    Agreement {
+        output: output.to_owned(),
+        images: classes.len(),
+        top1_agreement: share(
+            classes.iter().filter(|classes| classes.float == classes.int8).count(),
+            classes.len().max(1),
+        ),
+        labelled: labelled.len(),
+        float_top1: right(|classes| classes.float),
+        int8_top1: right(|classes| classes.int8),
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::space::{Run, Space};
 
 /// A card that is right; cases replace parts of it.
-const CARD: &str = "\
+pub(crate) const CARD: &str = "\
 axelera-model-format: 1.0.0
 name: net
 description: d

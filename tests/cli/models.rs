@@ -13,32 +13,8 @@ use axzoo::compiler::onnx::proto::ValueInfoProto;
 use prost::Message;
 use serde_json::Value;
 
+use crate::hostile::CARD;
 use crate::space::{Run, Space};
-
-const CARD: &str = "\
-axelera-model-format: 1.0.0
-name: net
-description: d
-pipeline:
-  - task:
-      model_name: model
-      preprocess:
-        - resize: {width: 8, height: 8}
-        - torch-totensor:
-models:
-  model:
-    class: C
-    weight_path: weights/w.onnx
-    task_category: Classification
-    input_tensor_layout: NCHW
-    input_tensor_shape: [1, 3, 8, 8]
-    input_color_format: RGB
-    dataset: data
-datasets:
-  data:
-    class: D
-    data_dir_name: pictures
-";
 
 /// A convolution of the card's input and a Relu, opset 17.
 fn model() -> ModelProto {
@@ -82,7 +58,9 @@ fn external(entries: &[(&str, &str)]) -> Vec<u8> {
 /// A zoo with one model and, beside the folder of its weights, a file that no model may read.
 fn zoo(weights: Vec<u8>) -> Space {
     let space = Space::empty();
-    space.write("model_cards/net.yaml", CARD);
+    let written = "weight_path: w.onnx\n    weight_url: https://example.com/w.onnx\n";
+    assert!(CARD.contains(written), "the card's weights");
+    space.write("model_cards/net.yaml", CARD.replace(written, "weight_path: weights/w.onnx\n"));
     space.write("model_cards/weights/w.onnx", weights);
     space.write("model_cards/weights/inside.bin", vec![0; 432]);
     space.write("model_cards/secret.bin", vec![0; 432]);

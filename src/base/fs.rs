@@ -495,6 +495,18 @@ pub fn replace(file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
     at(Action::Write, path, file.write_all_at(bytes, 0))
 }
 
+/// Bytes of memory that this machine has for programs, or this container where it has less; 0 where the system does not say.
+#[must_use]
+pub fn memory_of_machine() -> u64 {
+    let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let total = text("/proc/meminfo").lines().find_map(|line| {
+        let kilobytes: u64 = line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kilobytes * 1024)
+    });
+    let of_container = text("/sys/fs/cgroup/memory.max").trim().parse().ok();
+    [total, of_container].into_iter().flatten().min().unwrap_or(0)
+}
+
 /// Waits until the contents of `file`, opened from `path`, would survive a power cut.
 pub fn sync(file: &fs::File, path: &Path) -> Result<()> {
     at(Action::Write, path, file.sync_data())

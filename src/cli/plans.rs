@@ -4,8 +4,10 @@ use super::args::StoreFlags;
 use super::build::identity;
 use super::failure::Failure;
 use super::output::Output;
+use super::quantity::Memory;
 use super::zoo::{Network, Zoo};
 use crate::base::CancelToken;
+use crate::base::fs;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::exec;
@@ -23,6 +25,8 @@ use crate::store::Holder;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::toolchains::Host;
+use crate::toolchains::Scripted;
+use crate::toolchains::Toolchain;
 
 /// A plan, and what keeps the rest from being planned.
 pub(super) struct Planned {
@@ -68,6 +72,7 @@ impl Zoo {
             });
         }
         let settings = &self.resolved.settings;
+        let toolchain = self.toolchain();
         let plan = plan(
             &requests,
             &PlanOptions {
@@ -78,7 +83,7 @@ impl Zoo {
                 board: self.device.board,
                 quantize_only,
                 strict: settings.zoo.strict,
-                tool: &|kind| identity(&Host, kind),
+                tool: &|kind| identity(toolchain.as_ref(), kind),
             },
         );
         let mut problems = plan.warnings.clone();
@@ -93,6 +98,36 @@ impl Zoo {
             });
         }
         Planned { plan, refusals, problems }
+    }
+
+    /// The toolchain that the settings name.
+    pub(super) fn toolchain(&self) -> Box<dyn Toolchain> {
+        let settings = &self.resolved.settings;
+        if settings.toolchain.r#use != "scripted" {
+            return Box::new(Host);
+        }
+        let scripts = &settings.scripted;
+        let commands = [
+            (StepKind::Clean, &scripts.clean),
+            (StepKind::Quantize, &scripts.quantize),
+            (StepKind::Lower, &scripts.lower),
+        ];
+        let variables = &self.options().variables;
+        let environment = ["PATH", "HOME"].map(|name| Some((name.to_owned(), variables.get(name)?.clone())));
+        Box::new(Scripted {
+            commands: commands.into_iter().filter_map(|(kind, command)| Some((kind, command.clone()?))).collect(),
+            retries: settings.toolchain.retries,
+            environment: environment.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Bytes that running steps may take together; 0 for no limit, where the machine does not say what it has.
+    pub(super) fn memory_limit(&self) -> u64 {
+        match Memory::parse(&self.resolved.settings.jobs.memory) {
+            Some(Memory::Bytes(bytes)) => bytes,
+            Some(Memory::Part(part)) => (fs::memory_of_machine() as f64 * part) as u64,
+            None => 0,
+        }
     }
 
     /// What a build would do with each step, and why.

@@ -18,5 +18,6 @@ mod models;
 mod modes;
 mod mutations;
 mod rebuild;
+mod scripted;
 mod shared;
 mod space;

@@ -5,6 +5,7 @@ mod runner;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use super::args::{BuildArgs, Format};
 use super::failure::Failure;
@@ -28,7 +29,6 @@ use crate::report::Plain;
 use crate::report::Refusal;
 use crate::report::Report;
 use crate::report::StepLabel;
-use crate::toolchains::Host;
 
 pub(super) use runner::identity;
 
@@ -59,12 +59,15 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         jobs => jobs as usize,
     };
     let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error), Some(&zoo)))?;
-    let runner = runner::StepRunner { toolchain: &Host, threads: parallel, root: zoo.root() };
+    let toolchain = zoo.toolchain();
+    let runner = runner::StepRunner { toolchain: toolchain.as_ref(), threads: parallel, root: zoo.root() };
     let options = exec::Options {
         parallel,
         dry_run: arguments.dry_run,
         fail_fast: arguments.fail_fast,
         force: arguments.force,
+        timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
+        memory: zoo.memory_limit(),
         ..exec::Options::default()
     };
     let mut reporter = reporter(arguments, StepLabel::all(&plan.graph), output);

@@ -1,5 +1,7 @@
 //! From resolved networks to a graph of steps, for the commands that need one: `build`, `why`, `list`.
 
+use std::collections::BTreeMap;
+
 use super::args::StoreFlags;
 use super::build::identity;
 use super::failure::Failure;
@@ -7,7 +9,9 @@ use super::output::Output;
 use super::quantity::Memory;
 use super::zoo::{Network, Zoo};
 use crate::base::CancelToken;
+use crate::base::Looked;
 use crate::base::fs;
+use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::exec;
@@ -33,6 +37,8 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) refusals: Vec<Refusal>,
     pub(super) problems: Vec<Diagnostic>,
+    /// What was looked at for each network that was planned.
+    pub(super) looked: BTreeMap<String, Looked>,
 }
 
 impl Zoo {
@@ -40,6 +46,7 @@ impl Zoo {
     pub(super) fn plan(&self, networks: &[Network<'_>], flags: &StoreFlags, quantize_only: bool) -> Planned {
         let mut refusals = Vec::new();
         let mut requests = Vec::new();
+        let mut looked = BTreeMap::new();
         for network in networks {
             let card_problems =
                 self.catalog.problems.iter().filter(|problem| problem.file_name() == Some(network.card.source.name()));
@@ -64,11 +71,13 @@ impl Zoo {
                     execution_cores: execution.map_or(1, |model| model.execution_cores),
                 }
             });
+            let (description, seen) = watched(|| network.description(self.device));
+            looked.insert(network.name().to_owned(), seen);
             requests.push(NetworkRequest {
                 card: network.card,
                 models: models.collect(),
                 whole: network.only.is_none(),
-                description: network.description(self.device),
+                description,
             });
         }
         let settings = &self.resolved.settings;
@@ -86,6 +95,9 @@ impl Zoo {
                 tool: &|kind| identity(toolchain.as_ref(), kind),
             },
         );
+        for (request, more) in requests.iter().zip(&plan.looked) {
+            looked.entry(request.card.name.value.clone()).or_default().add(more);
+        }
         let mut problems = plan.warnings.clone();
         for unplanned in &plan.unplanned {
             problems.extend(unplanned.problems.iter().cloned());
@@ -97,7 +109,7 @@ impl Zoo {
                 unsupported: unplanned.unsupported,
             });
         }
-        Planned { plan, refusals, problems }
+        Planned { plan, refusals, problems, looked }
     }
 
     /// The toolchain that the settings name.

@@ -114,6 +114,11 @@ pub enum Event<'a> {
         /// Steps that run or may run.
         pending: usize,
     },
+    /// Steps beyond the chosen ones are known to be up to date; they are not named one by one.
+    Remembered {
+        /// How many.
+        steps: usize,
+    },
     /// A step began to run.
     Started {
         /// The step.

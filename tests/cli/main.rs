@@ -23,3 +23,5 @@ mod scripted;
 mod sequences;
 mod shared;
 mod space;
+mod table;
+mod together;

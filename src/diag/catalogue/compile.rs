@@ -77,7 +77,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         meaning: "A model that is quantized already is to be quantized only, or one that is not is to be lowered only.",
         why: "There would be nothing to do, or nothing to do it with.",
         remedy: "Name the other file with `-i`, or change `compiler_mode` or `--quantize-only`.",
-        example: "axzoo compile -i out/quantized_model/quantized_model_manifest.json --quantize-only -o out",
+        example: "axzoo compile -i quantized_model_manifest.json --quantize-only -o out",
         no_case: None,
     },
     Entry {

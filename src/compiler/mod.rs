@@ -6,6 +6,7 @@
 pub mod aipu;
 pub mod calibrate;
 pub mod clean;
+mod emit;
 pub mod error;
 pub mod graph;
 pub mod lower;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::compiler::lower::constants::WORD;
+use crate::compiler::emit::constants::WORD;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedOperator;
 use crate::compiler::quantize::TensorId;

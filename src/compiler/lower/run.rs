@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use crate::base::Digest;
 use crate::base::Share;
+use crate::compiler::emit::constants::Pool;
+use crate::compiler::emit::emit;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::graph::ValueId;
 use crate::compiler::lower::Manifest;
-use crate::compiler::lower::constants::Pool;
+use crate::compiler::lower::pipeline::Code;
 use crate::compiler::lower::pipeline::Pipeline;
 use crate::compiler::lower::program::FORMAT;
 use crate::compiler::lower::program::ProgramFile;
@@ -21,6 +23,7 @@ use crate::compiler::quantize::QuantizedGraph;
 pub(super) const MANIFEST: &str = "manifest.json";
 const MODEL: &str = "model.json";
 const PROGRAM: &str = "program.json";
+const CODE: &str = "kernel_function.c";
 const CONSTANTS: &str = "pool_l2_const.bin";
 
 /// What lowering is told.
@@ -103,7 +106,8 @@ pub fn lower_with_host(
         }
     })?;
     let mut pool = Pool::default();
-    let (buffers, steps) = steps(graph, &mut pool);
+    let code = emit(graph, &mut pool)?;
+    let (buffers, steps) = steps(graph, &code, &mut pool);
     let constants = pool.finish();
     let program = ProgramFile {
         format: FORMAT.to_owned(),
@@ -119,9 +123,16 @@ pub fn lower_with_host(
     let manifest = Manifest::of_program(graph, options.cores as usize, PROGRAM, CONSTANTS)
         .with_host(host.before.as_ref().map(|it| it.file.as_str()), host.after.as_ref().map(|it| it.file.as_str()));
     let resources = options.resources.decimal();
-    let pipeline = Pipeline::of(graph, host, options.cores, resources, [MANIFEST, PROGRAM, CONSTANTS]);
-    let files =
-        [(MANIFEST, manifest.to_json()), (MODEL, json(&pipeline)), (PROGRAM, json(&program)), (CONSTANTS, constants)];
+    let function = Code { file: CODE, function: &code.function, workspace_bytes: code.workspace };
+    let names = ([MANIFEST, PROGRAM, CONSTANTS], function);
+    let pipeline = Pipeline::of(graph, host, options.cores, resources, names);
+    let files = [
+        (MANIFEST, manifest.to_json()),
+        (MODEL, json(&pipeline)),
+        (PROGRAM, json(&program)),
+        (CODE, code.source.into_bytes()),
+        (CONSTANTS, constants),
+    ];
     let host = [&host.before, &host.after].into_iter().flatten().map(|it| (it.file.clone(), it.bytes.clone()));
     let files = files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).chain(host);
     Ok(Compiled { files: files.collect() })

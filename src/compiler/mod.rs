@@ -10,6 +10,7 @@ pub mod error;
 pub mod graph;
 pub mod lower;
 pub mod machine;
+pub mod memory;
 pub mod onnx;
 pub mod operators;
 pub mod quantize;

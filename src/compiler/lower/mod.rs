@@ -13,7 +13,7 @@ mod program;
 mod run;
 
 pub use load::{Program, load_program};
-pub use manifest::{InputLayout, Manifest};
+pub use manifest::Manifest;
 pub use run::{Compiled, HostGraph, HostGraphs, LowerOptions, lower, lower_with_host};
 
 #[cfg(test)]

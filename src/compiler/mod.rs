@@ -6,8 +6,10 @@
 pub mod aipu;
 pub mod calibrate;
 pub mod clean;
+pub mod device;
 pub mod error;
 pub mod graph;
+pub mod legalize;
 pub mod lower;
 pub mod machine;
 pub mod memory;
@@ -15,6 +17,7 @@ pub mod onnx;
 pub mod operators;
 pub mod quantize;
 pub mod reference;
+pub mod schedule;
 pub mod split;
 
 pub use error::{StageError, Status};

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::compiler::memory::InputLayout;
-use crate::compiler::memory::input_pads;
+use crate::compiler::device::InputLayout;
+use crate::compiler::device::input_pads;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::TensorId;
 

@@ -2,25 +2,83 @@
 
 use serde::Serialize;
 
-use crate::compiler::error::StageError;
-use crate::compiler::memory::Budget;
+use crate::compiler::device::Work;
 use crate::compiler::memory::Pool;
-use crate::compiler::memory::Request;
-use crate::compiler::memory::WORD;
-use crate::compiler::memory::pack;
-use crate::compiler::memory::tensor_bytes;
-use crate::compiler::quantize::QuantizedGraph;
-use crate::properties::CompilerConfig;
+use crate::compiler::memory::Tiling;
+use crate::compiler::quantize::TensorId;
 
 /// Where a tensor lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Placement {
     /// In which memory.
     pub pool: Pool,
-    /// The first byte, counted from the beginning of the work space in this pool; a multiple of [`WORD`].
+    /// The first byte, counted from the beginning of the work space in this pool; a multiple of
+    /// [`WORD`](crate::compiler::device::WORD).
     pub offset: usize,
-    /// Its bytes: at least as many as the tensor has elements, a multiple of [`WORD`].
+    /// Its bytes: at least as many as the tensor has elements, a multiple of [`WORD`](crate::compiler::device::WORD).
     pub bytes: usize,
+}
+
+/// What a buffer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A network input.
+    Input,
+    /// A network output.
+    Output,
+    /// A tensor between nodes.
+    Tensor,
+    /// The second copy of an input or an output, which the host works on.
+    SecondCopy,
+    /// Weights of a node.
+    Weights,
+    /// Biases, scales and tables of a node.
+    Tables,
+    /// A constant operand.
+    Constant,
+    /// A part of an operand for one tile.
+    Tile,
+}
+
+/// A buffer and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buffer {
+    /// The tensor's name; of weights, tables and tiles the node's, with the role.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// In which memory.
+    pub pool: Pool,
+    /// The first byte in the part of the pool that the model holds.
+    pub offset: usize,
+    /// Its bytes.
+    pub bytes: usize,
+    /// The nodes at which it is alive; `None`: always, also between runs.
+    pub alive: Option<(usize, usize)>,
+}
+
+/// How a pool is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Bytes that the model may hold; of L1 each core.
+    pub allowed: usize,
+    /// Bytes of work space of one image.
+    pub workspace: usize,
+    /// The most bytes of work space that are alive at one node: no plan needs less.
+    pub live: usize,
+    /// Work spaces.
+    pub images: usize,
+    /// Bytes that are always there.
+    pub constants: usize,
+}
+
+impl PoolUse {
+    /// Bytes in all.
+    #[must_use]
+    pub const fn used(&self) -> usize {
+        self.workspace.saturating_mul(self.images).saturating_add(self.constants)
+    }
 }
 
 /// Places of the tensors of one quantized graph, for one image.
@@ -32,99 +90,29 @@ pub struct MemoryPlan {
     pub l2_bytes: usize,
     /// Bytes of work space in DDR.
     pub ddr_bytes: usize,
-    /// For each value of the graph its place, by [`TensorId`](crate::compiler::quantize::TensorId): network inputs and outputs
-    /// included; `None` for constants and for values that nothing writes.
+    /// For each value of the graph its place, by [`TensorId`]: network inputs and outputs included; `None` for constants and
+    /// for values that nothing writes.
     ///
     /// Tensors that are alive at the same time do not overlap. A node's inputs are alive while it writes its output.
     pub placements: Vec<Option<Placement>>,
+    /// Every buffer of the first image: tensors by id, then constants, then the tiles of each node.
+    pub buffers: Vec<Buffer>,
+    /// How much of each pool is used, by [`Pool::index`].
+    pub pools: [PoolUse; 3],
+    /// For each node what it does.
+    pub works: Vec<Work>,
+    /// For each node how it is divided; tensors that lie in L1 have no buffers in it.
+    pub tilings: Vec<Tiling>,
+    /// For each node where its weights lie.
+    pub weights: Vec<Pool>,
+    /// For each node where the constants of the vector unit lie.
+    pub tables: Pool,
 }
 
-/// For each value the first and the last node at which it is alive: inputs from the beginning, outputs until the end.
-fn lifetimes(graph: &QuantizedGraph) -> Vec<Option<(usize, usize)>> {
-    let end = graph.nodes.len().saturating_sub(1);
-    let mut lifetimes: Vec<Option<(usize, usize)>> = vec![None; graph.values.len()];
-    for input in &graph.inputs {
-        lifetimes[input.index()] = Some((0, 0));
-    }
-    for (step, node) in graph.nodes.iter().enumerate() {
-        lifetimes[node.output.index()] = Some((step, step));
-        for input in &node.inputs {
-            if let Some((_, last)) = &mut lifetimes[input.index()] {
-                *last = step;
-            }
-        }
-    }
-    for output in &graph.outputs {
-        if let Some((_, last)) = &mut lifetimes[output.index()] {
-            *last = end;
-        }
-    }
-    lifetimes
-}
-
-/// Plans the memory of a verified graph.
-pub fn plan(graph: &QuantizedGraph, config: &CompilerConfig) -> Result<MemoryPlan, StageError> {
-    let budget = Budget::of(config);
-    let lifetimes = lifetimes(graph);
-    let is_port: Vec<bool> = {
-        let mut ports = vec![false; graph.values.len()];
-        for id in graph.inputs.iter().chain(&graph.outputs) {
-            ports[id.index()] = true;
-        }
-        ports
-    };
-    let request = |(value, lifetime): (usize, &Option<(usize, usize)>)| {
-        let (first, last) = (*lifetime)?;
-        let bytes = tensor_bytes(&graph.values[value].shape, config.apply_pword_padding);
-        Some(Request { bytes, alignment: WORD, first, last })
-    };
-    let requests: Vec<Option<Request>> = lifetimes.iter().enumerate().map(request).collect();
-    let mut placements: Vec<Option<Placement>> = vec![None; graph.values.len()];
-    let mut place = |members: &[usize], pool: Pool| {
-        let wanted: Vec<Request> = members.iter().filter_map(|&member| requests[member]).collect();
-        let packing = pack(&wanted);
-        for ((&member, &offset), request) in members.iter().zip(&packing.offsets).zip(&wanted) {
-            placements[member] = Some(Placement { pool, offset, bytes: request.bytes });
-        }
-        packing.peak
-    };
-    let members = |port: bool| -> Vec<usize> {
-        (0..graph.values.len()).filter(|&value| requests[value].is_some() && is_port[value] == port).collect()
-    };
-    let (inner, ports) = (members(false), members(true));
-    let l2_bytes = place(&inner, Pool::L2);
-    if l2_bytes <= budget.bytes(Pool::L2) {
-        let ddr_bytes = place(&ports, Pool::Ddr);
-        return Ok(MemoryPlan { l1_bytes: 0, l2_bytes, ddr_bytes, placements });
-    }
-    let all: Vec<usize> = (0..graph.values.len()).filter(|&value| requests[value].is_some()).collect();
-    let ddr_bytes = place(&all, Pool::Ddr);
-    Ok(MemoryPlan { l1_bytes: 0, l2_bytes: 0, ddr_bytes, placements })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compiler::quantize::tests::network;
-    use crate::compiler::quantize::tests::quantized;
-
-    #[test]
-    fn every_tensor_has_a_place_of_its_own_while_it_is_alive() {
-        let graph = quantized(&network(), 1, 0).expect("quantized").graph;
-        let plan = plan(&graph, &CompilerConfig::default()).expect("planned");
-        let lifetimes = lifetimes(&graph);
-        for (value, placement) in plan.placements.iter().enumerate() {
-            assert_eq!(placement.is_some(), graph.values[value].constant.is_none());
-            let Some(own) = placement else { continue };
-            assert!(own.bytes >= graph.values[value].len() && own.offset % WORD == 0);
-            assert!(own.offset + own.bytes <= [plan.l1_bytes, plan.l2_bytes, plan.ddr_bytes][own.pool.index()]);
-            for (other, placement) in plan.placements.iter().enumerate().take(value) {
-                let Some(other_place) = placement.filter(|it| it.pool == own.pool) else { continue };
-                let ((a, b), (c, d)) = (lifetimes[value].expect("alive"), lifetimes[other].expect("alive"));
-                let apart = own.offset + own.bytes <= other_place.offset
-                    || other_place.offset + other_place.bytes <= own.offset;
-                assert!(a > d || c > b || apart, "{value} lies over {other}");
-            }
-        }
+impl MemoryPlan {
+    /// Where a tensor lies; `None` for constants.
+    #[must_use]
+    pub fn pool_of(&self, id: TensorId) -> Option<Pool> {
+        self.placements.get(id.index()).copied().flatten().map(|placement| placement.pool)
     }
 }

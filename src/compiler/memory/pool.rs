@@ -95,6 +95,12 @@ impl Budget {
         }
     }
 
+    /// The same for another number of cores.
+    #[must_use]
+    pub fn with_cores(&self, cores: u32) -> Self {
+        Self { cores, ..self.clone() }
+    }
+
     /// Bytes of a pool that one instance may hold; of L1 each core.
     #[must_use]
     pub fn bytes(&self, pool: Pool) -> usize {

@@ -88,6 +88,40 @@ impl InputLayout {
     }
 }
 
+/// How the values of a graph are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// NHWC; the channels as they are stored. Shapes without a plane as [`channels_last`] folds them.
+    pub dimensions: [usize; 4],
+    /// Bytes, a multiple of [`WORD`].
+    pub bytes: usize,
+}
+
+/// For each value of a graph how it is stored. Channels of images are filled up to words where they are `padded`; network
+/// inputs are stored as whoever fills them does it: in the form of [`InputLayout`] where the host pads, else packed.
+#[must_use]
+pub fn stored(graph: &QuantizedGraph, padded: bool, host_pads: bool) -> Vec<Stored> {
+    let plain = |shape: &[usize]| {
+        let [n, h, w, c] = channels_last(shape);
+        let c = if padded && shape.len() == 4 { c.next_multiple_of(WORD) } else { c };
+        Stored { dimensions: [n, h, w, c], bytes: tensor_bytes(shape, padded) }
+    };
+    let mut all: Vec<Stored> = graph.values.iter().map(|value| plain(&value.shape)).collect();
+    for &input in &graph.inputs {
+        let shape = &graph.value(input).shape;
+        if graph.outputs.contains(&input) || shape.len() != 4 {
+            continue;
+        }
+        all[input.index()] = if host_pads {
+            let layout = InputLayout::of_input(shape, input_pads(graph, input), 1);
+            Stored { dimensions: layout.shape, bytes: layout.bytes().next_multiple_of(WORD) }
+        } else {
+            Stored { dimensions: channels_last(shape), bytes: tensor_bytes(shape, false) }
+        };
+    }
+    all
+}
+
 /// The padding of the convolution that is the only reader of an input; none for another reader.
 #[must_use]
 pub fn input_pads(graph: &QuantizedGraph, input: TensorId) -> [usize; 4] {

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a device word (PWORD); each constant begins at a multiple.
-pub(in crate::compiler) const WORD: usize = 64;
+use crate::compiler::device::WORD;
 
 /// Where a constant lies in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

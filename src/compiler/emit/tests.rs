@@ -6,9 +6,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::base::Share;
-use crate::compiler::lower::LowerOptions;
-use crate::compiler::lower::lower;
+use crate::compiler::emit::constants::Pool as ConstantPool;
+use crate::compiler::emit::emit;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Coordinates;
@@ -379,11 +378,11 @@ fn has(compiler: &str) -> bool {
 }
 
 fn compare(graph: &QuantizedGraph, name: &str, folder: &Path, compiler: &str, flags: &[&str]) -> Result<(), String> {
-    let compiled = lower(graph, &LowerOptions { cores: 1, resources: Share::eighths(2) }).map_err(|e| e.to_string())?;
-    let file = |name: &str| compiled.files.iter().find(|file| file.0 == name).map(|file| file.1.clone());
+    let mut pool = ConstantPool::default();
+    let code = emit(graph, &mut pool).map_err(|error| error.to_string())?;
+    let constants = pool.finish();
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).expect("written");
-    write("kernel_function.c", &file("kernel_function.c").expect("there is code"));
-    let constants = file("pool_l2_const.bin").expect("there are constants");
+    write("kernel_function.c", code.source.as_bytes());
     write("constants", &constants);
     write("main.c", program(graph, name).as_bytes());
     let mut numbers = Numbers(991);

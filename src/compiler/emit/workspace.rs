@@ -1,6 +1,6 @@
 //! Where buffers lie in the workspace: two that are needed at the same time never overlap.
 
-use crate::compiler::emit::constants::WORD;
+use crate::compiler::device::WORD;
 use crate::compiler::emit::step::Buffer;
 use crate::compiler::emit::step::Step;
 use crate::compiler::emit::step::Storage;

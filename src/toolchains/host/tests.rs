@@ -124,9 +124,11 @@ const QUANTIZE: &[(&str, &str)] = &[
 const LOWER: &[(&str, &str)] = &[
     ("kernel_function.c", "d786c032c527"),
     ("manifest.json", "1278778fb9e9"),
+    ("memory_plan.json", "4cacfaef0c70"),
     ("model.json", "b678f98166fd"),
     ("pool_l2_const.bin", "809d92d3dbf3"),
     ("program.json", "cb5950e6c3c3"),
+    ("report.json", "51a41c787e08"),
 ];
 
 /// A detector's shape in small: an image with its channels last, a convolution, a softmax over what it finds.

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may call std::fs")]
 
 mod fault;
+mod lock;
 mod walk;
 
 use std::fs;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Digest;
 use super::watch;
 
+pub use lock::try_lock_folder;
 pub use walk::{files_below, find_files};
 
 /// What was being done to a path, for the message.

@@ -6,6 +6,7 @@ mod host;
 mod prequantized;
 mod process;
 mod scripted;
+pub mod transform;
 
 use std::path::{Path, PathBuf};
 

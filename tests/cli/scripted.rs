@@ -27,6 +27,7 @@ pub(crate) fn card(name: &str, settings: &str) -> String {
     format!(
         "axelera-model-format: 1.0.0\n\
          name: {name}\n\
+         description: a network\n\
          pipeline:\n\
          \x20 - classify:\n\
          \x20     model_name: {name}\n\

@@ -88,7 +88,7 @@ impl Typed {
             };
             let mut text = "# a comment\n".repeat(network.comments.into()) + &card(name, &settings);
             if network.described {
-                text += "description: with words\n";
+                text = text.replace("description: a network", "description: with words");
             }
             files.insert(format!("model_cards/{name}-{}.yaml", network.file), text);
             let weights =

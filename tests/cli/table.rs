@@ -122,7 +122,8 @@ const ROWS: &[Row] = &[
     Row {
         change: "preprocess in the card",
         make: |space| {
-            let text = card("a", "").replace("{width: 8, height: 8}", "{width: 9, height: 9}");
+            let more = "torch-totensor:\n        - normalize:\n            mean: 0.5, 0.5, 0.5\n            std: 0.2, 0.2, 0.2\n";
+            let text = card("a", "").replace("torch-totensor:\n", more);
             space.write("model_cards/a.yaml", text);
         },
         arguments: "",
@@ -242,6 +243,10 @@ fn every_change_runs_what_the_table_says_and_ends_as_a_clean_build_does() {
         if again.values().any(|outcome| outcome != "up_to_date") {
             wrong.push(format!("{}: the build after that has something to do", row.change));
         }
+        let cache = space.tree("cache/builds");
+        if !cache.keys().any(|name| name.ends_with("/fresh-1")) {
+            wrong.push(format!("{}: nothing is remembered of it", row.change));
+        }
         for folder in [build, "cache"] {
             fs::remove_dir_all(space.path(folder)).expect("removed");
         }
@@ -258,5 +263,9 @@ fn a_new_version_of_a_toolchain_is_named_as_the_reason() {
     let space = zoo(&["a"]);
     space.axzoo("build").expect_code(0);
     space.edit(&space.path("axzoo.toml"), "clean = '{", "clean = 'true; {");
-    space.axzoo("why a").expect_code(0).says("tool: scripted/clean/1 { echo").says("→ scripted/clean/1 true; { echo");
+    space
+        .axzoo("why a")
+        .expect_code(0)
+        .says("toolchain: scripted/clean/1 { echo")
+        .says("→ scripted/clean/1 true; { echo");
 }

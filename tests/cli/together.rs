@@ -74,8 +74,13 @@ fn a_build_that_is_stopped_ends_its_commands_and_keeps_what_is_finished() {
     space.edit(&space.path("axzoo.toml"), "lower = '''", "lower = '''\nif [ -e \"$HOME/slow\" ]; then sleep 60; fi");
     space.write("slow", "");
     let home = space.path("").display().to_string();
-    let mut build =
-        space.command("build -j 2").env("HOME", &home).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut build = space
+        .command("build -j 2")
+        .env("HOME", &home)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
     while runs(&space).len() < 4 || !space.path("cache/logs/d/d/lower.log").exists() {
         assert!(build.try_wait().expect("asked").is_none(), "it ended too soon");
         std::thread::sleep(Duration::from_millis(10));

@@ -145,7 +145,7 @@ fn check(quantized: &Quantized, photographs: &Photographs, sqnr_db: f64) -> Resu
     if QuantizedGraph::from_json(&quantized.graph.to_json()).as_ref() != Ok(&quantized.graph) {
         return Err("its file does not bring it back".to_owned());
     }
-    let options = LowerOptions { cores: 1, resources: Share::WHOLE };
+    let options = LowerOptions::new(1, Share::WHOLE);
     let compiled = lower(&quantized.graph, &options).map_err(|error| error.to_string())?;
     let program = load_program(&|name| {
         let file = compiled.files.iter().find(|file| file.0 == name);

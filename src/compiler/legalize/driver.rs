@@ -7,6 +7,7 @@ use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::legalize::concat;
 use crate::compiler::legalize::dense;
+use crate::compiler::legalize::derived;
 use crate::compiler::legalize::nothing;
 use crate::compiler::legalize::rewrite::Edit;
 use crate::compiler::legalize::rewrite::NewNode;
@@ -47,10 +48,11 @@ impl LegalizeOptions {
 
     /// The rewrites, in the order in which they are tried at a node.
     fn rewrites(self) -> Vec<Box<dyn Rewrite>> {
-        let all: [(bool, Box<dyn Rewrite>); 7] = [
+        let all: [(bool, Box<dyn Rewrite>); 8] = [
             (self.simplify, Box::new(nothing::RemoveNothing)),
             (self.simplify, Box::new(nothing::MergeReshapes)),
             (self.merge_tables, Box::new(tables::MergeTables)),
+            (self.merge_tables, Box::new(derived::ArithmeticIntoTable)),
             (self.merge_tables, Box::new(tables::TableIntoClamp)),
             (self.merge_tables, Box::new(tables::RequantizationIntoTable)),
             (self.dense_to_convolution, Box::new(dense::DenseToConvolution)),

@@ -137,15 +137,14 @@ fn run(graph: &QuantizedGraph, plan: &MemoryPlan, rates: &Rates, options: &Sched
         let [loading, _] = rates.transfer(&weights);
         let compute = rates.compute(work);
         let tiles = tiling.tiles() as u64;
-        let rest = if tiling.doubles_weights {
-            rates.node([load + loading, store], compute, tiles, tiling.overlaps)
-        } else {
-            rates.node([load, store], compute, tiles, tiling.overlaps)
-        };
-        // Weights that nothing hides stand before the work; the node before hides as much as its transfers leave room for.
+        let rest = rates.node([load, store], compute, tiles, tiling.overlaps);
+        // Weights stand before the work but for what is hidden: the node before hides as much as its transfers leave room
+        // for, and where there are two buffers the work itself hides what comes behind the first block.
         let hidden = if options.overlaps_nodes { loading.min(idle_before) } else { 0 };
-        let exposed = if tiling.doubles_weights { 0 } else { loading - hidden };
-        idle_before = rest.saturating_sub(load + store + if tiling.doubles_weights { loading } else { 0 });
+        let beside = if tiling.doubles_weights { compute } else { 0 };
+        let exposed = (loading - hidden).saturating_sub(beside);
+        let busy = load + store + if tiling.doubles_weights { loading } else { 0 };
+        idle_before = rest.saturating_sub(busy);
         let moved = tensors + weights;
         nodes.push(NodeEstimate { compute, load, weights: loading, store, cycles: rest + exposed, moved });
     }

@@ -4,6 +4,7 @@
 //! rename. Whether they reach the disk before a power cut is the journal's business, not this file's.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may call std::fs")]
 
+mod lock;
 mod walk;
 
 use std::fs;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Digest;
 use super::watch;
 
+pub use lock::try_lock_folder;
 pub use walk::{files_below, find_files};
 
 /// What was being done to a path, for the message.

@@ -27,6 +27,8 @@ pub(super) enum Command {
     Build(BuildArgs),
     /// Find what is wrong before building: cards, configs, cascades, files
     Check(CheckArgs),
+    /// Compile one ONNX model, with no card and no zoo: the command line of `axcompile`
+    Compile(Box<super::compile::CompileArgs>),
     /// Say what would run and every reason
     Why(WhyArgs),
     /// List the networks and whether they are up to date

@@ -428,7 +428,7 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
 }
 
 /// Notes on the parts of a split point that say nothing without the others.
-fn half_a_split_point(config: &Config) -> Vec<Diagnostic> {
+pub(super) fn half_a_split_point(config: &Config) -> Vec<Diagnostic> {
     let parts = ["graph_cleaner_node", "graph_cleaner_condition"];
     let effective = config.effective();
     let is_given = [effective.graph_cleaner_node.is_some(), effective.graph_cleaner_condition.is_some()];

@@ -7,6 +7,7 @@ pub mod aipu;
 pub mod calibrate;
 pub mod clean;
 pub mod device;
+mod emit;
 pub mod error;
 pub mod graph;
 pub mod legalize;

@@ -418,6 +418,7 @@ impl Builder<'_> {
         }
         let settings = QuantizeSettings {
             preprocess: source.preprocess,
+            tensors: false,
             random_calibration: source.random.map(|random| random.seed),
             calibration_images: source.random.map_or(images.calibration.len(), |random| random.samples),
             labels: images.labels,

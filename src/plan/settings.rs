@@ -53,6 +53,9 @@ pub struct CleanSettings {
 pub struct QuantizeSettings {
     /// From a picture to the input tensor.
     pub preprocess: Preprocess,
+    /// Whether the images are tensors already: `.npy` files of the network's input, which no operator touches.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tensors: bool,
     /// Seed of random calibration data; `None`: images.
     pub random_calibration: Option<u64>,
     /// How many calibration samples there are.
@@ -319,6 +322,7 @@ mod tests {
                 layout: crate::imaging::Layout::Nchw,
                 shape: [1, 1, 4, 4],
             },
+            tensors: false,
             random_calibration: None,
             calibration_images: 0,
             labels: Vec::new(),

@@ -206,11 +206,11 @@ table! {
         graph_cleaner_threshold: i64 = 0;
 
         /// The file to write the cleaned core to, as ONNX, for debugging.
-        [Nothing "a dump beside the results", Ignored "no dump is written; the quantized core is `quantized_model.json`"]
+        [Nothing "a dump beside the results", Ignored "only `axzoo compile` writes it; the quantized core is `quantized_model.json`"]
         graph_cleaner_dump_core_onnx: Option<String> = None, kind Kind::Path;
 
         /// The file to write the whole cleaned model to, as ONNX, for debugging.
-        [Nothing "a dump beside the results", Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "only `axzoo compile` writes it"]
         graph_cleaner_dump_full_opt_onnx: Option<String> = None, kind Kind::Path;
 
         /// Drop transposition and reshaping before the core of models in NHWC layout.
@@ -399,11 +399,11 @@ table! {
     }
     Output {
         /// The folder for results.
-        [Nothing "where results lie is not what they are", Ignored "results lie below the build folder"]
+        [Nothing "where results lie is not what they are", Ignored "results of a build lie below the build folder; `axzoo compile` writes here where `-o` names no folder"]
         output_dir: Option<String> = None, kind Kind::Path;
 
         /// Empty the folder for results before compilation. Only artifacts that axzoo names are removed, never foreign files.
-        [Nothing "what lies beside the results is not what they are", Ignored "results that the plan no longer names go after every successful build"]
+        [Nothing "what lies beside the results is not what they are", Ignored "results that the plan no longer names go after every successful build; `axzoo compile` empties its folder first"]
         remove_output_dir: bool = false;
 
         /// The model's name in logs; also chooses presets that the compiler has for well-known models.
@@ -411,11 +411,11 @@ table! {
         model_name: String = String::new();
 
         /// Keep an archive with the lowered model and the messages when compilation fails.
-        [Nothing "only a failure writes it", Ignored "the step's log and the command to repeat it are kept instead"]
+        [Nothing "only a failure writes it", Ignored "of a build the step's log and the command to repeat it are kept instead; `axzoo compile` writes it"]
         save_error_artifact: bool = false;
 
         /// Replace the weights in that archive by random ones.
-        [Nothing "only a failure's archive has these weights", Ignored "no archive is written"]
+        [Nothing "only a failure's archive has these weights", Ignored "only `axzoo compile` writes the archive"]
         randomize_onnx_model: bool = true;
     }
     Hardware {
@@ -453,7 +453,7 @@ table! {
         propagate_span_information: bool = true;
 
         /// The folder to save the quantized or optimised model to, for debugging.
-        [Nothing "a dump beside the results", Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "only `axzoo compile` writes it"]
         model_debug_save_dir: Option<String> = None, kind Kind::Path;
     }
     Paths {

@@ -11,7 +11,7 @@ mod table;
 
 use crate::exec::Event;
 
-pub use accuracy::{Accuracy, accuracy_table, read_accuracy, read_findings};
+pub use accuracy::{Accuracy, accuracy_table, read_accuracy, read_accuracy_of, read_findings};
 pub use json::{JsonLines, summary_json};
 pub use label::StepLabel;
 pub use live::Live;

@@ -4,6 +4,7 @@
 mod fetch;
 mod host;
 mod prequantized;
+pub mod transform;
 
 use std::path::{Path, PathBuf};
 

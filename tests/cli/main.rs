@@ -7,6 +7,7 @@
 mod care;
 mod cascade;
 mod commands;
+mod compile;
 mod config;
 mod convert;
 mod errors;

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::base::Digest;
 use crate::base::Share;
+use crate::compiler::emit::constants::Pool;
+use crate::compiler::emit::emit;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::graph::ValueId;
@@ -11,7 +13,7 @@ use crate::compiler::legalize::LegalizeOptions;
 use crate::compiler::legalize::Legalized;
 use crate::compiler::legalize::legalize;
 use crate::compiler::lower::Manifest;
-use crate::compiler::lower::constants::Pool;
+use crate::compiler::lower::pipeline::Code;
 use crate::compiler::lower::pipeline::Pipeline;
 use crate::compiler::lower::program::FORMAT;
 use crate::compiler::lower::program::ProgramFile;
@@ -33,6 +35,7 @@ use crate::properties::Influence;
 pub(super) const MANIFEST: &str = "manifest.json";
 const MODEL: &str = "model.json";
 const PROGRAM: &str = "program.json";
+const CODE: &str = "kernel_function.c";
 const CONSTANTS: &str = "pool_l2_const.bin";
 const PLAN: &str = "memory_plan.json";
 const REPORT: &str = "report.json";
@@ -153,7 +156,8 @@ pub fn lower_with_host(
     let plan = memory::plan(graph, &options.memory)?;
     let estimate = schedule::estimate(graph, &plan, &options.schedule);
     let mut pool = Pool::default();
-    let (buffers, steps) = steps(graph, &mut pool);
+    let code = emit(graph, &mut pool)?;
+    let (buffers, steps) = steps(graph, &code, &mut pool);
     let constants = pool.finish();
     let program = ProgramFile {
         format: FORMAT.to_owned(),
@@ -169,11 +173,14 @@ pub fn lower_with_host(
     let manifest = Manifest::of_program(graph, budget.cores as usize, PROGRAM, CONSTANTS)
         .with_host(host.before.as_ref().map(|it| it.file.as_str()), host.after.as_ref().map(|it| it.file.as_str()));
     let resources = budget.resources.decimal();
-    let pipeline = Pipeline::of(graph, host, budget.cores, resources, [MANIFEST, PROGRAM, CONSTANTS]);
+    let function = Code { file: CODE, function: &code.function, workspace_bytes: code.workspace };
+    let names = ([MANIFEST, PROGRAM, CONSTANTS], function);
+    let pipeline = Pipeline::of(graph, host, budget.cores, resources, names);
     let files = [
         (MANIFEST, manifest.to_json()),
         (MODEL, json(&pipeline)),
         (PROGRAM, json(&program)),
+        (CODE, code.source.into_bytes()),
         (CONSTANTS, constants),
         (PLAN, plan.to_json(graph)),
         (REPORT, schedule::report(graph, &applied, &plan, &estimate, &options.ignored)),

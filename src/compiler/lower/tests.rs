@@ -43,7 +43,15 @@ fn the_manifest_names_its_files_and_the_cores() {
     let names: Vec<&str> = compiled.files.iter().map(|file| file.0.as_str()).collect();
     assert_eq!(
         names,
-        ["manifest.json", "model.json", "program.json", "pool_l2_const.bin", "memory_plan.json", "report.json"]
+        [
+            "manifest.json",
+            "model.json",
+            "program.json",
+            "kernel_function.c",
+            "pool_l2_const.bin",
+            "memory_plan.json",
+            "report.json"
+        ]
     );
     let manifest: Manifest = serde_json::from_slice(&compiled.files[0].1).expect("a manifest");
     assert!(manifest.is_compiled());
@@ -57,7 +65,7 @@ fn the_manifest_names_its_files_and_the_cores() {
 fn damaged_files_are_refused() {
     let (_, compiled) = lowered(1);
     let mut accepted = Vec::new();
-    for index in [0, 2, 3] {
+    for index in [0, 2, 4] {
         for cut in [0, 1, compiled.files[index].1.len() / 2] {
             let mut damaged = compiled.clone();
             damaged.files[index].1.truncate(cut);
@@ -67,7 +75,7 @@ fn damaged_files_are_refused() {
         }
     }
     let mut damaged = compiled;
-    damaged.files[3].1[0] ^= 1;
+    damaged.files[4].1[0] ^= 1;
     if load(&damaged).is_ok() {
         accepted.push("a flipped bit".to_owned());
     }

@@ -160,11 +160,11 @@ table! {
         apply_pword_padding: bool = true;
 
         /// Turn concatenation into padding, shifts and additions.
-        [Lower, Honoured "where channels do not begin at words and no bit changes; other joins copy whole words"]
+        [Lower, Honoured "in the memory plan and the estimate, where channels do not begin at words; the C program joins at once, to the same bits"]
         rewrite_concat_to_resadd: bool = true;
 
         /// Turn dense layers into convolutions with a kernel of 1×1.
-        [Lower, Honoured "layers over vectors; those over more axes stay dense"]
+        [Lower, Honoured "in the memory plan and the estimate, layers over vectors; the C program multiplies at once, to the same bits"]
         rewrite_dense_to_conv2d: bool = true;
 
         /// Drop padding and transposition at the graph's ends, which the SDK's pipeline does.

@@ -46,6 +46,12 @@ impl LegalizeOptions {
         }
     }
 
+    /// Those that serve any program: what only the device needs (sums for joins, convolutions for layers) is left out.
+    #[must_use]
+    pub const fn for_any_program(self) -> Self {
+        Self { concat_to_addition: false, dense_to_convolution: false, ..self }
+    }
+
     /// The rewrites, in the order in which they are tried at a node.
     fn rewrites(self) -> Vec<Box<dyn Rewrite>> {
         let all: [(bool, Box<dyn Rewrite>); 8] = [

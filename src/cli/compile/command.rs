@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use super::artifact;
 use super::flags::CompileArgs;
 use super::folder::{ERROR_ARTIFACT, Folder};
-use super::given::PATHS;
+use super::given::{Given, PATHS};
 use super::journal::Journal;
 use super::outcome::Outcome;
-use super::request::{Gathered, Request, gather};
+use super::request::{Gathered, Request, gather, is_manifest};
 use super::run::Run;
 use super::summary;
 use crate::base::CancelToken;
@@ -96,13 +96,13 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
 /// Files that were given: they are never removed, also where they lie in the folder of results.
 fn given_files(gathered: &Gathered) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
-        PATHS.iter().filter_map(|name| gathered.arguments.get(name)).map(|it| it.path()).collect();
+        PATHS.iter().filter_map(|name| gathered.arguments.get(name)).map(Given::path).collect();
     files.extend(
         gathered.arguments.values().filter_map(|given| Some(PathBuf::from(given.place.as_ref()?.source.name()))),
     );
     if let Some(input) = gathered.arguments.get("input")
         && let Some(folder) = input.path().parent()
-        && input.text.ends_with(".json")
+        && is_manifest(&input.path())
     {
         // A manifest stands for the files beside it.
         files.extend(fs::list(folder).unwrap_or_default());

@@ -13,6 +13,7 @@ mod failure;
 mod list;
 mod output;
 mod plans;
+mod quantity;
 pub mod settings;
 mod split;
 mod why;

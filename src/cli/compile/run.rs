@@ -157,7 +157,7 @@ impl Run<'_> {
             output: &output,
             threads: self.threads,
             cancel: self.cancel,
-            log: &|_| (),
+            log: &|line| self.journal.line(line),
             progress,
         };
         let done = match settings {

@@ -24,6 +24,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("remove_output_dir", "an_emptied_folder_is_empty_before_the_first_stage"),
     ("save_error_artifact", "a_failure_leaves_an_archive_on_request"),
     ("randomize_onnx_model", "a_failure_leaves_an_archive_on_request"),
+    ("max_memplan_attempts", "more_attempts_find_another_plan"),
     ("validate_operators", "always on: unsupported operators are refused whatever is set"),
 ];
 
@@ -35,6 +36,7 @@ const BESIDE: &[&str] = &[
     r#"{"force_h_tiling": 4}"#,
     r#"{"force_h_tiling": 1, "force_oc_tiling": 2}"#,
     r#"{"l1_constraint": 557056}"#,
+    r#"{"frequency": 20000000, "enable_buffer_promotion": false}"#,
     r#"{"l2_constraint": 2310144, "dpu_constants_home": "global.ddr"}"#,
     r#"{"l2_constraint": 2330624, "dpu_constants_home": "global.ddr"}"#,
     r#"{"l2_constraint": 2351104, "dpu_constants_home": "global.ddr"}"#,
@@ -200,6 +202,39 @@ fn every_property_shows_its_effect_or_is_told_to_have_none() {
         }
     }
     assert!(wrong.is_empty(), "no effect and no word of it: {wrong:?}");
+}
+
+#[test]
+fn more_attempts_find_another_plan() {
+    // Tensors of many sizes that all live until the end, and room for some of them.
+    let space = space();
+    let mut graph = GraphProto::default();
+    let (mut before, mut channels) = ("x".to_owned(), 3);
+    for (place, count) in [192, 64, 320, 128, 448, 64, 256].into_iter().enumerate() {
+        let [weights, output] = ["w", "c"].map(|word| format!("{word}{place}"));
+        let numbers: Vec<f32> =
+            (0..count * channels).map(|it| (it as f32 * (0.3 + place as f32 * 0.1)).sin()).collect();
+        graph.initializer.push(TensorProto::from_f32(&weights, &[count, channels, 1, 1], &numbers));
+        graph.node.push(node("Conv", &[&before, &weights], &output));
+        (before, channels) = (output, count);
+    }
+    let mut join = node("Concat", &["c0", "c1", "c2", "c3", "c4", "c5", "c6"], "k");
+    join.attribute.push(AttributeProto::int("axis", 1));
+    graph.node.extend([join, node("GlobalAveragePool", &["k"], "y")]);
+    graph.input.push(ValueInfoProto::tensor("x", 1, &[1, 3, 16, 16]));
+    graph.output.push(ValueInfoProto::tensor("y", 1, &[]));
+    space.write("net.onnx", model(graph));
+    space.axzoo("compile -i net.onnx --quantize-only -o q").expect_code(0);
+    let plan = |attempts: u32| {
+        let conf = json!({
+            "l1_constraint": 655_360, "l2_constraint": 2_498_560, "dpu_constants_home": "global.ddr",
+            "max_memplan_attempts": attempts,
+        });
+        let report = compile(&space, "q/quantized_model/quantized_model_manifest.json", &conf, "out");
+        assert_eq!(report["status"], "SUCCEEDED", "{report:#}");
+        space.read("out/compiled_model/memory_plan.json")
+    };
+    assert_ne!(plan(1), plan(5));
 }
 
 #[test]

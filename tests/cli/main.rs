@@ -19,5 +19,6 @@ mod models;
 mod modes;
 mod mutations;
 mod rebuild;
+mod run;
 mod shared;
 mod space;

@@ -173,7 +173,7 @@ fn port(graph: &QuantizedGraph, kind: &str, number: usize, id: TensorId) -> Stri
 }
 
 /// The file.
-pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace) -> String {
+pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace, constants: usize) -> String {
     let graph = flow.graph;
     let name = identifier(&graph.name);
     let macros = name.to_ascii_uppercase();
@@ -186,15 +186,17 @@ pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace) -> String {
     }
     let _ = write!(
         text,
-        " *\n * Tensors have no padding. `constants` are the bytes of pool_l2_const.bin, `workspace` is memory that is not used for anything else\n\
-         \x20* while the function runs; both begin at a multiple of {macros}_ALIGNMENT. Nothing is kept between calls, so that any number may\n\
-         \x20* run at the same time, each in a workspace of its own. Returns 0, or 1 where a pointer is missing or not aligned.\n */\n\
+        " *\n * Tensors have no padding. `constants` are the first {macros}_CONSTANTS_BYTES of pool_l2_const.bin, or\n\
+         \x20* all of it; `workspace` is memory that nothing else uses while the function runs; both begin at a multiple\n\
+         \x20* of {macros}_ALIGNMENT. Nothing is kept between calls: any number may run at the same time, each in a\n\
+         \x20* workspace of its own. Returns 0, or 1 where a pointer is missing or not aligned.\n */\n\
          #include <stdint.h>\n\n"
     );
     let macro_line = |text: &mut String, word: &str, value: usize| {
         let _ = writeln!(text, "#define {macros}_{word} {value}");
     };
     macro_line(&mut text, "ALIGNMENT", 64);
+    macro_line(&mut text, "CONSTANTS_BYTES", constants);
     macro_line(&mut text, "WORKSPACE_BYTES", workspace.bytes);
     for (kind, ids) in [("INPUT", &graph.inputs), ("OUTPUT", &graph.outputs)] {
         for (number, &id) in ids.iter().enumerate() {

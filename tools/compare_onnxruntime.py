@@ -9,11 +9,15 @@ SQNR: 10·log10 of the sum of squares over all images and outputs, by that of th
 mean over the images. Run by hand:
 
     python tools/compare_onnxruntime.py MODELS IMAGES [--axzoo target/release/axzoo] [--only NAME …] [--onnxruntime]
-        [--markdown FILE] [--scheme SCHEME] [--set KEY=VALUE …]
+        [--markdown FILE] [--scheme SCHEME] [--set KEY=VALUE …] [--salt WORD] [--memory]
 
 MODELS holds `index.json` (how each model's input is made) and the models; with an `ONNXRUNTIME.md` beside it, its rows are
 shown for comparison. `--onnxruntime` also runs `quantize_static` (MinMax and Percentile, int8) here: for times side by side, and
 for the interval of the median gain (95 %, images drawn anew 2000 times, the same ones for both quantizers).
+
+`--salt` puts a word before each name that is hashed: another split of the images, for trying things out that the first split shall
+judge. `--memory` only compares peak memory (the largest resident set of a process): of `axzoo build` with 32 and with 200 calibration
+images (the 32 again and again), and of processes that quantize with MinMax and with Percentile.
 
 Fair is only what computes as much on integers: the share of multiplications on integers is shown, and an output that no
 DequantizeLinear makes is an error.
@@ -25,7 +29,6 @@ import json
 import logging
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -56,9 +59,9 @@ MODELS = [
 ]
 
 
-def split(folder):
+def split(folder, salt=""):
     files = [path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png")]
-    files.sort(key=lambda path: hashlib.sha256(path.name.encode()).hexdigest())
+    files.sort(key=lambda path: hashlib.sha256((salt + path.name).encode()).hexdigest())
     return files[:CALIBRATION], files[CALIBRATION : CALIBRATION + EVALUATION]
 
 
@@ -115,7 +118,7 @@ def write_zoo(zoo, weights, pre, pictures, scheme):
             "input_color_format": color,
             "num_classes": 1000,
             "dataset": "Photographs",
-            "extra_kwargs": {"num_cal_images": CALIBRATION, "compilation_config": config},
+            "extra_kwargs": {"num_cal_images": len(pictures[0]), "compilation_config": config},
         }},
         "datasets": {"Photographs": {
             "class": "Photographs",
@@ -129,34 +132,46 @@ def write_zoo(zoo, weights, pre, pictures, scheme):
     (zoo / "axzoo.toml").write_text("")
 
 
+def measured(command):
+    """Runs a process; its seconds from start to end, its peak memory in MiB, its exit code and what it printed."""
+    start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as printed:
+        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        return seconds, usage.ru_maxrss / 1024, process.returncode, printed.read()
+
+
 def build(arguments, zoo):
-    """Runs axzoo twice, fetch and clean before what is timed; seconds of quantize and its peak memory in MiB."""
+    """Builds the zoo from nothing; seconds of the whole process and its peak memory in MiB."""
     command = [arguments.axzoo, "-C", zoo, "build", "all", "--quantize-only", "--cache", zoo / "cache", "--build-root",
                zoo / "build"]
     for setting in arguments.set:
         command += ["--set", setting]
     if arguments.threads:
         command += ["-j", str(arguments.threads)]
-    start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
-    if done.returncode != 0:
-        message = re.search(r"error.*", done.stdout + done.stderr)
-        raise RuntimeError(message.group(0) if message else done.stderr[-400:])
-    return seconds
+    seconds, memory, code, printed = measured(command)
+    if code != 0:
+        message = re.search(r"error.*", printed)
+        raise RuntimeError(message.group(0) if message else printed[-400:])
+    return seconds, memory
 
 
-def session(path, optimized):
+LEVELS = onnxruntime.GraphOptimizationLevel
+
+
+def session(path, level):
     options = onnxruntime.SessionOptions()
-    level = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimized else level.ORT_DISABLE_ALL
+    options.graph_optimization_level = level
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def outputs(path, optimized, tensors):
+def outputs(path, level, tensors):
     """For each image all outputs, one after another."""
-    model = session(path, optimized)
+    model = session(path, level)
     name = model.get_inputs()[0].name
     run = lambda tensor: np.concatenate([np.ravel(output) for output in model.run(None, {name: tensor})])
     return np.stack([run(tensor) for tensor in tensors]).astype(np.float64)
@@ -191,6 +206,16 @@ def quality(exact, found):
     return 10 * np.log10(np.sum(exact**2) / noise), 10 * np.log10(centred / noise), same
 
 
+def on_integers(built, exact, tensors):
+    """SQNR with ONNX Runtime's integer kernels: with all its optimizations, else with as many as run, and which these are."""
+    for level, note in ((LEVELS.ORT_ENABLE_ALL, ""), (LEVELS.ORT_ENABLE_EXTENDED, " (extended only)")):
+        try:
+            return f"{quality(exact, outputs(built, level, tensors))[0]:.2f}{note}"
+        except Exception:  # Its own kernels fail on some networks, with errors of many classes.
+            continue
+    return "fails"
+
+
 class Calibration(quantization.CalibrationDataReader):
     def __init__(self, name, tensors):
         self.name = name
@@ -219,20 +244,37 @@ def quantize_static(source, tensors, method, folder):
     return time.perf_counter() - start, found
 
 
-def minmax_alone(options, pre, files):
-    """What a process does that quantizes one model with MinMax and nothing else: reading the images, and the calls."""
+def quantize_alone(options, pre, files):
+    """What a process does that quantizes one model and nothing else: reading the images, and the calls."""
+    name, method = options.alone
     tensors = [tensor(picture(path, pre), pre) for path in files]
     with tempfile.TemporaryDirectory() as folder:
-        source = (options.models / f"{options.minmax}.onnx").resolve()
-        quantize_static(source, tensors, quantization.CalibrationMethod.MinMax, Path(folder))
+        source = (options.models / f"{name}.onnx").resolve()
+        quantize_static(source, tensors, quantization.CalibrationMethod[method], Path(folder))
 
 
-def minmax_process(options, name):
-    """Seconds of such a process from its start to its end."""
-    start = time.perf_counter()
-    command = [sys.executable, __file__, options.models, options.images, "--minmax", name]
-    subprocess.run(command, capture_output=True, check=True)
-    return time.perf_counter() - start
+def process_of(options, name, method):
+    """Seconds of such a process from its start to its end, and its peak memory in MiB."""
+    command = [sys.executable, __file__, options.models, options.images, "--salt", options.salt, "--alone", name, method]
+    seconds, memory, code, printed = measured(command)
+    if code != 0:
+        raise RuntimeError(printed[-400:])
+    return seconds, memory
+
+
+def compare_memory(options, index, files):
+    print("model | axzoo, 32 images | axzoo, 200 images | MinMax | Percentile")
+    for name in options.only:
+        pre, weights = index[name]["pre"], (options.models / f"{name}.onnx").resolve()
+        row = [name]
+        for count in (CALIBRATION, 200):
+            with tempfile.TemporaryDirectory() as folder:
+                pictures = [[picture(path, pre) for path in part] for part in files]
+                pictures[0] = [pictures[0][place % CALIBRATION] for place in range(count)]
+                write_zoo(Path(folder) / "zoo", weights, pre, pictures, options.scheme)
+                row.append(f"{build(options, Path(folder) / 'zoo')[1]:.0f}")
+        row += [f"{process_of(options, name, method)[1]:.0f}" for method in ("MinMax", "Percentile")]
+        print(" | ".join(row), flush=True)
 
 
 def published(folder):
@@ -258,7 +300,9 @@ def arguments():
     parser.add_argument("--threads", type=int)
     parser.add_argument("--integer", action="store_true", help="also run with optimizations on")
     parser.add_argument("--onnxruntime", action="store_true", help="also run quantize_static here")
-    parser.add_argument("--minmax", metavar="NAME", help="only run quantize_static MinMax on one model; nothing is printed")
+    parser.add_argument("--alone", nargs=2, metavar=("NAME", "METHOD"), help="only run quantize_static on one model")
+    parser.add_argument("--salt", default="", help="put before each name that is hashed")
+    parser.add_argument("--memory", action="store_true", help="only compare peak memory")
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--keep", type=Path, help="a folder for the reports")
     return parser.parse_args()
@@ -269,12 +313,15 @@ def main():
     options = arguments()
     options.axzoo = options.axzoo.resolve()
     index = {Path(model["file"]).stem: model for model in json.loads((options.models / "index.json").read_text())["models"]}
-    rows, files = published(options.models.resolve()), split(options.images)
+    rows, files = published(options.models.resolve()), split(options.images, options.salt)
     head = ["model", "SQNR dB", "centred dB", "best row", "gain dB", "same class", "integer MACs", "kept", "build s"]
     head += ["integer dB"] if options.integer else []
     head += ["MinMax dB", "process s", "Percentile dB", "call s"] if options.onnxruntime else []
-    if options.minmax:
-        minmax_alone(options, index[options.minmax]["pre"], files[0])
+    if options.alone:
+        quantize_alone(options, index[options.alone[0]]["pre"], files[0])
+        return
+    if options.memory:
+        compare_memory(options, index, files)
         return
     table, gains, answers = [head, ["---"] * len(head)], [], []
     print(" | ".join(head), flush=True)
@@ -284,14 +331,14 @@ def main():
             folder = Path(folder)
             pictures = [[picture(path, pre) for path in part] for part in files]
             calibration, held_out = ([tensor(image, pre) for image in part] for part in pictures)
-            exact = outputs(weights, True, held_out)
+            exact = outputs(weights, LEVELS.ORT_ENABLE_ALL, held_out)
             write_zoo(folder / "zoo", weights, pre, pictures, options.scheme)
             try:
-                seconds = build(options, folder / "zoo")
+                seconds, _ = build(options, folder / "zoo")
                 built = next((folder / "zoo" / "build").glob("**/quantized_model.onnx"))
                 if not quantized_outputs(built):
                     raise RuntimeError("an output is not quantized")
-                found = outputs(built, False, held_out)
+                found = outputs(built, LEVELS.ORT_DISABLE_ALL, held_out)
                 plain, centred, same = quality(exact, found)
                 report = json.loads((built.parent / "report.json").read_text())
                 kept = ", ".join(tried["technique"] for tried in report["techniques"] if tried["kept"])
@@ -301,7 +348,7 @@ def main():
                        f"{gains[-1]:+.2f} / {centred - best[1]:+.2f}", f"{same}/{EVALUATION}",
                        f"{report['integer_mac_share']:.2%}", kept.replace("_", " "), f"{seconds:.2f}"]
                 if options.integer:
-                    row.append(f"{quality(exact, outputs(built, True, held_out))[0]:.2f}")
+                    row.append(on_integers(built, exact, held_out))
                 if options.keep:
                     options.keep.mkdir(parents=True, exist_ok=True)
                     for kind in ("txt", "json"):
@@ -314,8 +361,8 @@ def main():
                 for method in (quantization.CalibrationMethod.MinMax, quantization.CalibrationMethod.Percentile):
                     taken, path = quantize_static(weights, calibration, method, folder)
                     if method is quantization.CalibrationMethod.MinMax:
-                        taken = minmax_process(options, name)
-                    others.append(outputs(path, False, held_out))
+                        taken, _ = process_of(options, name, "MinMax")
+                    others.append(outputs(path, LEVELS.ORT_DISABLE_ALL, held_out))
                     row += [f"{quality(exact, others[-1])[0]:.2f}", f"{taken:.2f}"]
                 if found is not None:
                     answers.append((exact, found, others))

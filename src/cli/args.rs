@@ -144,6 +144,15 @@ pub(super) struct BuildArgs {
     /// Steps at a time [default: one a CPU]
     #[arg(short, long, value_name = "N")]
     jobs: Option<String>,
+    /// Memory for all running steps, such as 8GB or 80%
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Longest time for one step, such as 90s or 1h
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
+    /// How often an external tool that failed is run again
+    #[arg(long, value_name = "N")]
+    retries: Option<String>,
     /// Show what would run, and run nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
@@ -519,8 +528,12 @@ impl CleanArgs {
 }
 
 impl BuildArgs {
-    /// The flag that only a build has, as a setting.
+    /// The flags that only a build has, as settings.
     pub(super) fn add_to(&self, flags: &mut Flags) {
-        flags.extend(self.jobs.iter().map(|text| ("jobs", text.clone())));
+        let singles =
+            [("jobs", &self.jobs), ("memory", &self.memory), ("timeout", &self.timeout), ("retries", &self.retries)];
+        for (flag, text) in singles {
+            flags.extend(text.iter().map(|text| (flag, text.clone())));
+        }
     }
 }

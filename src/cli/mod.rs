@@ -13,6 +13,7 @@ mod failure;
 mod list;
 mod output;
 mod plans;
+mod quantity;
 mod run;
 pub mod settings;
 mod split;

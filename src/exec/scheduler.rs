@@ -166,7 +166,13 @@ impl<'r, S: StepSettings> Run<'r, S> {
     }
 
     fn work<R: Runner<S>>(&mut self, runner: &R, cancel: &CancelToken) {
-        let shop = Shop { graph: self.graph, runner, blobs: self.store.blobs().clone(), cancel: self.cancel.clone() };
+        let shop = Shop {
+            graph: self.graph,
+            runner,
+            blobs: self.store.blobs().clone(),
+            cancel: self.cancel.clone(),
+            timeout: self.options.timeout,
+        };
         let (sender, messages) = mpsc::channel();
         let workers = self.options.parallel.clamp(1, self.states.left() + self.tasks.len());
         thread::scope(|scope| {

@@ -13,8 +13,11 @@ use super::{
     BundleSettings, CleanSettings, FetchSettings, Graph, HOST_GRAPHS, Input, LowerSettings, PackSettings,
     QuantizeSettings, Settings, Step, StepId, StepKind, StepWork,
 };
+use crate::base::Looked;
 use crate::base::fs::FsError;
 use crate::base::fs::is_folder;
+use crate::base::looked_again;
+use crate::base::watched;
 use crate::cards::Card;
 use crate::cards::Model;
 use crate::config::Board;
@@ -93,18 +96,29 @@ pub struct Plan {
     pub warnings: Vec<Diagnostic>,
     /// The others.
     pub unplanned: Vec<Unplanned>,
+    /// What was looked at for each network, in their order.
+    pub looked: Vec<Looked>,
 }
 
 /// Plans the networks. One that cannot be planned adds no step, and the others are not touched by it.
 #[must_use]
 pub fn plan(networks: &[NetworkRequest<'_>], options: &PlanOptions<'_>) -> Plan {
     let mut builder = Builder { options, folders: BTreeMap::new(), weights: Weights::default() };
-    let mut plan = Plan { graph: Graph::new(), warnings: Vec::new(), unplanned: Vec::new() };
+    let mut plan = Plan { graph: Graph::new(), warnings: Vec::new(), unplanned: Vec::new(), looked: Vec::new() };
     for network in networks {
+        let ((), looked) = watched(|| builder.plan(network, &mut plan));
+        plan.looked.push(looked);
+    }
+    plan
+}
+
+impl Builder<'_> {
+    fn plan(&mut self, network: &NetworkRequest<'_>, plan: &mut Plan) {
+        let options = self.options;
         let mut models = Vec::new();
         let before = plan.unplanned.len();
         for request in &network.models {
-            match builder.facts(network.card, request) {
+            match self.facts(network.card, request) {
                 Ok((_, warnings)) if options.strict && !warnings.is_empty() => {
                     let unplanned = refused(network.card, request.model, StepKind::Quantize, false, warnings);
                     plan.unplanned.push(*unplanned);
@@ -117,10 +131,9 @@ pub fn plan(networks: &[NetworkRequest<'_>], options: &PlanOptions<'_>) -> Plan 
             }
         }
         if plan.unplanned.len() == before {
-            builder.add(network, models, &mut plan.graph);
+            self.add(network, models, &mut plan.graph);
         }
     }
-    plan
 }
 
 /// What a model's steps need, found before any step is added.
@@ -155,7 +168,8 @@ struct Random {
 
 struct Builder<'a> {
     options: &'a PlanOptions<'a>,
-    folders: BTreeMap<PathBuf, ImageFolder>,
+    /// With what was looked at for each.
+    folders: BTreeMap<PathBuf, (ImageFolder, Looked)>,
     weights: Weights,
 }
 
@@ -207,11 +221,13 @@ impl Builder<'_> {
     }
 
     fn folder(&mut self, folder: &Path) -> Result<ImageFolder, FsError> {
-        if let Some(known) = self.folders.get(folder) {
+        if let Some((known, looked)) = self.folders.get(folder) {
+            looked_again(looked);
             return Ok(known.clone());
         }
-        let read = ImageFolder::read(folder)?;
-        self.folders.insert(folder.to_owned(), read.clone());
+        let (read, looked) = watched(|| ImageFolder::read(folder));
+        let read = read?;
+        self.folders.insert(folder.to_owned(), (read.clone(), looked));
         Ok(read)
     }
 

@@ -160,11 +160,11 @@ table! {
         apply_pword_padding: bool = true;
 
         /// Turn concatenation into padding, shifts and additions.
-        [Lower, Honoured "where channels do not begin at words and no bit changes; other joins copy whole words"]
+        [Lower, Honoured "in the memory plan and the estimate, where channels do not begin at words; the C program joins at once, to the same bits"]
         rewrite_concat_to_resadd: bool = true;
 
         /// Turn dense layers into convolutions with a kernel of 1×1.
-        [Lower, Honoured "layers over vectors; those over more axes stay dense"]
+        [Lower, Honoured "in the memory plan and the estimate, layers over vectors; the C program multiplies at once, to the same bits"]
         rewrite_dense_to_conv2d: bool = true;
 
         /// Drop padding and transposition at the graph's ends, which the SDK's pipeline does.
@@ -280,11 +280,11 @@ table! {
         force_oc_tiling: Option<i64> = None, kind at_least(1);
 
         /// How many operators in a row may be tiled together, depth first; 1 is none.
-        [Lower, Ignored "operators are tiled one by one"]
+        [Lower, Honoured "in L1 and in the estimate; what lies between such operators has a place in L2 or DDR too, for a program that runs them one after another"]
         tiling_depth: i64 = 1, kind at_least(1);
 
         /// A bound on the depth-first search; 1 suits large networks.
-        [Lower, Ignored "operators are tiled one by one"]
+        [Lower, Honoured "so many lengths of a chain are tried from each operator, the longest first"]
         dfs_search_constraint: Option<i64> = None, kind at_least(0);
     }
     Memory {
@@ -293,7 +293,7 @@ table! {
         enable_buffer_promotion: bool = true;
 
         /// Promote to L1 and to L2 in two passes, with the depth-first schedule between them.
-        [Lower, Ignored "there is no depth-first schedule between the passes"]
+        [Lower, Honoured "chains are looked for when it is known what stays in L1, else before"]
         split_buffer_promotion: bool = false;
 
         /// Where inputs and outputs live at first.

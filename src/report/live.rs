@@ -14,6 +14,8 @@ pub struct Live {
     labels: Vec<StepLabel>,
     screen: MultiProgress,
     total: ProgressBar,
+    /// Steps that are up to date and have no label.
+    remembered: usize,
     running: BTreeMap<usize, ProgressBar>,
 }
 
@@ -28,7 +30,7 @@ impl Live {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(15));
         let total = ProgressBar::hidden();
         total.set_length(labels.len() as u64);
-        Self { labels, screen, total, running: BTreeMap::new() }
+        Self { labels, screen, total, remembered: 0, running: BTreeMap::new() }
     }
 
     fn label(&self, index: usize) -> String {
@@ -42,9 +44,11 @@ impl Report for Live {
             Event::Waiting { holder } => {
                 let _ = self.screen.println(format!("waiting: {holder}"));
             }
+            Event::Remembered { steps } => self.remembered += steps,
             Event::Started { step, expected } => {
                 if self.total.is_hidden() {
-                    self.total = self.screen.add(ProgressBar::new(self.labels.len() as u64));
+                    let steps = self.labels.len() + self.remembered;
+                    self.total = self.screen.add(ProgressBar::new(steps as u64));
                     self.total.set_style(style("{bar:24} {pos}/{len} steps  {elapsed}  {wide_msg}"));
                 }
                 let bar = self.screen.insert_before(&self.total, ProgressBar::new(1));

@@ -92,3 +92,48 @@ impl Outcome {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_words_in_the_report() {
+        let cases = [
+            (Status::InitializeCliError, "INITIALIZE_CLI_ERROR", "arguments"),
+            (Status::OnnxGraphCleanerError, "ONNX_GRAPH_CLEANER_ERROR", "clean"),
+            (Status::QtoolsError, "QTOOLS_ERROR", "quantize"),
+            (Status::GraphExporterError, "GRAPH_EXPORTER_ERROR", "write the quantized model"),
+            (Status::TvmFrontendError, "TVM_FRONTEND_ERROR", "read the quantized model"),
+            (Status::TopLevelQuantizeError, "TOP_LEVEL_QUANTIZE_ERROR", "quantize"),
+            (Status::LowerFrontendError, "LOWER_FRONTEND_ERROR", "legalize"),
+            (Status::FrontendToMidendError, "FRONTEND_TO_MIDEND_ERROR", "tile"),
+            (Status::LowerMidendError, "LOWER_MIDEND_ERROR", "plan the memory"),
+            (Status::MidendToTirError, "MIDEND_TO_TIR_ERROR", "schedule"),
+            (Status::LowerTirError, "LOWER_TIR_ERROR", "emit code"),
+            (Status::TirToRuntimeError, "TIR_TO_RUNTIME_ERROR", "write the compiled model"),
+            (Status::TopLevelLowerError, "TOP_LEVEL_LOWER_ERROR", "lower"),
+        ];
+        for (status, word, stage) in cases {
+            let error = StageError::new(status, "too large").node("conv").hint("make it smaller");
+            let outcome = Outcome::of_work(error.into(), Status::Succeeded, Status::Succeeded);
+            let found: serde_json::Value = serde_json::from_slice(&outcome.to_json()).expect("JSON");
+            let expected = serde_json::json!({
+                "status": word, "stage": stage, "message": "too large", "node": "conv", "hint": "make it smaller",
+            });
+            assert_eq!(found, expected);
+        }
+        let found: serde_json::Value =
+            serde_json::from_slice(&Outcome::succeeded("done".to_owned()).to_json()).expect("JSON");
+        assert_eq!(found["status"], "SUCCEEDED");
+        assert!(found["stage"].is_null() && found["hint"].is_null());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_of_the_stage_that_writes_it() {
+        let error = |action| FsError { action, path: "x".into(), source: std::io::Error::other("no") };
+        let (writing, other) = (Status::TirToRuntimeError, Status::TopLevelLowerError);
+        assert_eq!(Outcome::of_file(&error(Action::Write), writing, other).status, writing);
+        assert_eq!(Outcome::of_file(&error(Action::Read), writing, other).status, other);
+    }
+}

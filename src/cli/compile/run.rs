@@ -151,7 +151,15 @@ impl Run<'_> {
     ) -> Result<PathBuf, Outcome> {
         let output = self.folder.work(name);
         fs::create_folders(&output).map_err(|error| Outcome::of_file(&error, writing, other))?;
-        let work = Work { settings, inputs, output: &output, threads: self.threads, cancel: self.cancel, progress };
+        let work = Work {
+            settings,
+            inputs,
+            output: &output,
+            threads: self.threads,
+            cancel: self.cancel,
+            log: &|_| (),
+            progress,
+        };
         let done = match settings {
             Settings::Fetch(_) => toolchains::fetch(&work),
             _ => Host.run(&work),

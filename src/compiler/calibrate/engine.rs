@@ -24,9 +24,11 @@ use rten_tensor::Tensor as EngineTensor;
 
 use crate::compiler::StageError;
 use crate::compiler::Status;
+use crate::compiler::calibrate::convolution::Scratch;
 use crate::compiler::calibrate::direct::DirectNode;
-use crate::compiler::calibrate::direct::Scratch;
+
 use crate::compiler::graph::Graph;
+use crate::compiler::graph::Node;
 use crate::compiler::graph::ValueId;
 use crate::compiler::graph::element_count;
 use crate::compiler::onnx::export_proto;
@@ -39,8 +41,8 @@ pub struct FloatEngine {
     graph: Graph,
     observed: Vec<ValueId>,
     steps: Vec<Step>,
-    /// For each value the last step that reads it.
-    last_read: BTreeMap<ValueId, usize>,
+    /// For each step the values that nobody needs behind it.
+    let_go: Vec<Vec<ValueId>>,
     /// The values that steps of one node write.
     made_here: BTreeSet<ValueId>,
     /// Each run takes a worker out of here, or makes one.
@@ -48,9 +50,10 @@ pub struct FloatEngine {
 }
 
 /// What a run needs for itself.
+#[derive(Default)]
 struct Worker {
     /// rten runs inside a pool: one of a single thread.
-    pool: Arc<ThreadPool>,
+    pool: Option<Arc<ThreadPool>>,
     scratch: Scratch,
     /// Buffers of values that nobody reads any more.
     spare: Vec<Vec<f32>>,
@@ -62,6 +65,8 @@ enum Step {
     Segment(Box<Segment>),
     /// One node, computed here: what it reads and what it writes.
     Direct(DirectNode, Vec<ValueId>, ValueId),
+    /// Done by the step before.
+    Nothing,
 }
 
 /// Consecutive nodes as a model of their own.
@@ -83,22 +88,37 @@ impl FloatEngine {
     /// Prepares `graph` for observing `observed` (values of it; inputs and constants too). Fails when the engine cannot
     /// load what the graph is written as.
     pub fn new(graph: &Graph, observed: &[ValueId]) -> Result<Self, StageError> {
-        let last = graph.nodes.iter().rposition(|node| observed.contains(&node.output)).map_or(0, |last| last + 1);
-        let cuts = cuts(graph, observed, last);
         let wanted: BTreeSet<ValueId> = observed.iter().copied().collect();
+        let last = graph.nodes.iter().rposition(|node| wanted.contains(&node.output)).map_or(0, |last| last + 1);
+        let cuts = cuts(graph, &wanted, last);
         let mut last_read = BTreeMap::new();
+        let mut made_at = BTreeMap::new();
         for (index, nodes) in cuts.windows(2).enumerate() {
-            for input in graph.nodes[nodes[0]..nodes[1]].iter().flat_map(|node| &node.inputs) {
-                last_read.insert(*input, index);
+            for node in &graph.nodes[nodes[0]..nodes[1]] {
+                made_at.insert(node.output, index);
+                last_read.extend(node.inputs.iter().map(|input| (*input, index)));
             }
         }
+        let consumers = graph.consumers();
         let mut steps = Vec::new();
         for (index, nodes) in cuts.windows(2).enumerate() {
-            if let ([node], true) = (&graph.nodes[nodes[0]..nodes[1]], nodes[1] == nodes[0] + 1)
-                && let Some(direct) = DirectNode::of(graph, node)
+            if steps.len() > index {
+                continue;
+            }
+            if let [node] = &graph.nodes[nodes[0]..nodes[1]]
+                && let Some(mut direct) = DirectNode::of(graph, node)
             {
                 let inputs = node.inputs.iter().take(direct.operands()).copied().collect();
-                steps.push(Step::Direct(direct, inputs, node.output));
+                let is_private = consumers[node.output.index()].len() == 1 && !wanted.contains(&node.output);
+                let behind =
+                    graph.nodes.get(nodes[1]).filter(|behind| nodes[1] < last && behind.inputs == [node.output]);
+                match behind {
+                    Some(behind) if is_private && direct.activated(behind) => {
+                        steps.push(Step::Direct(direct, inputs, behind.output));
+                        steps.push(Step::Nothing);
+                    }
+                    _ => steps.push(Step::Direct(direct, inputs, node.output)),
+                }
                 continue;
             }
             let made: Vec<ValueId> = graph.nodes[nodes[0]..nodes[1]].iter().map(|node| node.output).collect();
@@ -106,16 +126,29 @@ impl FloatEngine {
             let outputs: Vec<ValueId> = made.into_iter().filter(is_wanted).collect();
             steps.push(Step::Segment(Box::new(Segment::new(graph, nodes[0]..nodes[1], outputs)?)));
         }
+        // A value is shown when all before it have been: until then, and until its last reader, it is held.
+        let mut needed = last_read;
+        let mut shown = 0;
+        for id in observed {
+            shown = shown.max(made_at.get(id).copied().unwrap_or(0));
+            let needed = needed.entry(*id).or_insert(shown);
+            *needed = (*needed).max(shown);
+        }
+        let mut let_go = vec![Vec::new(); steps.len()];
+        for id in made_at.keys().chain(&graph.inputs) {
+            let last = needed.get(id).or(made_at.get(id)).copied().unwrap_or(0);
+            let_go.get_mut(last).into_iter().for_each(|let_go: &mut Vec<ValueId>| let_go.push(*id));
+        }
         let made_here = steps.iter().filter_map(|step| match step {
             Step::Direct(_, _, output) => Some(*output),
-            Step::Segment(_) => None,
+            Step::Segment(_) | Step::Nothing => None,
         });
         Ok(Self {
             graph: graph.clone(),
             observed: observed.to_vec(),
             made_here: made_here.collect(),
             steps,
-            last_read,
+            let_go,
             workers: Mutex::new(Vec::new()),
         })
     }
@@ -125,23 +158,22 @@ impl FloatEngine {
     /// several images at once for more.
     pub fn run(&self, inputs: &[&[f32]], observe: &mut dyn FnMut(ValueId, &[f32])) -> Result<(), StageError> {
         let mut held = self.held_inputs(inputs)?;
-        let mut worker = self.take_worker();
+        let mut worker = self.workers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let mut next = 0;
         self.show(&held, &mut next, observe);
-        for (index, step) in self.steps.iter().enumerate() {
+        for (step, let_go) in self.steps.iter().zip(&self.let_go) {
             match step {
-                Step::Segment(segment) => held.extend(segment.run(&held, &worker.pool)?),
+                Step::Nothing => {}
+                Step::Segment(segment) => held.extend(segment.run(&held, &mut worker)?),
                 Step::Direct(node, inputs, output) => {
                     let made = self.compute(node, inputs, *output, &held, &mut worker)?;
                     held.insert(*output, made);
                 }
             }
             self.show(&held, &mut next, observe);
-            let rest = self.observed.get(next..).unwrap_or_default();
-            let is_kept = |id: &ValueId| rest.contains(id) || self.last_read.get(id).is_some_and(|&last| last > index);
-            for id in held.keys().copied().filter(|id| !is_kept(id)).collect::<Vec<_>>() {
+            for id in let_go {
                 // Only what was taken from there goes back: rten brings buffers of its own with every run.
-                let tensor = held.remove(&id).filter(|_| self.made_here.contains(&id));
+                let tensor = held.remove(id).filter(|_| self.made_here.contains(id));
                 worker.spare.extend(tensor.map(EngineTensor::into_data));
             }
         }
@@ -151,15 +183,6 @@ impl FloatEngine {
         } else {
             Err(failed("an observed value is neither an input, a constant nor written by a node"))
         }
-    }
-
-    fn take_worker(&self) -> Worker {
-        let spare = self.workers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| Worker {
-            pool: Arc::new(ThreadPool::with_num_threads(1)),
-            scratch: Scratch::default(),
-            spare: Vec::new(),
-        })
     }
 
     fn compute(
@@ -173,8 +196,11 @@ impl FloatEngine {
         let missing = || failed("a value between two steps is missing");
         let mut operands = Vec::with_capacity(inputs.len());
         for id in inputs {
-            let tensor = held.get(id).ok_or_else(missing)?;
-            operands.push(tensor.data().map_or_else(|| Cow::Owned(tensor.to_vec()), Cow::Borrowed));
+            let constant = || self.graph.value(*id).constant.as_ref()?.as_f32();
+            operands.push(match held.get(id) {
+                Some(tensor) => tensor.data().map_or_else(|| Cow::Owned(tensor.to_vec()), Cow::Borrowed),
+                None => Cow::Borrowed(constant().ok_or_else(missing)?),
+            });
         }
         let operands: Vec<&[f32]> = operands.iter().map(AsRef::as_ref).collect();
         let shape = self.graph.value(output).shape.as_slice();
@@ -233,7 +259,7 @@ fn take_buffer(spare: &mut Vec<Vec<f32>>, count: usize) -> Vec<f32> {
 }
 
 /// Places between nodes at which the graph is cut: the first is 0, the last `end`.
-fn cuts(graph: &Graph, observed: &[ValueId], end: usize) -> Vec<usize> {
+fn cuts(graph: &Graph, observed: &BTreeSet<ValueId>, end: usize) -> Vec<usize> {
     let mut cuts = vec![0];
     let mut bytes = 0_usize;
     for (place, node) in graph.nodes.iter().enumerate().take(end) {
@@ -255,6 +281,29 @@ fn cuts(graph: &Graph, observed: &[ValueId], end: usize) -> Vec<usize> {
     cuts
 }
 
+/// Some nodes with their values alone.
+struct Part {
+    graph: Graph,
+    /// What each value is in the whole graph.
+    whole: Vec<ValueId>,
+}
+
+impl Part {
+    fn of(graph: &Graph, mut nodes: Vec<Node>, inputs: Vec<ValueId>, outputs: Vec<ValueId>) -> Self {
+        let used = nodes.iter().flat_map(|node| node.inputs.iter().chain([&node.output])).chain(&inputs);
+        let used: BTreeSet<ValueId> = used.copied().collect();
+        let whole: Vec<ValueId> = used.into_iter().collect();
+        let own = |id: ValueId| ValueId(whole.binary_search(&id).unwrap_or(0) as u32);
+        for node in &mut nodes {
+            node.inputs.iter_mut().for_each(|input| *input = own(*input));
+            node.output = own(node.output);
+        }
+        let values = whole.iter().map(|&id| graph.value(id).clone()).collect();
+        let [inputs, outputs] = [inputs, outputs].map(|ids| ids.into_iter().map(own).collect());
+        Self { graph: Graph { name: graph.name.clone(), values, nodes, inputs, outputs }, whole }
+    }
+}
+
 impl Segment {
     fn new(graph: &Graph, nodes: std::ops::Range<usize>, outputs: Vec<ValueId>) -> Result<Self, StageError> {
         let nodes = graph.nodes[nodes].to_vec();
@@ -262,8 +311,8 @@ impl Segment {
         let read: BTreeSet<ValueId> = nodes.iter().flat_map(|node| &node.inputs).copied().collect();
         let is_outside = |id: &&ValueId| !made.contains(id) && graph.value(**id).constant.is_none();
         let inputs: Vec<ValueId> = read.iter().filter(is_outside).copied().collect();
-        let part = Graph { name: graph.name.clone(), values: graph.values.clone(), nodes, inputs, outputs };
-        let mut file = export_proto(&part);
+        let part = Part::of(graph, nodes, inputs, outputs);
+        let mut file = export_proto(&part.graph);
         // The engine looks nodes and values up in one table, where a node called as a value would hide it.
         for node in file.graph.iter_mut().flat_map(|graph| &mut graph.node) {
             node.name.clear();
@@ -272,14 +321,19 @@ impl Segment {
         options.enable_optimization(false).prepack_weights(true);
         let model = options.load(file.encode_to_vec()).map_err(|error| failed(format!("the float engine: {error}")))?;
         let find = |ids: &[ValueId]| -> Result<Vec<(ValueId, EngineId)>, StageError> {
-            let pair = |&id: &ValueId| model.node_id(&graph.value(id).name).map(|node| (id, node));
-            ids.iter().map(pair).collect::<Result<_, _>>().map_err(|error| failed(format!("the float engine: {error}")))
+            let pair = |&id: &ValueId| {
+                let value = part.graph.value(id);
+                Ok((part.whole[id.index()], model.node_id(&value.name)?))
+            };
+            let pairs: Result<_, rten::RunError> = ids.iter().map(pair).collect();
+            pairs.map_err(|error| failed(format!("the float engine: {error}")))
         };
-        let (inputs, outputs) = (find(&part.inputs)?, find(&part.outputs)?);
+        let (inputs, outputs) = (find(&part.graph.inputs)?, find(&part.graph.outputs)?);
         Ok(Self { model, inputs, outputs })
     }
 
-    fn run(&self, held: &Held, pool: &Arc<ThreadPool>) -> Result<Vec<(ValueId, EngineTensor<f32>)>, StageError> {
+    fn run(&self, held: &Held, worker: &mut Worker) -> Result<Vec<(ValueId, EngineTensor<f32>)>, StageError> {
+        let pool = worker.pool.get_or_insert_with(|| Arc::new(ThreadPool::with_num_threads(1)));
         let work = || -> Result<Vec<EngineValue>, StageError> {
             let mut inputs = Vec::with_capacity(self.inputs.len());
             for (id, node) in &self.inputs {
@@ -357,10 +411,10 @@ mod tests {
     fn what_is_observed_cuts_the_graph() {
         let sample = Sample::new(13)
             .input("x", &[1, 4, 512, 512])
-            .node("Neg", &["x"], &["a"], &[])
-            .node("Abs", &["a"], &["b"], &[])
+            .node("Erf", &["x"], &["a"], &[])
+            .node("Tanh", &["a"], &["b"], &[])
             .node("Tanh", &["b"], &["c"], &[])
-            .node("Neg", &["c"], &["y"], &[])
+            .node("Erf", &["c"], &["y"], &[])
             .output("y");
         let graph = sample.import().expect("imported");
         let all: Vec<ValueId> = graph.nodes.iter().map(|node| node.output).collect();
@@ -371,7 +425,6 @@ mod tests {
     /// What is computed here against the same by rten: a last node that is not makes all one segment of its own.
     #[test]
     fn nodes_computed_here_are_what_rten_makes_of_them() {
-        let number = |at: usize| ((at * 37 + at / 7 * 5) % 201) as f32 / 100.0 - 1.0;
         let numbers = |count: usize, seed: usize| (0..count).map(|at| number(at + seed)).collect::<Vec<f32>>();
         // Strides, pads, dilations, group, outputs, kernel.
         let cases = [
@@ -401,22 +454,84 @@ mod tests {
                 .node("Relu", &["m"], &["r"], &[])
                 .node("Sub", &["r", "c"], &["y"], &[])
                 .output("y");
-            let graph = sample.import().expect("imported");
-            let engine = FloatEngine::new(&graph, &graph.outputs).expect("loaded");
-            assert!(engine.steps.iter().all(|step| matches!(step, Step::Direct(..))));
-            let by_rten = Segment::new(&graph, 0..graph.nodes.len(), graph.outputs.clone()).expect("loaded");
-            let image = numbers(6 * 19 * 37, 0);
-            let held = engine.held_inputs(&[&image]).expect("it fits");
-            let expected = by_rten.run(&held, &engine.take_worker().pool).expect("run").remove(0).1.to_vec();
-            engine
-                .run(&[&image], &mut |_, found| {
-                    for (found, expected) in found.iter().zip(&expected) {
-                        let apart = (found - expected).abs();
-                        assert!(apart <= 1e-5 * expected.abs().max(1.0), "{found}, expected {expected}");
-                    }
-                })
-                .expect("run");
+            is_what_rten_makes(&sample.import().expect("imported"), 6 * 19 * 37);
         }
+    }
+
+    fn number(at: usize) -> f32 {
+        ((at * 37 + at / 7 * 5) % 201) as f32 / 100.0 - 1.0
+    }
+
+    /// All nodes are computed here.
+    fn is_what_rten_makes(graph: &Graph, elements: usize) {
+        let engine = FloatEngine::new(graph, &graph.outputs).expect("loaded");
+        assert!(engine.steps.iter().all(|step| !matches!(step, Step::Segment(_))));
+        let by_rten = Segment::new(graph, 0..graph.nodes.len(), graph.outputs.clone()).expect("loaded");
+        let image: Vec<f32> = (0..elements).map(number).collect();
+        let held = engine.held_inputs(&[&image]).expect("it fits");
+        let expected = by_rten.run(&held, &mut Worker::default()).expect("run").remove(0).1.to_vec();
+        engine
+            .run(&[&image], &mut |_, found| {
+                assert_eq!(found.len(), expected.len());
+                for (found, expected) in found.iter().zip(&expected) {
+                    let apart = (found - expected).abs();
+                    let is_same = found.to_bits() == expected.to_bits();
+                    assert!(is_same || apart <= 1e-5 * expected.abs().max(1.0), "{found}, expected {expected}");
+                }
+            })
+            .expect("run");
+    }
+
+    #[test]
+    fn other_nodes_computed_here_are_what_rten_makes_of_them() {
+        let list = |name: &str, values: &[i64]| AttributeProto::integers(name, values.iter().copied());
+        let text = AttributeProto::text;
+        let cases: [(&str, &[&str], Vec<AttributeProto>); 14] = [
+            (
+                "MaxPool",
+                &["x"],
+                vec![list("kernel_shape", &[3, 2]), list("strides", &[2, 1]), list("pads", &[1, 0, 1, 1])],
+            ),
+            ("MaxPool", &["x"], vec![list("kernel_shape", &[2, 2]), list("strides", &[2, 2])]),
+            (
+                "AveragePool",
+                &["x"],
+                vec![list("kernel_shape", &[3, 3]), list("strides", &[1, 3]), list("pads", &[1; 4])],
+            ),
+            ("GlobalAveragePool", &["x"], vec![]),
+            ("Transpose", &["x"], vec![list("perm", &[0, 2, 3, 1])]),
+            ("Slice", &["x", "starts", "ends", "axes", "steps"], vec![]),
+            ("Pad", &["x", "pads"], vec![]),
+            ("Pad", &["x", "pads"], vec![text("mode", "reflect")]),
+            ("Resize", &["x", "", "scales"], vec![text("mode", "linear")]),
+            ("Resize", &["x", "", "scales"], vec![text("mode", "nearest"), text("nearest_mode", "floor")]),
+            ("LeakyRelu", &["x"], vec![AttributeProto::float("alpha", 0.3)]),
+            ("HardSigmoid", &["x"], vec![]),
+            ("Mul", &["x", "channel"], vec![]),
+            ("Div", &["row", "x"], vec![]),
+        ];
+        for (operator, inputs, attributes) in cases {
+            let sample = Sample::new(13)
+                .input("x", &[1, 6, 9, 13])
+                .integers("starts", &[2], &[1, 12])
+                .integers("ends", &[2], &[5, 0])
+                .integers("axes", &[2], &[1, 3])
+                .integers("steps", &[2], &[2, -3])
+                .integers("pads", &[8], &[0, 0, 2, 1, 0, 0, 0, 3])
+                .floats("scales", &[4], &[1.0, 1.0, 2.0, 1.5])
+                .floats("channel", &[1, 6, 1, 1], &[0.5, 2.0, -1.0, 3.0, 0.1, 0.0])
+                .floats("row", &[13], &(0..13).map(|at| 0.01 * at as f32 + 0.2).collect::<Vec<_>>())
+                .node(operator, inputs, &["y"], &attributes)
+                .output("y");
+            is_what_rten_makes(&sample.import().expect("imported"), 6 * 9 * 13);
+        }
+        let dense = Sample::new(13)
+            .input("x", &[1, 9])
+            .floats("w", &[9, 4], &(0..36).map(number).collect::<Vec<_>>())
+            .floats("b", &[4], &[0.5, -1.0, 2.0, 0.0])
+            .node("Gemm", &["x", "w", "b"], &["y"], &[])
+            .output("y");
+        is_what_rten_makes(&dense.import().expect("imported"), 9);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! wide. Bins that grow by doubling make the result independent of the order of images: counting in narrow bins and
 //! merging pairs later gives the same counts as counting in wide bins from the start.
 
+use crate::compiler::calibrate::Sampling;
 use crate::compiler::machine::vectorized;
 
 /// Bins for each sign of a fine histogram. The largest magnitude lies in the upper half, so at least 1024 are in use.
@@ -27,13 +28,16 @@ pub enum Detail {
 /// The smallest exponent of a bin's width: below it, 2⁻ᵉ leaves f32.
 const LEAST_EXPONENT: i32 = -110;
 
+/// Elements of one tensor that are counted at most, about: of larger ones a part says what the whole would.
+const MOST_COUNTED: usize = 1 << 16;
+
 /// Counts of the magnitudes of non-zero values, for each sign; bin `i` holds `i·2ᵉ ≤ |x| < (i+1)·2ᵉ`. Zeros are left
 /// out: int8 stands for them exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
     exponent: i32,
-    /// Positive values, then negative ones: as many bins each, a power of two.
-    counts: Vec<u64>,
+    /// Of positive values and of negative ones; a power of two bins each, none where there was no such value.
+    sides: [Vec<u32>; 2],
 }
 
 impl Histogram {
@@ -46,42 +50,43 @@ impl Histogram {
 
     /// Counts of positive values by magnitude.
     #[must_use]
-    pub fn positive(&self) -> &[u64] {
-        &self.counts[..self.counts.len() / 2]
+    pub fn positive(&self) -> &[u32] {
+        &self.sides[0]
     }
 
     /// Counts of negative values by magnitude.
     #[must_use]
-    pub fn negative(&self) -> &[u64] {
-        &self.counts[self.counts.len() / 2..]
+    pub fn negative(&self) -> &[u32] {
+        &self.sides[1]
     }
 
     /// Doubles the width until bins are `2^exponent` wide.
     fn widen(&mut self, exponent: i32) {
-        let bins = self.counts.len() / 2;
-        let shift = (exponent - self.exponent).clamp(0, bins.ilog2() as i32) as usize;
-        if shift == 0 {
-            return;
-        }
-        for side in self.counts.chunks_exact_mut(bins) {
-            for index in 0..bins {
+        for side in &mut self.sides {
+            let shift = (exponent - self.exponent).clamp(0, side.len().max(1).ilog2() as i32) as usize;
+            for index in 0..if shift == 0 { 0 } else { side.len() } {
                 let count = std::mem::take(&mut side[index]);
-                side[index >> shift] += count;
+                side[index >> shift] = side[index >> shift].saturating_add(count);
             }
         }
-        self.exponent = exponent;
+        self.exponent = self.exponent.max(exponent);
     }
 
     /// Takes in the counts of both sides in bins `2^exponent` wide.
-    fn add(&mut self, exponent: i32, counts: &[u64]) {
+    fn add(&mut self, exponent: i32, counts: [&[u32]; 2]) {
         self.widen(exponent);
-        let bins = self.counts.len() / 2;
-        let shift = (self.exponent - exponent).clamp(0, bins.ilog2() as i32) as usize;
-        for (own, counts) in self.counts.chunks_exact_mut(bins).zip(counts.chunks_exact(bins)) {
+        for (own, counts) in self.sides.iter_mut().zip(counts) {
+            if counts.iter().all(|&count| count == 0) {
+                continue;
+            }
+            own.resize(counts.len(), 0);
+            let shift = (self.exponent - exponent).clamp(0, counts.len().ilog2() as i32) as usize;
             if shift == 0 {
-                own.iter_mut().zip(counts).for_each(|(own, count)| *own += count);
+                own.iter_mut().zip(counts).for_each(|(own, &count)| *own = own.saturating_add(count));
             } else {
-                counts.iter().enumerate().for_each(|(bin, count)| own[bin >> shift] += count);
+                for (bin, &count) in counts.iter().enumerate() {
+                    own[bin >> shift] = own[bin >> shift].saturating_add(count);
+                }
             }
         }
     }
@@ -104,12 +109,10 @@ struct Survey {
     max: f32,
     /// Bits of the largest magnitude: bits of non-negative floats are ordered as the floats are.
     magnitude: i32,
-    /// How many values are 0 and −0.
-    zeros: [u64; 2],
 }
 
 /// Elements that are looked at side by side.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// What each lane saw.
 #[derive(Clone, Copy)]
@@ -117,26 +120,22 @@ struct Lanes {
     min: [f32; LANES],
     max: [f32; LANES],
     magnitude: [i32; LANES],
-    zeros: [[u32; LANES]; 2],
 }
 
 impl Lanes {
     #[inline]
     fn see(&mut self, chunk: &[f32; LANES]) {
         for (lane, &x) in chunk.iter().enumerate() {
-            let bits = x.to_bits();
             self.min[lane] = if x < self.min[lane] { x } else { self.min[lane] };
             self.max[lane] = if x > self.max[lane] { x } else { self.max[lane] };
-            self.magnitude[lane] = self.magnitude[lane].max((bits & 0x7FFF_FFFF) as i32);
-            self.zeros[0][lane] += u32::from(bits == 0);
-            self.zeros[1][lane] += u32::from(bits == 0x8000_0000);
+            self.magnitude[lane] = self.magnitude[lane].max((x.to_bits() & 0x7FFF_FFFF) as i32);
         }
     }
 }
 
 fn survey(values: &[f32]) -> Survey {
     let first = values.first().copied().unwrap_or(0.0);
-    let mut lanes = Lanes { min: [first; LANES], max: [first; LANES], magnitude: [0; LANES], zeros: [[0; LANES]; 2] };
+    let mut lanes = Lanes { min: [first; LANES], max: [first; LANES], magnitude: [0; LANES] };
     let (chunks, rest) = values.as_chunks::<LANES>();
     vectorized(|| {
         // A copy of its own stays in registers.
@@ -146,7 +145,6 @@ fn survey(values: &[f32]) -> Survey {
         }
         lanes = own;
     });
-    let mut zeros = lanes.zeros.map(|counts| counts.into_iter().map(u64::from).sum::<u64>());
     let (mut min, mut max) = (first, first);
     let mut magnitude = lanes.magnitude.into_iter().max().unwrap_or(0);
     for x in rest.iter().copied().chain(lanes.min).chain(lanes.max) {
@@ -154,10 +152,8 @@ fn survey(values: &[f32]) -> Survey {
     }
     for x in rest {
         magnitude = magnitude.max((x.to_bits() & 0x7FFF_FFFF) as i32);
-        zeros[0] += u64::from(x.to_bits() == 0);
-        zeros[1] += u64::from(x.to_bits() == 0x8000_0000);
     }
-    Survey { min, max, magnitude, zeros }
+    Survey { min, max, magnitude }
 }
 
 /// Which of both sides' bins a value falls into.
@@ -168,17 +164,39 @@ fn place(x: f32, inverse: f32) -> u16 {
     (x.to_bits() >> 31 << BITS | bin) as u16
 }
 
-/// Counts values by `|x|·inverse` rounded down, positive ones first; all are less than [`BINS`].
-fn count(values: &[f32], inverse: f32) -> Vec<u64> {
-    const TABLES: usize = 4;
-    const BLOCK: usize = 256;
-    // Neighbours often fall into one bin: each of four counts in a table of its own, so that none waits for another.
-    let mut tables = vec![[0_u32; 2 * BINS]; TABLES];
-    let (blocks, rest) = values.as_chunks::<BLOCK>();
-    if let [a, b, c, d] = &mut tables[..] {
+/// Neighbours often fall into one bin: each of so many counts in a table of its own, so that none waits for another.
+const TABLES: usize = 4;
+
+/// Elements that are sorted into bins at once.
+const BLOCK: usize = 256;
+
+/// What is written to while tensors are observed; kept between them.
+#[derive(Debug)]
+pub struct Counter {
+    /// All zero between tensors.
+    tables: Vec<[u32; 2 * BINS]>,
+    counts: Vec<u32>,
+    samples: Vec<f32>,
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self { tables: vec![[0; 2 * BINS]; TABLES], counts: Vec::new(), samples: Vec::new() }
+    }
+}
+
+impl Counter {
+    /// Counts samples by `|x|·inverse` rounded down, positive ones first; all are less than [`BINS`].
+    fn count(&mut self, values: &[f32], inverse: f32) {
+        let [a, b, c, d] = &mut self.tables[..] else { return };
+        let mut zeros = [0_u32; 2];
         let mut places = [0_u16; BLOCK];
+        let (blocks, rest) = values.as_chunks::<BLOCK>();
         for block in blocks {
+            // Loops of their own: together they would not become vector instructions.
             vectorized(|| places.iter_mut().zip(block).for_each(|(to, &x)| *to = place(x, inverse)));
+            zeros[0] += vectorized(|| block.iter().map(|x| u32::from(x.to_bits() == 0)).sum::<u32>());
+            zeros[1] += vectorized(|| block.iter().map(|x| u32::from(x.to_bits() == 0x8000_0000)).sum::<u32>());
             for &[first, second, third, fourth] in places.as_chunks::<TABLES>().0 {
                 a[usize::from(first) % (2 * BINS)] += 1;
                 b[usize::from(second) % (2 * BINS)] += 1;
@@ -188,33 +206,96 @@ fn count(values: &[f32], inverse: f32) -> Vec<u64> {
         }
         for &x in rest {
             a[usize::from(place(x, inverse)) % (2 * BINS)] += 1;
+            zeros[0] += u32::from(x.to_bits() == 0);
+            zeros[1] += u32::from(x.to_bits() == 0x8000_0000);
+        }
+        self.counts.resize(2 * BINS, 0);
+        if blocks.is_empty() {
+            self.counts.copy_from_slice(a);
+        } else {
+            let others = b.iter_mut().zip(c.iter_mut().zip(d.iter_mut()));
+            for ((to, a), (b, (c, d))) in self.counts.iter_mut().zip(a.iter()).zip(others) {
+                *to = a + *b + *c + *d;
+                (*b, *c, *d) = (0, 0, 0);
+            }
+        }
+        a.fill(0);
+        self.counts[0] -= zeros[0];
+        self.counts[BINS] -= zeros[1];
+    }
+
+    /// The same in few bins.
+    fn count_coarsely(&mut self, values: &[f32], inverse: f32) {
+        let bins = 1 << COARSE_BITS;
+        self.counts.clear();
+        self.counts.resize(2 * bins, 0);
+        for &x in values.iter().filter(|&&x| x != 0.0) {
+            let side = (x.to_bits() >> 31) as usize * bins;
+            self.counts[side + ((x.abs() * inverse) as usize & (bins - 1))] += 1;
         }
     }
-    let mut counts = vec![0_u64; 2 * BINS];
-    for table in &tables {
-        counts.iter_mut().zip(table).for_each(|(count, &own)| *count += u64::from(own));
-    }
-    counts
-}
-
-/// The same in few bins.
-fn count_coarsely(values: &[f32], inverse: f32) -> Vec<u64> {
-    let bins = 1 << COARSE_BITS;
-    let mut counts = vec![0_u64; 2 * bins];
-    for &x in values {
-        let side = (x.to_bits() >> 31) as usize * bins;
-        counts[side + ((x.abs() * inverse) as usize & (bins - 1))] += 1;
-    }
-    counts
 }
 
 impl Observation {
     /// Takes one image's values in, always with the same detail.
-    pub fn observe(&mut self, values: &[f32], detail: Detail) {
+    pub fn observe(&mut self, values: &[f32], detail: Detail, counter: &mut Counter) {
         if values.is_empty() {
             return;
         }
         let survey = survey(values);
+        let sampling = Sampling::of(values.len(), MOST_COUNTED);
+        if sampling.is_all() {
+            self.take(&survey, detail, values, counter);
+        } else {
+            let mut samples = std::mem::take(&mut counter.samples);
+            samples.clear();
+            if detail != Detail::Bounds {
+                sampling.ranges(values.len()).for_each(|range| samples.extend_from_slice(&values[range]));
+            }
+            self.take(&survey, detail, &samples, counter);
+            counter.samples = samples;
+        }
+    }
+
+    /// The same for values times a positive factor for each lane of `plane` neighbours.
+    pub fn observe_scaled(
+        &mut self,
+        values: &[f32],
+        (factors, plane): (&[f32], usize),
+        detail: Detail,
+        counter: &mut Counter,
+    ) {
+        let mut whole: Option<Survey> = None;
+        for (lane, &factor) in values.chunks_exact(plane.max(1)).zip(factors) {
+            let lane = survey(lane);
+            let (min, max) = (lane.min * factor, lane.max * factor);
+            let magnitude = (f32::from_bits(lane.magnitude as u32) * factor).to_bits() as i32;
+            whole = Some(whole.map_or(Survey { min, max, magnitude }, |whole| Survey {
+                min: whole.min.min(min),
+                max: whole.max.max(max),
+                magnitude: whole.magnitude.max(magnitude),
+            }));
+        }
+        let Some(whole) = whole else { return };
+        let mut samples = std::mem::take(&mut counter.samples);
+        samples.clear();
+        if detail != Detail::Bounds {
+            for range in Sampling::of(values.len(), MOST_COUNTED).ranges(values.len()) {
+                let mut start = range.start;
+                while start < range.end {
+                    let (lane, end) = (start / plane, range.end.min((start / plane + 1) * plane));
+                    let factor = factors.get(lane).copied().unwrap_or(1.0);
+                    samples.extend(values[start..end].iter().map(|x| x * factor));
+                    start = end;
+                }
+            }
+        }
+        self.take(&whole, detail, &samples, counter);
+        counter.samples = samples;
+    }
+
+    /// Takes in bounds, and samples of what lies within them.
+    fn take(&mut self, survey: &Survey, detail: Detail, samples: &[f32], counter: &mut Counter) {
         if survey.magnitude >= f32::INFINITY.to_bits() as i32 {
             self.not_finite = true;
             return;
@@ -228,14 +309,12 @@ impl Observation {
         if survey.magnitude > 0 {
             let exponent = ((survey.magnitude >> 23) - 127 + 1 - bits).max(LEAST_EXPONENT);
             let inverse = f32::from_bits(((127 - exponent) as u32) << 23);
-            let mut counts = match detail {
-                Detail::Fine => count(values, inverse),
-                Detail::Bounds | Detail::Coarse => count_coarsely(values, inverse),
-            };
-            let bins = counts.len() / 2;
-            counts[0] -= survey.zeros[0];
-            counts[bins] -= survey.zeros[1];
-            self.histogram_at(exponent, bins).add(exponent, &counts);
+            match detail {
+                Detail::Fine => counter.count(samples, inverse),
+                Detail::Bounds | Detail::Coarse => counter.count_coarsely(samples, inverse),
+            }
+            let (positive, negative) = counter.counts.split_at(counter.counts.len() / 2);
+            self.histogram_at(exponent).add(exponent, [positive, negative]);
         }
     }
 
@@ -246,18 +325,19 @@ impl Observation {
             self.join_bounds(bounds);
         }
         if let Some(histogram) = &other.histogram {
-            let bins = histogram.counts.len() / 2;
-            self.histogram_at(histogram.exponent, bins).add(histogram.exponent, &histogram.counts);
+            let own = self.histogram_at(histogram.exponent);
+            own.add(histogram.exponent, [histogram.positive(), histogram.negative()]);
         }
     }
 
-    fn join_bounds(&mut self, (low, high): (f32, f32)) {
+    /// Takes in bounds that other images are known to have.
+    pub fn join_bounds(&mut self, (low, high): (f32, f32)) {
         let (min, max) = self.bounds.unwrap_or((low, high));
         self.bounds = Some((min.min(low), max.max(high)));
     }
 
-    fn histogram_at(&mut self, exponent: i32, bins: usize) -> &mut Histogram {
-        self.histogram.get_or_insert_with(|| Histogram { exponent, counts: vec![0; 2 * bins] })
+    fn histogram_at(&mut self, exponent: i32) -> &mut Histogram {
+        self.histogram.get_or_insert_with(|| Histogram { exponent, sides: [Vec::new(), Vec::new()] })
     }
 }
 
@@ -280,7 +360,7 @@ mod tests {
                 .collect();
             let all = |images: &mut dyn Iterator<Item = &Vec<f32>>| {
                 let mut seen = Observation::default();
-                images.for_each(|image| seen.observe(image, detail));
+                images.for_each(|image| seen.observe(image, detail, &mut Counter::default()));
                 seen
             };
             let forwards = all(&mut images.iter());
@@ -295,19 +375,32 @@ mod tests {
     #[test]
     fn zeros_are_left_out_and_bins_hold_their_magnitudes() {
         let mut seen = Observation::default();
-        seen.observe(&[0.0, -0.0, 1.0, -1.5, 0.0, 1.75], Detail::Fine);
+        seen.observe(&[0.0, -0.0, 1.0, -1.5, 0.0, 1.75], Detail::Fine, &mut Counter::default());
         let histogram = seen.histogram.as_ref().expect("there are values");
         assert_eq!(histogram.exponent, -10);
         assert_eq!((histogram.positive()[1024], histogram.positive()[1792], histogram.negative()[1536]), (1, 1, 1));
-        assert_eq!(histogram.counts.iter().sum::<u64>(), 3);
+        assert_eq!(histogram.sides.iter().flatten().sum::<u32>(), 3);
         assert_eq!(seen.bounds, Some((-1.5, 1.75)));
+    }
+
+    #[test]
+    fn scaled_lanes_are_what_scaling_them_first_would_give() {
+        let values: Vec<f32> = (0..300_000).map(|at| ((at * 37) % 1001) as f32 - 300.0).collect();
+        let factors = [0.5, 2.0, 1.0];
+        let (mut scaled, mut expected) = (Observation::default(), Observation::default());
+        let counter = &mut Counter::default();
+        scaled.observe_scaled(&values, (&factors, 100_000), Detail::Fine, counter);
+        let first: Vec<f32> = values.iter().enumerate().map(|(at, x)| x * factors[at / 100_000]).collect();
+        expected.observe(&first, Detail::Fine, counter);
+        assert_eq!(scaled, expected);
+        assert_eq!(scaled.bounds, Some((-600.0, 1400.0)));
     }
 
     #[test]
     fn what_is_not_finite_is_noticed() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut seen = Observation::default();
-            seen.observe(&[1.0, bad], Detail::Fine);
+            seen.observe(&[1.0, bad], Detail::Fine, &mut Counter::default());
             assert!(seen.not_finite, "{bad}");
         }
     }

@@ -1,14 +1,8 @@
 //! What each channel of an activation is on a few images: bounds, power and means, from which expected errors of layers
 //! follow.
 
-use std::collections::BTreeMap;
-
-use crate::compiler::calibrate::FloatEngine;
-use crate::compiler::calibrate::Watch;
-use crate::compiler::calibrate::for_each_index;
-use crate::compiler::error::StageError;
-use crate::compiler::graph::Graph;
-use crate::compiler::graph::ValueId;
+use crate::compiler::machine::Work;
+use crate::compiler::machine::vectorized_work;
 
 /// How a shape divides into lanes: their number, and the neighbouring elements of each. A lane is a channel of an image
 /// `[1,C,H,W]` (of `[1,..,H,W]` each plane) and an element of a vector `[1,C]`. `None` for other shapes.
@@ -37,28 +31,65 @@ pub struct LaneStatistics {
     pub means: Vec<Vec<f64>>,
 }
 
+/// Elements that are summed side by side: their number decides on how sums round, the machine does not.
+const WIDTH: usize = 16;
+
+/// One lane that is to be measured.
+struct Measured<'a>(&'a [f32]);
+
+/// What elements that lie [`WIDTH`] apart are.
+struct Sums {
+    low: [f32; WIDTH],
+    high: [f32; WIDTH],
+    sum: [f64; WIDTH],
+    power: [f64; WIDTH],
+}
+
+impl Work for Measured<'_> {
+    type Output = Sums;
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+    fn run(self) -> Sums {
+        let (chunks, rest) = self.0.as_chunks::<WIDTH>();
+        let (infinity, zeros) = ([f32::INFINITY; WIDTH], [0.0; WIDTH]);
+        let mut sums = Sums { low: infinity, high: infinity.map(|x| -x), sum: zeros, power: zeros };
+        for chunk in chunks {
+            for (lane, &x) in chunk.iter().enumerate() {
+                sums.low[lane] = if x < sums.low[lane] { x } else { sums.low[lane] };
+                sums.high[lane] = if x > sums.high[lane] { x } else { sums.high[lane] };
+                sums.sum[lane] += f64::from(x);
+                sums.power[lane] += f64::from(x) * f64::from(x);
+            }
+        }
+        for (lane, &x) in rest.iter().enumerate() {
+            sums.low[lane] = sums.low[lane].min(x);
+            sums.high[lane] = sums.high[lane].max(x);
+            sums.sum[lane] += f64::from(x);
+            sums.power[lane] += f64::from(x) * f64::from(x);
+        }
+        sums
+    }
+}
+
 impl LaneStatistics {
-    fn of(elements: &[f32], plane: usize) -> Self {
+    /// One image's.
+    #[must_use]
+    pub fn of(elements: &[f32], plane: usize) -> Self {
         let (mut statistics, mut means) = (Self::default(), Vec::new());
         for lane in elements.chunks_exact(plane) {
-            let (mut low, mut high, mut power, mut sum) = (f32::INFINITY, f32::NEG_INFINITY, 0.0, 0.0);
-            for &x in lane {
-                low = low.min(x);
-                high = high.max(x);
-                sum += f64::from(x);
-                power += f64::from(x) * f64::from(x);
-            }
-            means.push(sum / plane as f64);
-            statistics.low.push(low);
-            statistics.high.push(high);
-            statistics.power.push(power / plane as f64);
+            let sums = vectorized_work(Measured(lane));
+            means.push(sums.sum.iter().sum::<f64>() / plane as f64);
+            statistics.low.push(sums.low.into_iter().fold(f32::INFINITY, f32::min));
+            statistics.high.push(sums.high.into_iter().fold(f32::NEG_INFINITY, f32::max));
+            statistics.power.push(sums.power.iter().sum::<f64>() / plane as f64);
         }
         statistics.means.push(means);
         statistics
     }
 
     /// Takes another image's in; its power weighs `1/images`.
-    fn join(&mut self, other: Self, images: usize) {
+    pub fn join(&mut self, other: Self, images: usize) {
         if self.low.is_empty() {
             self.low.clone_from(&other.low);
             self.high.clone_from(&other.high);
@@ -69,36 +100,6 @@ impl LaneStatistics {
         self.power.iter_mut().zip(&other.power).for_each(|(power, &other)| *power += other / images as f64);
         self.means.extend(other.means);
     }
-}
-
-/// Runs a few images, given as the network's inputs, and gathers what the lanes of `values` are, where they have any.
-pub fn survey(
-    graph: &Graph,
-    values: &[ValueId],
-    images: &[Vec<Vec<f32>>],
-    threads: usize,
-    watch: &Watch<'_>,
-) -> Result<BTreeMap<ValueId, LaneStatistics>, StageError> {
-    let engine = FloatEngine::new(graph, values)?;
-    let states = for_each_index(images.len(), threads, Vec::new, |seen, index| {
-        watch.check()?;
-        let inputs: Vec<&[f32]> = images[index].iter().map(Vec::as_slice).collect();
-        let mut statistics = BTreeMap::new();
-        engine.run(&inputs, &mut |id, elements| {
-            if let Some((_, plane)) = lanes(&graph.value(id).shape) {
-                statistics.insert(id, LaneStatistics::of(elements, plane));
-            }
-        })?;
-        seen.push((index, statistics));
-        Ok(())
-    })?;
-    let mut seen: Vec<(usize, BTreeMap<ValueId, LaneStatistics>)> = states.into_iter().flatten().collect();
-    seen.sort_by_key(|&(index, _)| index);
-    let mut joined = BTreeMap::<ValueId, LaneStatistics>::new();
-    for (id, one) in seen.into_iter().flat_map(|(_, statistics)| statistics) {
-        joined.entry(id).or_default().join(one, images.len());
-    }
-    Ok(joined)
 }
 
 #[cfg(test)]
@@ -112,5 +113,17 @@ mod tests {
         assert_eq!(lanes(&[1, 7]), Some((7, 1)));
         assert_eq!(lanes(&[1, 7, 3]), None);
         assert_eq!(lanes(&[2, 7]), None);
+    }
+
+    #[test]
+    fn statistics_are_those_of_each_lane() {
+        let elements: Vec<f32> = (0..3 * 37).map(|at| if at < 37 { 2.0 } else { (at % 5) as f32 - 3.0 }).collect();
+        let statistics = LaneStatistics::of(&elements, 37);
+        for (lane, own) in elements.chunks_exact(37).enumerate() {
+            let mean = own.iter().map(|&x| f64::from(x)).sum::<f64>() / 37.0;
+            let power = own.iter().map(|&x| f64::from(x * x)).sum::<f64>() / 37.0;
+            assert!((statistics.means[0][lane] - mean).abs() < 1e-12 && (statistics.power[lane] - power).abs() < 1e-12);
+        }
+        assert_eq!((statistics.low, statistics.high), (vec![2.0, -3.0, -3.0], vec![2.0, 1.0, 1.0]));
     }
 }

@@ -1,5 +1,6 @@
 //! Calibration: what the activations of the float network are on representative images, and the ranges chosen from it.
 
+mod convolution;
 mod direct;
 mod engine;
 mod histogram;
@@ -7,10 +8,12 @@ mod lanes;
 mod observe;
 mod range;
 mod samples;
+mod sampling;
 
 pub use engine::FloatEngine;
-pub use histogram::{Detail, Histogram, Observation};
-pub use lanes::{LaneStatistics, lanes, survey};
-pub use observe::{Observed, Seen, for_each_index, load_sample, observe};
+pub use histogram::{Counter, Detail, Histogram, Observation};
+pub use lanes::{LaneStatistics, lanes};
+pub use observe::{Asked, Observed, Observer, Seen, for_each_index, load_sample};
 pub use range::{Scheme, choose_range};
 pub use samples::{Samples, Watch};
+pub use sampling::Sampling;

@@ -2,16 +2,19 @@
 //! threads saw is joined by operations whose order does not matter, so any number of threads gives the same result.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
-use crate::compiler::calibrate::Detail;
+use crate::compiler::calibrate::Counter;
 use crate::compiler::calibrate::FloatEngine;
+use crate::compiler::calibrate::LaneStatistics;
 use crate::compiler::calibrate::Observation;
 use crate::compiler::calibrate::Samples;
+use crate::compiler::calibrate::Sampling;
 use crate::compiler::calibrate::Scheme;
 use crate::compiler::calibrate::Watch;
 use crate::compiler::calibrate::lanes;
@@ -97,14 +100,23 @@ pub fn load_sample(graph: &Graph, samples: &dyn Samples, index: usize) -> Result
 pub struct Observed<'a> {
     /// The values whose ranges are wanted.
     pub values: &'a [ValueId],
-    /// Factors of the lanes of some values (see [`lanes`]): the scaled values are observed, too.
-    pub factors: &'a BTreeMap<ValueId, Vec<f32>>,
+    /// The values whose lanes are surveyed, on the samples of which that is asked.
+    pub surveyed: &'a [ValueId],
     /// The values whose lanes are observed as well.
     pub by_lane: &'a [ValueId],
-    /// Samples of which values are kept, ascending.
-    pub kept: &'a [usize],
-    /// The values that are kept of them.
-    pub kept_values: &'a [ValueId],
+    /// The values of which elements are kept, on the samples of which that is asked; and which elements.
+    pub kept: (&'a [ValueId], Sampling),
+}
+
+/// What is asked of some samples besides ranges.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Whether lanes are surveyed.
+    pub surveys: bool,
+    /// Factors of the lanes of some values (see [`lanes`]): the scaled values are observed, too.
+    pub factors: &'a BTreeMap<ValueId, Vec<f32>>,
+    /// Whether elements are kept.
+    pub keeps: bool,
 }
 
 /// What calibration saw.
@@ -116,104 +128,154 @@ pub struct Seen {
     pub scaled: BTreeMap<ValueId, Observation>,
     /// Of each lane of each value of which that was wanted.
     pub lanes: BTreeMap<ValueId, Vec<Observation>>,
-    /// Of each sample of which values were to be kept, in order: one buffer for each value.
+    /// Of each value that was surveyed and has lanes.
+    pub statistics: BTreeMap<ValueId, LaneStatistics>,
+    /// Of each sample, where that was asked: one buffer for each value.
     pub kept: Vec<Vec<Vec<f32>>>,
 }
+
+impl Seen {
+    /// Takes in what was seen on other samples; what is kept goes behind what was.
+    pub fn join(&mut self, other: Self) {
+        for (all, own) in [(&mut self.observations, other.observations), (&mut self.scaled, other.scaled)] {
+            for (id, observation) in own {
+                match all.entry(id) {
+                    Entry::Vacant(entry) => drop(entry.insert(observation)),
+                    Entry::Occupied(mut entry) => entry.get_mut().merge(&observation),
+                }
+            }
+        }
+        for (id, lanes) in other.lanes {
+            let joined = self.lanes.entry(id).or_default();
+            joined.resize(lanes.len(), Observation::default());
+            joined.iter_mut().zip(&lanes).for_each(|(joined, lane)| joined.merge(lane));
+        }
+        self.statistics.extend(other.statistics);
+        self.kept.extend(other.kept);
+    }
+}
+
+/// What was seen on one sample alone, in the order of samples.
+type Alone = (usize, BTreeMap<ValueId, LaneStatistics>, Vec<Vec<f32>>);
 
 /// What one thread saw.
 #[derive(Default)]
 struct Own {
-    observations: BTreeMap<ValueId, Observation>,
-    scaled: BTreeMap<ValueId, Observation>,
-    lanes: BTreeMap<ValueId, Vec<Observation>>,
-    outputs: Vec<(usize, Vec<Vec<f32>>)>,
-    buffer: Vec<f32>,
+    seen: Seen,
+    alone: Vec<Alone>,
+    counter: Counter,
 }
 
-impl Own {
-    fn observe(&mut self, graph: &Graph, id: ValueId, values: &[f32], factors: Option<&Vec<f32>>, detail: Detail) {
-        self.observations.entry(id).or_default().observe(values, detail);
-        if let (Some(factors), Some((_, plane))) = (factors, lanes(&graph.value(id).shape)) {
-            self.buffer.clear();
-            for (lane, factor) in values.chunks_exact(plane).zip(factors) {
-                self.buffer.extend(lane.iter().map(|x| x * factor));
-            }
-            self.scaled.entry(id).or_default().observe(&self.buffer, detail);
-        }
-    }
-}
-
-/// Runs all samples and gathers what is asked for.
-pub fn observe(
-    graph: &Graph,
-    observed: &Observed<'_>,
-    samples: &dyn Samples,
+/// Runs samples through a network and gathers what they are there.
+pub struct Observer<'a> {
+    graph: &'a Graph,
+    engine: FloatEngine,
+    observed: Observed<'a>,
+    /// By value: what of it is wanted.
+    wanted: Vec<Wanted>,
+    samples: &'a dyn Samples,
     scheme: Scheme,
     threads: usize,
-    watch: &Watch<'_>,
-) -> Result<Seen, StageError> {
-    if samples.is_empty() {
-        return Err(StageError::new(Status::QtoolsError, "there are no calibration images, expected at least one")
-            .hint("name a folder of representative images"));
+    watch: &'a Watch<'a>,
+    done: AtomicUsize,
+}
+
+/// What is wanted of a value.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted {
+    range: bool,
+    survey: bool,
+    lanes: bool,
+}
+
+impl<'a> Observer<'a> {
+    /// Prepares the network. Fails when there are no samples.
+    pub fn new(
+        graph: &'a Graph,
+        observed: Observed<'a>,
+        samples: &'a dyn Samples,
+        (scheme, threads): (Scheme, usize),
+        watch: &'a Watch<'a>,
+    ) -> Result<Self, StageError> {
+        if samples.is_empty() {
+            return Err(StageError::new(Status::QtoolsError, "there are no calibration images, expected at least one")
+                .hint("name a folder of representative images"));
+        }
+        let mut wanted = vec![Wanted::default(); graph.values.len()];
+        observed.values.iter().for_each(|id| wanted[id.index()].range = true);
+        observed.surveyed.iter().for_each(|id| wanted[id.index()].survey = true);
+        observed.by_lane.iter().for_each(|id| wanted[id.index()].lanes = true);
+        let lists = [observed.values, observed.surveyed, observed.by_lane, observed.kept.0];
+        let mut shown: Vec<ValueId> = lists.concat();
+        shown.sort_unstable();
+        shown.dedup();
+        let engine = FloatEngine::new(graph, &shown)?;
+        Ok(Self { graph, engine, observed, wanted, samples, scheme, threads, watch, done: AtomicUsize::new(0) })
     }
-    let mut shown: Vec<ValueId> = observed.values.to_vec();
-    let kept = if observed.kept.is_empty() { &[] } else { observed.kept_values };
-    shown.extend(observed.by_lane.iter().chain(kept).filter(|id| !observed.values.contains(id)));
-    shown.sort_unstable();
-    shown.dedup();
-    let engine = FloatEngine::new(graph, &shown)?;
-    let done = AtomicUsize::new(0);
-    let states = for_each_index(samples.len(), threads, Own::default, |own, index| {
-        watch.check()?;
-        let buffers = load_sample(graph, samples, index)?;
-        let inputs: Vec<&[f32]> = buffers.iter().map(Vec::as_slice).collect();
-        let mut outputs =
-            observed.kept.binary_search(&index).is_ok().then(|| vec![Vec::new(); observed.kept_values.len()]);
-        engine.run(&inputs, &mut |id, values| {
-            if observed.values.contains(&id) {
-                own.observe(graph, id, values, observed.factors.get(&id), scheme.detail());
-            }
-            if let (true, Some((_, plane))) = (observed.by_lane.contains(&id), lanes(&graph.value(id).shape)) {
-                let lanes = values.chunks_exact(plane);
-                let seen = own.lanes.entry(id).or_default();
-                seen.resize(lanes.len(), Observation::default());
-                seen.iter_mut().zip(lanes).for_each(|(seen, lane)| seen.observe(lane, scheme.detail_of_channels()));
-            }
-            for (output, _) in
-                outputs.iter_mut().flatten().zip(observed.kept_values).filter(|(_, output)| **output == id)
-            {
-                output.extend_from_slice(values);
-            }
+
+    /// Runs some of the samples.
+    pub fn run(&self, places: &[usize], asked: Asked<'_>) -> Result<Seen, StageError> {
+        let states = for_each_index(places.len(), self.threads, Own::default, |own, index| {
+            self.watch.check()?;
+            let buffers = load_sample(self.graph, self.samples, places[index])?;
+            let inputs: Vec<&[f32]> = buffers.iter().map(Vec::as_slice).collect();
+            let (values, sampling) = self.observed.kept;
+            let mut kept = vec![Vec::new(); if asked.keeps { values.len() } else { 0 }];
+            let mut statistics = BTreeMap::new();
+            self.engine.run(&inputs, &mut |id, elements| {
+                self.see(own, id, elements, asked.factors);
+                let plane = lanes(&self.graph.value(id).shape).filter(|_| asked.surveys);
+                if let (true, Some((_, plane))) = (self.wanted[id.index()].survey, plane) {
+                    statistics.insert(id, LaneStatistics::of(elements, plane));
+                }
+                for (kept, _) in kept.iter_mut().zip(values).filter(|(_, value)| **value == id) {
+                    sampling.ranges(elements.len()).for_each(|range| kept.extend_from_slice(&elements[range]));
+                }
+            })?;
+            own.alone.push((index, statistics, kept));
+            (self.watch.progress)("calibrate", self.done.fetch_add(1, Ordering::SeqCst) + 1, self.samples.len());
+            Ok(())
         })?;
-        own.outputs.extend(outputs.map(|outputs| (index, outputs)));
-        (watch.progress)("calibrate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
-        Ok(())
-    })?;
-    let (mut joined, mut scaled) = (BTreeMap::<ValueId, Observation>::new(), BTreeMap::<_, Observation>::new());
-    let (mut by_lane, mut outputs) = (BTreeMap::<ValueId, Vec<Observation>>::new(), Vec::new());
-    for own in states {
-        for (id, observation) in &own.observations {
-            joined.entry(*id).or_default().merge(observation);
+        let (mut seen, mut alone) = (Seen::default(), Vec::new());
+        for own in states {
+            seen.join(own.seen);
+            alone.extend(own.alone);
         }
-        for (id, observation) in &own.scaled {
-            scaled.entry(*id).or_default().merge(observation);
+        alone.sort_by_key(|&(index, ..)| index);
+        for (_, statistics, kept) in alone {
+            for (id, one) in statistics {
+                seen.statistics.entry(id).or_default().join(one, places.len());
+            }
+            seen.kept.extend(asked.keeps.then_some(kept));
         }
-        for (id, lanes) in own.lanes {
-            let joined = by_lane.entry(id).or_default();
-            joined.resize(lanes.len(), Observation::default());
-            joined.iter_mut().zip(&lanes).for_each(|(joined, lane)| joined.merge(lane));
+        for (id, observation) in &seen.observations {
+            if observation.not_finite {
+                let name = &self.graph.value(*id).name;
+                let message = format!("`{name}` becomes infinite or not a number in float on the calibration images");
+                return Err(StageError::new(Status::QtoolsError, message)
+                    .hint("check that the preprocessing is the one the network was trained with"));
+            }
         }
-        outputs.extend(own.outputs);
+        Ok(seen)
     }
-    outputs.sort_by_key(|(index, _)| *index);
-    for (id, observation) in &joined {
-        if observation.not_finite {
-            let name = &graph.value(*id).name;
-            let message = format!("`{name}` becomes infinite or not a number in float on the calibration images");
-            return Err(StageError::new(Status::QtoolsError, message)
-                .hint("check that the preprocessing is the one the network was trained with"));
+
+    fn see(&self, own: &mut Own, id: ValueId, values: &[f32], factors: &BTreeMap<ValueId, Vec<f32>>) {
+        let Own { seen, counter, .. } = own;
+        let (wanted, divided) = (self.wanted[id.index()], lanes(&self.graph.value(id).shape));
+        if wanted.range {
+            let detail = self.scheme.detail();
+            seen.observations.entry(id).or_default().observe(values, detail, counter);
+            if let (Some(factors), Some((_, plane))) = (factors.get(&id), divided) {
+                let scaled = seen.scaled.entry(id).or_default();
+                scaled.observe_scaled(values, (factors, plane), detail, counter);
+            }
+        }
+        if let (true, Some((_, plane))) = (wanted.lanes, divided) {
+            let lanes = values.chunks_exact(plane);
+            let seen = seen.lanes.entry(id).or_default();
+            seen.resize(lanes.len(), Observation::default());
+            let detail = self.scheme.detail_of_channels();
+            seen.iter_mut().zip(lanes).for_each(|(seen, lane)| seen.observe(lane, detail, counter));
         }
     }
-    let outputs = outputs.into_iter().map(|(_, outputs)| outputs).collect();
-    Ok(Seen { observations: joined, scaled, lanes: by_lane, kept: outputs })
 }

@@ -82,10 +82,10 @@ struct Side {
 }
 
 impl Side {
-    fn new(counts: &[u64], width: f64, bound: f32) -> Self {
+    fn new(counts: &[u32], width: f64, bound: f32) -> Self {
         let mut beyond = vec![[0.0; 3]; counts.len() + 1];
         for (bin, &count) in counts.iter().enumerate().rev() {
-            let (count, middle) = (count as f64, (bin as f64 + 0.5) * width);
+            let (count, middle) = (f64::from(count), (bin as f64 + 0.5) * width);
             let after = beyond[bin + 1];
             beyond[bin] = [after[0] + count, after[1] + count * middle, after[2] + count * middle * middle];
         }
@@ -132,10 +132,11 @@ fn search(histogram: &Histogram, min: f32, max: f32, clipping: f64) -> (f32, f32
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compiler::calibrate::Counter;
 
     fn observed(values: &[f32]) -> Observation {
         let mut observation = Observation::default();
-        observation.observe(values, Detail::Fine);
+        observation.observe(values, Detail::Fine, &mut Counter::default());
         observation
     }
 

@@ -122,18 +122,28 @@ impl Access {
         Self { id, rows, pixels: 1, channels: bytes, window, follows: false }
     }
 
+    /// Its rows that so many of a loop's `of` rows need.
+    #[must_use]
+    pub const fn needed(&self, rows: usize, of: usize) -> usize {
+        let (numerator, denominator, extent) = self.window;
+        if rows >= of {
+            return self.rows;
+        }
+        let needed = rows.saturating_sub(1).saturating_mul(numerator).div_ceil(denominator).saturating_add(extent);
+        if needed < self.rows { needed } else { self.rows }
+    }
+
+    /// All its rows.
+    #[must_use]
+    pub const fn height(&self) -> usize {
+        self.rows
+    }
+
     /// Bytes that a tile of a loop over `rows` rows needs, in whole words.
     #[must_use]
     pub fn bytes(&self, tile: Tile, rows: usize) -> usize {
-        let (numerator, denominator, extent) = self.window;
-        let needed = if tile.rows >= rows {
-            self.rows
-        } else {
-            let steps = tile.rows.saturating_sub(1).saturating_mul(numerator).div_ceil(denominator);
-            steps.saturating_add(extent).min(self.rows)
-        };
         let channels = if self.follows { self.channels.min(tile.words.saturating_mul(WORD)) } else { self.channels };
-        let bytes = needed.saturating_mul(self.pixels).saturating_mul(channels);
+        let bytes = self.needed(tile.rows, rows).saturating_mul(self.pixels).saturating_mul(channels);
         bytes.checked_next_multiple_of(WORD).unwrap_or(usize::MAX)
     }
 

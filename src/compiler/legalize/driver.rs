@@ -7,6 +7,7 @@ use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::legalize::concat;
 use crate::compiler::legalize::dense;
+use crate::compiler::legalize::derived;
 use crate::compiler::legalize::nothing;
 use crate::compiler::legalize::rewrite::Edit;
 use crate::compiler::legalize::rewrite::NewNode;
@@ -45,12 +46,19 @@ impl LegalizeOptions {
         }
     }
 
+    /// Those that serve any program: what only the device needs (sums for joins, convolutions for layers) is left out.
+    #[must_use]
+    pub const fn for_any_program(self) -> Self {
+        Self { concat_to_addition: false, dense_to_convolution: false, ..self }
+    }
+
     /// The rewrites, in the order in which they are tried at a node.
     fn rewrites(self) -> Vec<Box<dyn Rewrite>> {
-        let all: [(bool, Box<dyn Rewrite>); 7] = [
+        let all: [(bool, Box<dyn Rewrite>); 8] = [
             (self.simplify, Box::new(nothing::RemoveNothing)),
             (self.simplify, Box::new(nothing::MergeReshapes)),
             (self.merge_tables, Box::new(tables::MergeTables)),
+            (self.merge_tables, Box::new(derived::ArithmeticIntoTable)),
             (self.merge_tables, Box::new(tables::TableIntoClamp)),
             (self.merge_tables, Box::new(tables::RequantizationIntoTable)),
             (self.dense_to_convolution, Box::new(dense::DenseToConvolution)),
@@ -69,6 +77,16 @@ pub struct Legalized {
     pub applied: Vec<(String, usize)>,
 }
 
+/// Nodes that are looked at, each time one is edited: four thousand edits of five thousand nodes. A larger network stays as it is
+/// from there on; every form of it is a valid one.
+const WORK_LIMIT: usize = 20_000_000;
+
+/// Names that are or were taken.
+struct Names {
+    values: BTreeSet<String>,
+    nodes: BTreeSet<String>,
+}
+
 /// Rewrites a verified graph; the int8 outputs for all int8 inputs stay the same.
 pub fn legalize(graph: QuantizedGraph, options: &LegalizeOptions) -> Result<Legalized, StageError> {
     let mut graph = graph;
@@ -76,16 +94,25 @@ pub fn legalize(graph: QuantizedGraph, options: &LegalizeOptions) -> Result<Lega
     let rewrites = options.rewrites();
     // Each edit removes a node or brings one into a form that no rewrite undoes, so this ends; the limit is a safeguard.
     let limit = 100 + 20 * graph.nodes.len();
-    let mut edits = 0;
+    let (mut edits, mut work) = (0, 0_usize);
+    let mut names = Names {
+        values: graph.values.iter().map(|value| value.name.clone()).collect(),
+        nodes: graph.nodes.iter().map(|node| node.name.clone()).collect(),
+    };
     remove_dead(&mut graph);
     let mut from = 0;
     while let Some((name, root, edit)) = next_edit(&graph, &rewrites, from) {
-        apply(&mut graph, root, edit);
+        let nodes = graph.nodes.len();
+        apply(&mut graph, &mut names, root, edit);
         remove_dead(&mut graph);
         edits += 1;
         *counts.entry(name).or_default() += 1;
         if edits > limit {
             return Err(broken(format!("legalization does not end: {counts:?}")));
+        }
+        work += nodes;
+        if work > WORK_LIMIT {
+            break;
         }
         // What was edited may be part of the next pattern; what died lay before it.
         from = root.saturating_sub(8);
@@ -117,10 +144,10 @@ fn next_edit(
     })
 }
 
-fn apply(graph: &mut QuantizedGraph, root: usize, edit: Edit) {
+fn apply(graph: &mut QuantizedGraph, names: &mut Names, root: usize, edit: Edit) {
     match edit {
         Edit::Bypass(value) => bypass(graph, root, value),
-        Edit::Replace(nodes) => replace(graph, root, nodes),
+        Edit::Replace(nodes) => replace(graph, names, root, nodes),
     }
 }
 
@@ -137,12 +164,8 @@ fn bypass(graph: &mut QuantizedGraph, root: usize, value: TensorId) {
     }
 }
 
-fn replace(graph: &mut QuantizedGraph, root: usize, nodes: Vec<NewNode>) {
+fn replace(graph: &mut QuantizedGraph, names: &mut Names, root: usize, nodes: Vec<NewNode>) {
     let old = graph.nodes[root].clone();
-    let (mut values, mut names): (BTreeSet<String>, BTreeSet<String>) = (
-        graph.values.iter().map(|value| value.name.clone()).collect(),
-        graph.nodes.iter().map(|node| node.name.clone()).collect(),
-    );
     let count = nodes.len();
     let mut made: Vec<QuantizedNode> = Vec::with_capacity(count);
     for (place, new) in nodes.into_iter().enumerate() {
@@ -156,12 +179,12 @@ fn replace(graph: &mut QuantizedGraph, root: usize, nodes: Vec<NewNode>) {
         let output = if is_last {
             old.output
         } else {
-            let name = unused(&mut values, &format!("{}/{word}", graph.value(old.output).name));
+            let name = unused(&mut names.values, &format!("{}/{word}", graph.value(old.output).name));
             let (shape, encoding) = new.output;
             graph.values.push(QuantizedValue { name, shape, encoding, channels: Vec::new(), constant: None });
             TensorId((graph.values.len() - 1) as u32)
         };
-        let name = if is_last { old.name.clone() } else { unused(&mut names, &format!("{}/{word}", old.name)) };
+        let name = if is_last { old.name.clone() } else { unused(&mut names.nodes, &format!("{}/{word}", old.name)) };
         let NewNode { operator, activation, clamp, .. } = new;
         made.push(QuantizedNode { name, operator, activation, clamp, inputs, output });
     }

@@ -6,6 +6,7 @@
 
 mod concat;
 mod dense;
+mod derived;
 mod driver;
 mod nothing;
 mod rewrite;

@@ -96,12 +96,12 @@ impl Sketch {
 fn answers(graph: &QuantizedGraph) -> Vec<Vec<Vec<i8>>> {
     let executor = Executor::new(graph).expect("prepared");
     let inputs = |seed: u64| -> Vec<Vec<i8>> {
-        let input = |id: &TensorId| {
+        let input = |(place, id): (usize, &TensorId)| {
             let count = graph.value(*id).len();
-            let shift = noise(seed + u64::from(id.0), count);
+            let shift = noise(seed + 10 * place as u64, count);
             (0..count).map(|place| (place as u8).wrapping_add((shift[place] * 90.0) as i8 as u8) as i8).collect()
         };
-        graph.inputs.iter().map(input).collect()
+        graph.inputs.iter().enumerate().map(input).collect()
     };
     (1..6).map(|seed| executor.run_int8(&inputs(seed), &mut |_, _| ()).expect("run")).collect()
 }
@@ -225,6 +225,53 @@ fn a_table_that_cuts_off_is_a_clamp_and_another_is_not() {
     let legal = legalize(graph.clone(), &ALL).expect("legalized").graph;
     assert_eq!((legal.nodes.len(), legal.nodes[0].clamp), (1, [-10, -10]));
     assert_eq!(answers(&legal), answers(&graph));
+}
+
+#[test]
+fn arithmetic_on_one_tensor_and_its_tables_is_one_table() {
+    let (own, unit) = (encoding(0.05, -3), encoding(1.0 / 255.0, -128));
+    let shape: &[usize] = &[1, 4, 8, 8];
+    // The arithmetic, its operands (the input, a sigmoid of it, a number), and what is left.
+    let cases: [(Arithmetic, [&str; 2], &[&str]); 7] = [
+        (Arithmetic::Multiply, ["x", "f"], &["Sigmoid"]),
+        (Arithmetic::Multiply, ["f", "x"], &["Sigmoid"]),
+        (Arithmetic::Subtract, ["x", "f"], &["Sigmoid"]),
+        (Arithmetic::Add, ["f", "n"], &["Sigmoid"]),
+        (Arithmetic::Divide, ["n", "f"], &["Sigmoid"]),
+        (Arithmetic::Multiply, ["x", "n"], &["Mul"]),
+        (Arithmetic::Multiply, ["f", "other"], &["Sigmoid", "Mul"]),
+    ];
+    for (arithmetic, operands, expected) in cases {
+        let mut sketch = Sketch::new(shape, own);
+        let number = sketch.value("n", &[], encoding(0.01, 4));
+        sketch.0.values[number.index()].constant = Some(vec![99]);
+        let other = sketch.value("other", shape, encoding(0.02, 8));
+        sketch.0.inputs.push(other);
+        let needs = operands.contains(&"f");
+        let f = if needs { sketch.function("f", Function::Sigmoid, TensorId(0), unit) } else { TensorId(0) };
+        let operand = |name: &&str| match *name {
+            "x" => TensorId(0),
+            "n" => number,
+            "other" => other,
+            _ => f,
+        };
+        let inputs: Vec<TensorId> = operands.iter().map(operand).collect();
+        let to = (shape, encoding(0.04, -70));
+        let y = sketch.node("y", QuantizedOperator::Arithmetic(arithmetic), &inputs, to);
+        sketch.0.nodes.last_mut().expect("there is one").clamp = [-120, 100];
+        assert_eq!(check(&sketch.finish(&[y]), ALL).0, expected, "{arithmetic:?} of {operands:?}");
+    }
+    // A number before a function; where the product is an output too, both stay.
+    for (as_output, expected) in [(false, vec!["Tanh"]), (true, vec!["Mul", "Tanh"])] {
+        let mut sketch = Sketch::new(shape, own);
+        let number = sketch.value("n", &[1, 1, 1, 1], encoding(0.01, 4));
+        sketch.0.values[number.index()].constant = Some(vec![99]);
+        let multiply = QuantizedOperator::Arithmetic(Arithmetic::Multiply);
+        let scaled = sketch.node("scaled", multiply, &[TensorId(0), number], (shape, encoding(0.06, 11)));
+        let y = sketch.function("y", Function::Tanh, scaled, encoding(1.0 / 127.0, 0));
+        let outputs = if as_output { vec![y, scaled] } else { vec![y] };
+        assert_eq!(check(&sketch.finish(&outputs), ALL).0, expected);
+    }
 }
 
 #[test]

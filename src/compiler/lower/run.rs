@@ -10,7 +10,6 @@ use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::graph::ValueId;
 use crate::compiler::legalize::LegalizeOptions;
-use crate::compiler::legalize::Legalized;
 use crate::compiler::legalize::legalize;
 use crate::compiler::lower::Manifest;
 use crate::compiler::lower::pipeline::Code;
@@ -151,10 +150,13 @@ pub fn lower_with_host(
             None => error,
         }
     })?;
-    let Legalized { graph, applied } = legalize(graph.clone(), &options.legalize)?;
-    let graph = &graph;
-    let plan = memory::plan(graph, &options.memory)?;
-    let estimate = schedule::estimate(graph, &plan, &options.schedule);
+    let simplified = legalize(graph.clone(), &options.legalize.for_any_program())?;
+    // The device's own forms are for plan and estimate: a processor joins and multiplies as it is, to the same bits.
+    let device = legalize(simplified.graph.clone(), &options.legalize)?;
+    let plan = memory::plan(&device.graph, &options.memory)?;
+    let estimate = schedule::estimate(&device.graph, &plan, &options.schedule);
+    let applied: Vec<(String, usize)> = simplified.applied.into_iter().chain(device.applied).collect();
+    let graph = &simplified.graph;
     let mut pool = Pool::default();
     let code = emit(graph, &mut pool)?;
     let (buffers, steps) = steps(graph, &code, &mut pool);
@@ -182,8 +184,8 @@ pub fn lower_with_host(
         (PROGRAM, json(&program)),
         (CODE, code.source.into_bytes()),
         (CONSTANTS, constants),
-        (PLAN, plan.to_json(graph)),
-        (REPORT, schedule::report(graph, &applied, &plan, &estimate, &options.ignored)),
+        (PLAN, plan.to_json(&device.graph)),
+        (REPORT, schedule::report(&device.graph, &applied, &plan, &estimate, &options.ignored)),
     ];
     let host = [&host.before, &host.after].into_iter().flatten().map(|it| (it.file.clone(), it.bytes.clone()));
     let files = files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).chain(host);

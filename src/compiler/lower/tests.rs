@@ -81,3 +81,18 @@ fn damaged_files_are_refused() {
     }
     assert!(accepted.is_empty(), "{accepted:?}");
 }
+
+#[test]
+fn plan_and_report_are_of_the_devices_form_and_the_program_is_not() {
+    let (_, compiled) = lowered(1);
+    let json = |name: &str| -> serde_json::Value {
+        let file = compiled.files.iter().find(|file| file.0 == name).expect("there is such a file");
+        serde_json::from_slice(&file.1).expect("JSON")
+    };
+    let count = |name: &str, list: &str| json(name)[list].as_array().map_or(0, Vec::len);
+    let program = count("program.json", "steps");
+    // Two joined inputs are two paddings and a sum; the dense layer is a convolution between what was a reshape and another.
+    assert_eq!((count("memory_plan.json", "nodes"), program), (14, 12));
+    assert_eq!(json("report.json")["estimate"]["nodes"].as_array().map(Vec::len), Some(14));
+    assert_eq!(json("memory_plan.json")["pools"][1]["allowed_bytes"], 7_028_736);
+}

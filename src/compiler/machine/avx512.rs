@@ -4,8 +4,9 @@ use std::arch::x86_64::{
     __m512, __m512i, _mm_setzero_si128, _mm256_dpbusd_epi32, _mm256_permutevar8x32_epi32, _mm256_set_m128i,
     _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_si256, _mm256_storeu_si256, _mm512_add_epi32,
     _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_si512, _mm512_storeu_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_epi8, _mm512_max_ps, _mm512_min_ps, _mm512_movepi8_mask,
+    _mm512_mul_ps, _mm512_permutex2var_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_storeu_ps,
+    _mm512_storeu_si512,
 };
 
 use crate::compiler::machine::COLUMNS;
@@ -22,6 +23,7 @@ use crate::compiler::machine::product::Filter;
 use crate::compiler::machine::product::Left;
 use crate::compiler::machine::product::ROWS;
 use crate::compiler::machine::product::Row;
+use crate::compiler::machine::table::one_by_one;
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) fn vectorized<W: Work>(work: W) -> W::Output {
@@ -120,6 +122,28 @@ fn requantize(sums: [__m512i; 2], row: &Row, to: &mut [i8; COLUMNS]) {
     let ordered = _mm256_permutevar8x32_epi32(_mm256_set_m128i(narrow[1], narrow[0]), order);
     // SAFETY: the array has the 32 bytes that are written, at any alignment.
     unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), ordered) }
+}
+
+/// See `table::look_up`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[expect(unsafe_code, reason = "vectors are loaded and stored through pointers")]
+pub(super) fn look_up(table: &[i8; 256], input: &[i8], output: &mut [i8]) {
+    let [a, b, c, d] = table.as_chunks::<64>().0 else { return };
+    // SAFETY: the arrays have the 64 bytes that are read, at any alignment.
+    let [a, b, c, d] = unsafe { [a, b, c, d].map(|part| _mm512_loadu_si512(part.as_ptr().cast())) };
+    let (inputs, rest) = input.as_chunks::<64>();
+    for (from, to) in inputs.iter().zip(output.as_chunks_mut::<64>().0) {
+        // SAFETY: as above.
+        let from = unsafe { _mm512_loadu_si512(from.as_ptr().cast()) };
+        // The lower seven bits are the place in one half of the table; the sign says which half.
+        let negative = _mm512_permutex2var_epi8(a, from, b);
+        let positive = _mm512_permutex2var_epi8(c, from, d);
+        let found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(from), positive, negative);
+        // SAFETY: the array has the 64 bytes that are written, at any alignment.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), found) };
+    }
+    let done = inputs.len() * 64;
+    one_by_one(table, rest, output.get_mut(done..).unwrap_or_default());
 }
 
 /// See `FloatRows::apply`.

@@ -93,7 +93,7 @@ impl FloatRows {
         offsets: &[usize],
         bases: &[usize],
         to: &'a mut FloatResults,
-    ) -> &'a [[f32; COLUMNS]] {
+    ) -> &'a mut [[f32; COLUMNS]] {
         to.results.resize(bases.len() * self.bias.len(), [0.0; COLUMNS]);
         match self.level.kind() {
             Kind::Portable => portable(self, (source, offsets), bases, to),
@@ -106,7 +106,7 @@ impl FloatRows {
             // SAFETY: as above.
             Kind::Avx512 => unsafe { avx512::float_rows(self, (source, offsets), bases, to) },
         }
-        &to.results
+        &mut to.results
     }
 }
 

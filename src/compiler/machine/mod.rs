@@ -11,6 +11,7 @@ mod level;
 mod panel;
 mod portable;
 mod product;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -18,3 +19,4 @@ pub use float::{FloatResults, FloatRows, exponential};
 pub use level::{Level, Work, vectorized, vectorized_work};
 pub use panel::{COLUMNS, Panel};
 pub use product::{Filter, Left, Row};
+pub use table::look_up;

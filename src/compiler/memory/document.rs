@@ -51,6 +51,9 @@ struct NodeEntry<'a> {
     channel_tiles: usize,
     rows_of_a_tile: usize,
     overlapped: bool,
+    /// First and last node that it is tiled together with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depth_first: Option<(usize, usize)>,
     l1_bytes: usize,
     buffers: Vec<BufferEntry<'a>>,
 }
@@ -87,6 +90,7 @@ impl MemoryPlan {
             channel_tiles: tiling.channels,
             rows_of_a_tile: tiling.tile.rows,
             overlapped: tiling.overlaps,
+            depth_first: tiling.chain,
             l1_bytes: tiling.bytes(),
             buffers: tiles.by_ref().take(tiling.buffers.len()).map(|it| entry(it, None)).collect(),
         });

@@ -1,6 +1,7 @@
 //! The memory plan: how operators are divided into tiles, and which buffer lies in which memory of the device, where, and
 //! from when to when (docs/design/memory-plan.md).
 
+mod depth;
 mod document;
 mod lifetime;
 mod options;
@@ -12,6 +13,7 @@ mod promotion;
 mod tiling;
 
 pub use crate::compiler::device::{InputLayout, WORD, channels_last, input_pads, tensor_bytes};
+pub use depth::DepthOptions;
 pub use lifetime::{Lifetime, lifetimes, traffic};
 pub use options::MemoryOptions;
 pub use packing::{Packing, Request, largest_live_set, pack};

@@ -3,6 +3,7 @@
 use crate::compiler::device::Form;
 use crate::compiler::device::Rates;
 use crate::compiler::memory::Budget;
+use crate::compiler::memory::DepthOptions;
 use crate::compiler::memory::Pool;
 use crate::compiler::memory::TilingOptions;
 use crate::properties::CompilerConfig;
@@ -16,6 +17,8 @@ pub struct MemoryOptions {
     pub budget: Budget,
     /// How operators are divided.
     pub tiling: TilingOptions,
+    /// Which operators are tiled together.
+    pub depth: DepthOptions,
     /// How fast the device is: of tilings that fit the fastest is taken.
     pub rates: Rates,
     /// How channels are stored.
@@ -54,6 +57,7 @@ impl MemoryOptions {
         Self {
             budget: Budget::of(config),
             tiling: TilingOptions::of(config),
+            depth: DepthOptions::of(config),
             rates: Rates::of(config, images, together),
             form: Form { padded: config.apply_pword_padding, packs_pixels: config.enable_swicr },
             host_pads: config.remove_io_padding_and_layout_transform,

@@ -32,10 +32,6 @@ const WORK: usize = 6_000_000;
 const ROUNDS: usize = 3_000;
 
 impl Request {
-    const fn overlaps(&self, other: &Self) -> bool {
-        self.first <= other.last && other.first <= self.last
-    }
-
     const fn length(&self) -> usize {
         self.last - self.first + 1
     }
@@ -44,11 +40,27 @@ impl Request {
 /// The most bytes that are alive in one step: no packing has a lower peak.
 #[must_use]
 pub fn largest_live_set(requests: &[Request]) -> usize {
-    // The sum only rises where a buffer begins.
-    let live = |step: usize| -> usize {
-        requests.iter().filter(|it| it.first <= step && step <= it.last).map(|it| it.bytes).sum()
-    };
-    requests.iter().map(|it| live(it.first)).max().unwrap_or(0)
+    live_bytes(requests).into_iter().map(|(_, bytes)| bytes).max().unwrap_or(0)
+}
+
+/// The bytes that are alive in each step in which a request begins, in the order of the steps: elsewhere the sum only falls.
+fn live_bytes(requests: &[Request]) -> Vec<(usize, usize)> {
+    // What ends before a step goes before what begins in it comes.
+    let begins = requests.iter().map(|it| (it.first, true, it.bytes));
+    let mut events: Vec<(usize, bool, usize)> =
+        requests.iter().map(|it| (it.last + 1, false, it.bytes)).chain(begins).collect();
+    events.sort_unstable();
+    let mut live = 0_usize;
+    let mut steps: Vec<(usize, usize)> = Vec::new();
+    for (step, is_begin, bytes) in events {
+        live = if is_begin { live.saturating_add(bytes) } else { live.saturating_sub(bytes) };
+        match steps.last_mut() {
+            Some(last) if is_begin && last.0 == step => last.1 = live,
+            _ if is_begin => steps.push((step, live)),
+            _ => {}
+        }
+    }
+    steps
 }
 
 /// Which of the gaps that a buffer fits takes it.
@@ -69,11 +81,17 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(requests: &'a [Request]) -> Self {
-        let conflicts = requests.iter().enumerate().map(|(place, request)| {
-            let others = requests.iter().enumerate();
-            others.filter(|(other, it)| *other != place && request.overlaps(it)).map(|(other, _)| other).collect()
-        });
-        Self { requests, conflicts: conflicts.collect(), work: 0 }
+        let mut by_first: Vec<usize> = (0..requests.len()).collect();
+        by_first.sort_by_key(|&place| (requests[place].first, place));
+        let mut conflicts = vec![Vec::new(); requests.len()];
+        for (rank, &place) in by_first.iter().enumerate() {
+            let later = by_first[rank + 1..].iter().take_while(|&&it| requests[it].first <= requests[place].last);
+            for &other in later {
+                conflicts[place].push(other);
+                conflicts[other].push(place);
+            }
+        }
+        Self { requests, conflicts, work: 0 }
     }
 
     /// Places the requests one after another in an order.
@@ -136,21 +154,23 @@ fn orders(requests: &[Request]) -> Vec<Vec<usize>> {
 
 /// The requests of the fullest step first, then those of the next, each time the largest first.
 fn by_fullness(requests: &[Request]) -> Vec<usize> {
-    let mut steps: Vec<usize> = requests.iter().map(|it| it.first).collect();
-    steps.sort_unstable();
-    steps.dedup();
-    let live = |step: usize| {
-        let alive = requests.iter().enumerate().filter(move |(_, it)| it.first <= step && step <= it.last);
-        alive.map(|(place, it)| (it.bytes, place))
-    };
-    let total = |step: usize| live(step).map(|(bytes, _)| bytes).sum::<usize>();
-    steps.sort_by_key(|&step| (usize::MAX - total(step), step));
+    let steps = live_bytes(requests);
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for (place, request) in requests.iter().enumerate() {
+        let from = steps.partition_point(|(step, _)| *step < request.first);
+        let to = steps.partition_point(|(step, _)| *step <= request.last);
+        for alive in members.iter_mut().take(to).skip(from) {
+            alive.push(place);
+        }
+    }
+    let mut ranked: Vec<usize> = (0..steps.len()).collect();
+    ranked.sort_by_key(|&at| (usize::MAX - steps[at].1, steps[at].0));
     let mut ordered = vec![false; requests.len()];
     let mut order = Vec::with_capacity(requests.len());
-    for step in steps {
-        let mut members: Vec<(usize, usize)> = live(step).filter(|(_, place)| !ordered[*place]).collect();
-        members.sort_by_key(|&(bytes, place)| (usize::MAX - bytes, place));
-        for (_, place) in members {
+    for at in ranked {
+        let mut waiting: Vec<usize> = members[at].iter().copied().filter(|&place| !ordered[place]).collect();
+        waiting.sort_by_key(|&place| (usize::MAX - requests[place].bytes, place));
+        for place in waiting {
             ordered[place] = true;
             order.push(place);
         }
@@ -232,8 +252,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    impl Request {
+        const fn overlaps(&self, other: &Self) -> bool {
+            self.first <= other.last && other.first <= self.last
+        }
+    }
+
     /// What is wrong with a packing, if anything is.
-    pub(super) fn check(requests: &[Request], packing: &Packing) -> Result<(), String> {
+    fn check(requests: &[Request], packing: &Packing) -> Result<(), String> {
         let range = |place: usize| (packing.offsets[place], packing.offsets[place] + requests[place].bytes);
         for (place, request) in requests.iter().enumerate() {
             let (from, to) = range(place);

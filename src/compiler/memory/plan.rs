@@ -103,6 +103,9 @@ pub struct MemoryPlan {
     pub works: Vec<Work>,
     /// For each node how it is divided; tensors that lie in L1 have no buffers in it.
     pub tilings: Vec<Tiling>,
+    /// For each value whether the operators on both sides are tiled together, so that it passes through L1 by parts. Its place
+    /// is for a program that runs one operator after the other.
+    pub linked: Vec<bool>,
     /// For each node where its weights lie.
     pub weights: Vec<Pool>,
     /// For each node where the constants of the vector unit lie.
@@ -110,9 +113,13 @@ pub struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    /// Where a tensor lies; `None` for constants.
+    /// The pool that a tensor passes through on its way from one operator to the next.
     #[must_use]
-    pub fn pool_of(&self, id: TensorId) -> Option<Pool> {
-        self.placements.get(id.index()).copied().flatten().map(|placement| placement.pool)
+    pub fn passes_through(&self, id: TensorId) -> Pool {
+        if self.linked.get(id.index()) == Some(&true) {
+            return Pool::L1;
+        }
+        let placement = self.placements.get(id.index()).copied().flatten();
+        placement.map_or(Pool::Ddr, |placement| placement.pool)
     }
 }

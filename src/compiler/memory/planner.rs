@@ -16,9 +16,12 @@ use crate::compiler::memory::Pool;
 use crate::compiler::memory::PoolUse;
 use crate::compiler::memory::Request;
 use crate::compiler::memory::Tiling;
+use crate::compiler::memory::depth::Chain;
+use crate::compiler::memory::depth::Operators;
 use crate::compiler::memory::divide;
 use crate::compiler::memory::largest_live_set;
 use crate::compiler::memory::lifetimes;
+use crate::compiler::memory::pack;
 use crate::compiler::memory::promotion::Candidate;
 use crate::compiler::memory::promotion::Choice;
 use crate::compiler::memory::promotion::Room;
@@ -60,6 +63,8 @@ struct Planner<'a> {
     tensors: Vec<Tensor>,
     constants: Vec<Constant>,
     places: Vec<Option<Placement>>,
+    /// Values between operators that are tiled together.
+    linked: Vec<bool>,
     pools: [PoolUse; 3],
 }
 
@@ -79,6 +84,7 @@ pub fn plan(graph: &QuantizedGraph, options: &MemoryOptions) -> Result<MemoryPla
         tensors: Vec::new(),
         constants: Vec::new(),
         places: vec![None; graph.values.len()],
+        linked: vec![false; graph.values.len()],
         pools: Pool::ALL.map(allowed),
     };
     for pool in [Pool::L2, Pool::Ddr] {
@@ -86,6 +92,9 @@ pub fn plan(graph: &QuantizedGraph, options: &MemoryOptions) -> Result<MemoryPla
     }
     planner.find_constants();
     planner.divide()?;
+    if !options.depth.after_l1 {
+        planner.chain_before_l1();
+    }
     planner.find_tensors();
     let tiles = planner.place_in_l1()?;
     planner.place_in_l2()?;
@@ -168,6 +177,98 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Operators that are tiled together, for tensors that are too large to stay in L1 as a whole.
+    fn chain_before_l1(&mut self) {
+        let l1 = self.pools[Pool::L1.index()];
+        let capacity = l1.allowed - l1.constants;
+        let stored = &self.stored;
+        let too_large = |id: TensorId| stored[id.index()].bytes > capacity;
+        let chains = self.chains(&|_| false, &too_large, &|_, _| capacity);
+        self.take(chains);
+    }
+
+    fn chains(
+        &self,
+        in_l1: &dyn Fn(TensorId) -> bool,
+        may_link: &dyn Fn(TensorId) -> bool,
+        room: &dyn Fn(usize, usize) -> usize,
+    ) -> Vec<Chain> {
+        let options = self.options;
+        let operators = Operators {
+            graph: self.graph,
+            works: &self.works,
+            tilings: &self.tilings,
+            options: options.depth,
+            tiling: &options.tiling,
+            rates: &options.rates,
+            in_l1,
+            may_link,
+            room,
+        };
+        operators.chains()
+    }
+
+    fn take(&mut self, chains: Vec<Chain>) {
+        for Chain { first, tilings } in chains {
+            let links = tilings.len() - 1;
+            for work in &self.works[first..first + links] {
+                self.linked[work.writes.id.index()] = true;
+            }
+            for (own, tiling) in self.tilings[first..].iter_mut().zip(tilings) {
+                *own = tiling;
+            }
+        }
+    }
+
+    /// The same for what did not find room in L1, beside what did. Chains with which the whole cannot be packed are not made.
+    fn chain_after_l1(
+        &mut self,
+        choice: Choice,
+        candidates: &[Candidate],
+        ports: &[Tensor],
+        capacity: usize,
+    ) -> Choice {
+        let residents: Vec<usize> = choice.chosen.iter().map(|&at| candidates[at].value).collect();
+        let own = choice.chosen.iter().map(|&at| candidates[at].request);
+        let lying: Vec<Request> = ports.iter().map(|it| self.request(it, Pool::L1)).chain(own.clone()).collect();
+        let live = |step: usize| -> usize {
+            lying.iter().filter(|it| it.first <= step && step <= it.last).map(|it| it.bytes).sum()
+        };
+        let room = |first: usize, last: usize| capacity.saturating_sub((first..=last).map(live).max().unwrap_or(0));
+        let lies = |id: TensorId| residents.contains(&id.index()) || ports.iter().any(|port| port.value == id.index());
+        let mut chains = self.chains(&lies, &|id| !lies(id), &room);
+        let before = (self.tilings.clone(), self.linked.clone());
+        while !chains.is_empty() {
+            self.take(chains.clone());
+            let mut requests = self.tile_requests(&residents, ports);
+            requests.extend(own.clone());
+            let packing = pack(&requests);
+            if packing.peak <= capacity {
+                return Choice { chosen: choice.chosen, packing, requests };
+            }
+            (self.tilings, self.linked) = before.clone();
+            chains.pop();
+        }
+        choice
+    }
+
+    /// What lies in L1 whatever else does: inputs and outputs that live there, and the tiles of each operator but for the
+    /// tensors that stay there as a whole.
+    fn tile_requests(&self, residents: &[usize], ports: &[Tensor]) -> Vec<Request> {
+        let mut lying = vec![false; self.graph.values.len()];
+        for value in residents.iter().copied().chain(ports.iter().map(|port| port.value)) {
+            lying[value] = true;
+        }
+        let lies = |id: TensorId| lying[id.index()];
+        let mut requests: Vec<Request> = ports.iter().map(|port| self.request(port, Pool::L1)).collect();
+        for (step, tiling) in self.tilings.iter().enumerate() {
+            let buffers = tiling.buffers.iter().filter(|buffer| !buffer.tensor.is_some_and(lies));
+            let (first, last) = tiling.chain.unwrap_or((step, step));
+            requests.extend(buffers.map(|it| Request { bytes: it.bytes, alignment: WORD, first, last }));
+        }
+        requests
+    }
+
     fn find_tensors(&mut self) {
         let lifetimes = lifetimes(self.graph, self.options.doubles_io);
         let traffic = traffic(self.graph, &self.works, &self.tilings);
@@ -181,7 +282,8 @@ impl Planner<'_> {
             } else {
                 (Kind::Tensor, self.options.workspace_home)
             };
-            let (bytes, traffic) = (self.stored[value].bytes, traffic[value]);
+            let bytes = self.stored[value].bytes;
+            let traffic = if self.linked[value] { 0 } else { traffic[value] };
             self.tensors.push(Tensor { value, bytes, alive, home, kind, traffic });
         }
     }
@@ -202,40 +304,30 @@ impl Planner<'_> {
         let may_stay = forced || (options.promotes && !(options.cooperates && options.budget.cores > 1));
         let candidates: Vec<Candidate> = inner
             .iter()
-            .filter(|tensor| may_stay && tensor.bytes <= capacity)
+            .filter(|tensor| may_stay && tensor.bytes <= capacity && !self.linked[tensor.value])
             .map(|it| Candidate { value: it.value, request: self.request(it, Pool::L1), traffic: it.traffic })
             .collect();
-        let tiles = |residents: &[usize]| -> Vec<Request> {
-            let lies =
-                |id: TensorId| residents.contains(&id.index()) || ports.iter().any(|port| port.value == id.index());
-            let mut requests: Vec<Request> = ports.iter().map(|port| self.request(port, Pool::L1)).collect();
-            for (step, tiling) in self.tilings.iter().enumerate() {
-                let buffers = tiling.buffers.iter().filter(|buffer| !buffer.tensor.is_some_and(lies));
-                requests.extend(buffers.map(|buffer| Request {
-                    bytes: buffer.bytes,
-                    alignment: WORD,
-                    first: step,
-                    last: step,
-                }));
-            }
-            requests
-        };
+        let tiles = |residents: &[usize]| self.tile_requests(residents, &ports);
         let mut freed: Vec<Vec<(usize, usize)>> = vec![Vec::new(); self.graph.values.len()];
         for (step, tiling) in self.tilings.iter().enumerate() {
             for buffer in &tiling.buffers {
+                let (first, last) = tiling.chain.unwrap_or((step, step));
                 if let Some(id) = buffer.tensor {
-                    freed[id.index()].push((step, buffer.bytes));
+                    freed[id.index()].extend((first..=last).map(|step| (step, buffer.bytes)));
                 }
             }
         }
         let room = Room { capacity, fixed: &tiles, freed: &|value| freed[value].clone() };
-        let choice = choose(&candidates, &room, self.steps(), options.attempts);
+        let mut choice = choose(&candidates, &room, self.steps(), options.attempts);
         let missing =
             inner.iter().find(|it| forced && !choice.chosen.iter().any(|&at| candidates[at].value == it.value));
         if choice.packing.peak > capacity || missing.is_some() {
             let node = missing.and_then(|tensor| self.graph.nodes.get(tensor.alive.0)).map(|node| node.name.clone());
             let needed = missing.map_or(choice.packing.peak, |tensor| choice.packing.peak + tensor.bytes);
             return Err(self.too_large(Pool::L1, needed + self.pools[Pool::L1.index()].constants, node));
+        }
+        if options.depth.after_l1 {
+            choice = self.chain_after_l1(choice, &candidates, &ports, capacity);
         }
         self.record(Pool::L1, &choice);
         let fixed = choice.requests.len() - choice.chosen.len();
@@ -433,7 +525,7 @@ impl Planner<'_> {
             for (buffer, &offset) in tiling.buffers.iter().zip(offsets) {
                 let of = buffer.tensor.map_or("", |id| self.graph.value(id).name.as_str());
                 let name = format!("{}/{} {of}", node.name, buffer.role).trim_end().to_owned();
-                let alive = Some((step, step));
+                let alive = tiling.chain.or(Some((step, step)));
                 buffers.push(Buffer { name, kind: Kind::Tile, pool: Pool::L1, offset, bytes: buffer.bytes, alive });
             }
         }
@@ -450,6 +542,7 @@ impl Planner<'_> {
             pools: self.pools,
             works: self.works,
             tilings: self.tilings,
+            linked: self.linked,
             weights,
             tables: self.options.tables_home,
         }

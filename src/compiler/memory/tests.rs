@@ -6,6 +6,7 @@ use crate::base::Share;
 use crate::compiler::error::Status;
 use crate::compiler::legalize::tests::Sketch;
 use crate::compiler::legalize::tests::encoding;
+use crate::compiler::lower::LowerOptions;
 use crate::compiler::memory::Buffer;
 use crate::compiler::memory::Kind;
 use crate::compiler::memory::MemoryOptions;
@@ -18,6 +19,7 @@ use crate::compiler::operators::Function;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedOperator;
 use crate::compiler::quantize::TensorId;
+use crate::compiler::schedule::estimate;
 use crate::properties::CompilerConfig;
 use crate::properties::ConstantsHome;
 use crate::properties::MemoryPool;
@@ -119,11 +121,12 @@ proptest! {
         size in 1_usize..90,
         width in 1_usize..200,
         cores in 1_u32..4,
-        flags in any::<[bool; 6]>(),
+        flags in any::<[bool; 7]>(),
         attempts in 1_i64..7,
+        depth in 1_i64..6,
     ) {
         let graph = tower(length, size, width);
-        let [pages, promotes, double, host_pads, streams, pads] = flags;
+        let [pages, promotes, double, host_pads, streams, pads, split] = flags;
         let config = CompilerConfig {
             aipu_cores_used: cores,
             page_memory: pages,
@@ -133,6 +136,8 @@ proptest! {
             ignore_weight_buffers: streams,
             apply_pword_padding: pads,
             max_memplan_attempts: attempts,
+            tiling_depth: depth,
+            split_buffer_promotion: split,
             l2_constraint: Some(9 << 20),
             ..CompilerConfig::default()
         };
@@ -329,6 +334,50 @@ fn what_does_not_fit_is_named_with_what_helps() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Nodes that are tiled together with others.
+fn chained(plan: &MemoryPlan) -> usize {
+    plan.tilings.iter().filter(|tiling| tiling.chain.is_some()).count()
+}
+
+#[test]
+fn operators_are_tiled_together_where_what_lies_between_them_is_too_large_for_l1() {
+    // Without sums each tensor has one reader; 150×150 pixels of 192 channels are 4,320,000 bytes.
+    let own = encoding(0.03, 4);
+    let mut sketch = Sketch::new(&[1, 3, 150, 150], encoding(0.01, -128));
+    let mut value = TensorId(0);
+    for place in 0..6 {
+        value = sketch.convolution(&format!("layer{place}"), value, 192, own);
+    }
+    let graph = sketch.finish(&[value]);
+    let with = |depth: i64, tried: Option<i64>, split: bool| {
+        let config = CompilerConfig {
+            tiling_depth: depth,
+            dfs_search_constraint: tried,
+            split_buffer_promotion: split,
+            ..CompilerConfig::default()
+        };
+        let plan = planned(&graph, &config);
+        for (step, tiling) in plan.tilings.iter().enumerate() {
+            if let Some((first, last)) = tiling.chain {
+                assert!((first..=last).contains(&step) && last < first + depth as usize, "{tiling:?}");
+                assert_eq!(plan.linked[graph.nodes[step].output.index()], step < last);
+                assert!(tiling.tile.rows * tiling.height >= plan.works[step].rows);
+            }
+        }
+        let options = LowerOptions::of(&config);
+        (chained(&plan), estimate(&graph, &plan, &options.schedule).alone.cycles)
+    };
+    let alone = with(1, None, false);
+    assert_eq!(alone.0, 0);
+    for (depth, tried, split, least) in
+        [(2, None, false, 4), (6, None, false, 4), (6, None, true, 4), (6, Some(1), false, 4)]
+    {
+        let (nodes, cycles) = with(depth, tried, split);
+        assert!(nodes >= least && cycles < alone.1, "{depth} {tried:?} {split}: {nodes} nodes, {cycles} of {alone:?}");
+    }
+    assert_eq!(with(6, Some(0), false), alone);
 }
 
 #[test]

@@ -81,6 +81,10 @@ pub struct Tiling {
     pub channels: usize,
     /// Whether the tiles along the channels are the outer loop: weights are then loaded once and inputs again for each.
     pub channels_outside: bool,
+    /// Rows that all tiles compute: more than there are where tiles of a chain overlap.
+    pub computed_rows: usize,
+    /// The first and the last node that it is tiled together with, depth first.
+    pub chain: Option<(usize, usize)>,
     /// What it needs of L1.
     pub buffers: Vec<TileBuffer>,
     /// Whether a tile's transfers overlap the work on the one before.
@@ -112,11 +116,19 @@ impl Tiling {
         if access.is_whole() {
             return bytes(work.rows) * passes;
         }
-        let last = work.rows - self.tile.rows * (self.height - 1);
+        let before = self.tile.rows.saturating_mul(self.height - 1);
+        let last = if before < work.rows { work.rows - before } else { self.tile.rows };
         let column = bytes(self.tile.rows) * (self.height as u64 - 1) + bytes(last);
         // A tile of the height stays while the channels' tiles go by; outside, each of these needs all of it again.
         let again = access.follows() || (self.channels_outside && self.height > 1);
         column * passes * if again { self.channels as u64 } else { 1 }
+    }
+
+    /// Cycles of the arithmetic, rows that tiles of a chain compute again included.
+    #[must_use]
+    pub fn computed(&self, work: &Work, rates: &Rates) -> u64 {
+        let cycles = u128::from(rates.compute(work)) * self.computed_rows as u128;
+        u64::try_from(cycles.div_ceil(work.rows.max(1) as u128)).unwrap_or(u64::MAX)
     }
 
     /// Bytes of weights that are loaded in one run.
@@ -128,7 +140,7 @@ impl Tiling {
 }
 
 /// Buffers of a tile, and whether its transfers overlap.
-fn divided(work: &Work, options: &TilingOptions, tile: Tile) -> Tiling {
+pub(super) fn divided(work: &Work, options: &TilingOptions, tile: Tile) -> Tiling {
     let height = work.rows.div_ceil(tile.rows.max(1)).max(1);
     let channels = work.words.div_ceil(tile.words.max(1)).max(1);
     let overlaps = (height > 1 && options.overlaps_rows) || (channels > 1 && options.overlaps_channels);
@@ -160,8 +172,18 @@ fn divided(work: &Work, options: &TilingOptions, tile: Tile) -> Tiling {
     let constants = work.tables.saturating_add(work.constants);
     add(None, "tables", constants.checked_next_multiple_of(WORD).unwrap_or(usize::MAX), 1);
     let weights_stay = weights >= work.weights_of(tile);
-    let mut tiling =
-        Tiling { tile, height, channels, channels_outside: false, buffers, overlaps, doubles_weights, weights_stay };
+    let mut tiling = Tiling {
+        tile,
+        height,
+        channels,
+        channels_outside: false,
+        computed_rows: work.rows,
+        chain: None,
+        buffers,
+        overlaps,
+        doubles_weights,
+        weights_stay,
+    };
     tiling.choose_order(work);
     tiling
 }
@@ -190,16 +212,17 @@ impl Tiling {
     }
 }
 
-/// Estimated cycles of an operator with a tiling, all its tensors in L2.
-fn cycles(work: &Work, tiling: &Tiling, rates: &Rates) -> u64 {
-    let inputs: u64 = work.reads.iter().map(|access| tiling.loaded(work, access)).sum();
-    let weights = tiling.loaded_weights(work);
-    let moved = Transfers { from_l2: inputs + weights, to_l2: work.writes.total() as u64, ..Transfers::default() };
-    rates.node(rates.transfer(&moved), rates.compute(work), tiling.tiles() as u64, tiling.overlaps)
+/// Estimated cycles of an operator with a tiling, its tensors in L2 where they do not lie in L1.
+pub(super) fn cycles(work: &Work, tiling: &Tiling, rates: &Rates, in_l1: &dyn Fn(TensorId) -> bool) -> u64 {
+    let inputs = work.reads.iter().filter(|access| !in_l1(access.id));
+    let inputs: u64 = inputs.map(|access| tiling.loaded(work, access)).sum();
+    let stored = if in_l1(work.writes.id) { 0 } else { work.writes.total() as u64 };
+    let moved = Transfers { from_l2: inputs + tiling.loaded_weights(work), to_l2: stored, ..Transfers::default() };
+    rates.node(rates.transfer(&moved), tiling.computed(work, rates), tiling.tiles() as u64, tiling.overlaps)
 }
 
 /// Numbers of tiles that are tried along an axis: each up to 8, then in steps of an eighth.
-fn counts(size: usize, forced: Option<i64>, most: u128) -> Vec<usize> {
+pub(super) fn counts(size: usize, forced: Option<i64>, most: u128) -> Vec<usize> {
     if let Some(forced) = forced {
         return vec![usize::try_from(forced).unwrap_or(usize::MAX).clamp(1, size.max(1))];
     }
@@ -245,7 +268,7 @@ pub fn divide(
     for &(name, work) in operators {
         let candidates = tilings(work, options, 1 << doublings);
         let fitting = candidates.iter().filter(|tiling| tiling.bytes() <= allowed);
-        match fitting.min_by_key(|tiling| (cycles(work, tiling, rates), tiling.tiles(), tiling.bytes())) {
+        match fitting.min_by_key(|tiling| (cycles(work, tiling, rates, &|_| false), tiling.tiles(), tiling.bytes())) {
             Some(best) => found.push(best.clone()),
             None => {
                 let needed = candidates.iter().map(Tiling::bytes).min().unwrap_or(usize::MAX);

@@ -180,9 +180,17 @@ pub fn average_multiplier(input_scale: f32, output_scale: f32, count: u32) -> f3
 #[must_use]
 pub fn terms(operand: Encoding, output_scale: f32) -> Terms {
     std::array::from_fn(|place| {
-        let q = place as i32 - 128;
-        (q - i32::from(operand.zero_point)) as f32 * operand.scale / output_scale
+        let q = (place as i32 - 128) as i8;
+        term(q, operand, output_scale)
     })
+}
+
+/// One entry of [`terms`]. Inlined, it becomes vector instructions.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+#[must_use]
+pub fn term(q: i8, operand: Encoding, output_scale: f32) -> f32 {
+    (i32::from(q) - i32::from(operand.zero_point)) as f32 * operand.scale / output_scale
 }
 
 /// The table of a function of one element: computed in f64, quantized once.

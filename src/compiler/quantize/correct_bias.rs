@@ -6,12 +6,14 @@
 //! them by the share of results that the activation does not hold at a bound.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::compiler::calibrate::LaneStatistics;
 use crate::compiler::calibrate::Watch;
 use crate::compiler::calibrate::lanes;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::ValueId;
+use crate::compiler::machine::vectorized;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
@@ -31,7 +33,7 @@ const LEAST_INSIDE: f64 = 0.02;
 pub(super) fn correct_biases(
     converted: &mut Converted,
     statistics: &BTreeMap<ValueId, LaneStatistics>,
-    images: &[Vec<Vec<i8>>],
+    images: &[Arc<Vec<Vec<i8>>>],
     threads: usize,
     watch: &Watch<'_>,
 ) -> Result<(), StageError> {
@@ -87,11 +89,16 @@ fn shifts(
     let sums = stepper.each(node.output, |elements| -> Vec<(i64, usize)> {
         let of = |(channel, lane): (usize, &[i8])| {
             let encoding = output.encoding_of(channel);
-            let zero = i64::from(encoding.zero_point);
             let [low, high] =
                 if output.channels.is_empty() { node.clamp } else { clamp_behind(encoding, node.activation) };
-            let sum = lane.iter().map(|&q| i64::from(q) - zero).sum();
-            (sum, lane.iter().filter(|&&q| q > low && q < high).count())
+            let (mut sum, mut inside) = (0, 0);
+            // Sums of so many fit 32 bits, which vector instructions add.
+            for part in lane.chunks(1 << 16) {
+                sum += i64::from(vectorized(|| part.iter().map(|&q| i32::from(q)).sum::<i32>()));
+                let is_inside = |&q: &i8| u32::from(q > low) & u32::from(q < high);
+                inside += vectorized(|| part.iter().map(is_inside).sum::<u32>()) as usize;
+            }
+            (sum - i64::from(encoding.zero_point) * lane.len() as i64, inside)
         };
         elements.chunks_exact(plane).enumerate().map(of).collect()
     });

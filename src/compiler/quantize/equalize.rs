@@ -15,6 +15,7 @@ use crate::compiler::graph::Graph;
 use crate::compiler::graph::Node;
 use crate::compiler::graph::Tensor;
 use crate::compiler::graph::ValueId;
+use crate::compiler::machine::vectorized;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Function;
 use crate::compiler::operators::Operator;
@@ -25,11 +26,11 @@ const LARGEST: f64 = 64.0;
 /// What a factor leaves free below the bound of a `Clip`, where no larger value was seen.
 const MARGIN: f64 = 1.1;
 
-/// Exponents tried for a channel's range.
-const RANGE_EXPONENTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+/// Exponents tried for a channel's range, in quarters.
+const RANGE_EXPONENTS: [i32; 5] = [0, 1, 2, 3, 4];
 
-/// Exponents tried for the weights that read a channel.
-const WEIGHT_EXPONENTS: [f64; 4] = [0.0, 0.25, 0.5, 0.75];
+/// Exponents tried for the weights that read a channel, in quarters.
+const WEIGHT_EXPONENTS: [i32; 4] = [0, 1, 2, 3];
 
 /// Expected noise below which equalizing is worth it, as a share of the noise without.
 const WORTH: f64 = 0.97;
@@ -284,29 +285,36 @@ impl<'a> Layer<'a> {
 /// What of a reading layer decides about factors, gathered once.
 struct Reader {
     value: ValueId,
-    /// By output, by column: lane of the input, largest weight.
-    largest: Vec<Vec<(usize, f64)>>,
+    /// By output, by column: the largest weight.
+    largest: Vec<f32>,
+    /// Columns of an output, and outputs of a group: the lanes of the next group follow.
+    columns: usize,
+    group_outputs: usize,
     /// By lane: sum of the squared weights that read it.
     power: Vec<f64>,
     area: f64,
 }
 
 impl Reader {
-    fn of(layer: &Layer<'_>, lane_count: usize) -> Self {
+    fn of(layer: &Layer<'_>, lane_count: usize) -> Option<Self> {
         let mut power = vec![0.0; lane_count];
-        let mut largest = Vec::with_capacity(layer.outputs);
+        let mut largest = Vec::with_capacity(layer.outputs * layer.inputs);
         for output in 0..layer.outputs {
-            let mut row = Vec::with_capacity(layer.inputs);
             for column in 0..layer.inputs {
-                let (lane, kernel) = (layer.lane(output, column), layer.kernel(output, column));
-                if let Some(power) = power.get_mut(lane) {
-                    *power += kernel.iter().map(|&weight| f64::from(weight) * f64::from(weight)).sum::<f64>();
-                    row.push((lane, kernel.iter().fold(0.0, |most: f64, &weight| most.max(f64::from(weight.abs())))));
-                }
+                let kernel = layer.kernel(output, column);
+                *power.get_mut(layer.lane(output, column))? +=
+                    kernel.iter().map(|&weight| f64::from(weight) * f64::from(weight)).sum::<f64>();
+                largest.push(kernel.iter().fold(0.0, |most: f32, &weight| most.max(weight.abs())));
             }
-            largest.push(row);
         }
-        Self { value: layer.input, largest, power, area: layer.area as f64 }
+        let (columns, group_outputs) = (layer.inputs.max(1), layer.group_outputs);
+        Some(Self { value: layer.input, largest, columns, group_outputs, power, area: layer.area as f64 })
+    }
+
+    /// The largest weight of each column of each output, with the lane of the first column.
+    fn rows(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        let rows = self.largest.chunks_exact(self.columns).enumerate();
+        rows.map(|(output, row)| (output / self.group_outputs * self.columns, row))
     }
 
     /// Expected noise of the layer's outputs as a share of their expected power, for the factors of its input's lanes:
@@ -323,18 +331,38 @@ impl Reader {
             signal += power * square;
             input_noise += power / (factor * factor);
         }
+        let inverse: Vec<f32> = factors.iter().map(|factor| (1.0 / factor) as f32).collect();
+        let scaled = statistics.power.iter().zip(factors).map(|(power, factor)| power * factor * factor);
+        let scaled: Vec<f64> = scaled.collect();
+        let of_group: Vec<f64> = scaled.chunks(self.columns).map(|group| group.iter().sum()).collect();
         let mut weight_noise = 0.0;
-        for row in &self.largest {
-            let (mut most, mut power) = (0.0_f64, 0.0);
-            for &(lane, weight) in row {
-                most = most.max(weight / factors[lane]);
-                power += statistics.power[lane] * factors[lane] * factors[lane];
-            }
-            let step = most / 127.0;
-            weight_noise += step * step * power * self.area;
+        for (first, row) in self.rows() {
+            let step = f64::from(largest_product(row, inverse.get(first..).unwrap_or_default())) / 127.0;
+            weight_noise += step * step * of_group.get(first / self.columns).copied().unwrap_or(0.0) * self.area;
         }
         if signal > 0.0 { (step * step * input_noise + weight_noise) / 12.0 / signal } else { 0.0 }
     }
+}
+
+/// The largest product of pairs that are not negative.
+fn largest_product(left: &[f32], right: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut most = [0.0_f32; LANES];
+    let ((lefts, rest), (rights, last)) = (left.as_chunks::<LANES>(), right.as_chunks::<LANES>());
+    vectorized(|| {
+        let mut own = most;
+        for (left, right) in lefts.iter().zip(rights) {
+            for lane in 0..LANES {
+                let product = left[lane] * right[lane];
+                own[lane] = if product > own[lane] { product } else { own[lane] };
+            }
+        }
+        most = own;
+    });
+    // The right side may go on behind the left one.
+    let tail = right.get(lefts.len() * LANES..).unwrap_or(last);
+    let rest = rest.iter().zip(tail).map(|(left, right)| left * right);
+    rest.chain(most).fold(0.0, f32::max)
 }
 
 /// Chooses factors for a graph from what its lanes are on a few images; `None` where nothing is worth it. Values of
@@ -347,7 +375,7 @@ pub fn equalize(graph: &Graph, statistics: &BTreeMap<ValueId, LaneStatistics>) -
         .iter()
         .filter_map(|node| Layer::of(graph, node))
         .filter(|layer| statistics.contains_key(&layer.input))
-        .filter_map(|layer| Some(Reader::of(&layer, classes.entries(layer.input)?.len())))
+        .filter_map(|layer| Reader::of(&layer, classes.entries(layer.input)?.len()))
         .collect();
     let exponents = choose(&classes, &readers, statistics);
     let mut factors = BTreeMap::new();
@@ -376,15 +404,17 @@ fn choose(classes: &Classes, readers: &[Reader], statistics: &BTreeMap<ValueId, 
         }
     }
     for reader in readers {
-        let most = reader.largest.iter().flatten().fold(f64::MIN_POSITIVE, |most, &(_, weight)| most.max(weight));
+        let most = reader.largest.iter().fold(f64::MIN_POSITIVE, |most, &weight| most.max(f64::from(weight)));
         let Some(entries) = classes.entries(reader.value) else { continue };
         // A layer whose outputs read one lane each has a weight step for each lane: its weights do not suffer.
-        if reader.largest.iter().all(|row| row.len() == 1) {
+        if reader.columns == 1 {
             continue;
         }
-        for &(lane, largest) in reader.largest.iter().flatten() {
-            let class = root[entries.start + lane];
-            weight[class] = weight[class].max(largest / most);
+        for (first, row) in reader.rows() {
+            for (column, &largest) in row.iter().enumerate() {
+                let class = root[entries.start + first + column];
+                weight[class] = weight[class].max(f64::from(largest) / most);
+            }
         }
     }
     for (entry, limit) in classes.clipped.iter().enumerate() {
@@ -409,12 +439,16 @@ fn choose(classes: &Classes, readers: &[Reader], statistics: &BTreeMap<ValueId, 
             component.readers.iter().map(of).sum()
         };
         let plain = noise(&factors);
-        let mut best = (plain * WORTH, 0.0, 0.0);
-        let set = |factors: &mut [f64], by_range: f64, by_weight: f64| {
-            for &class in component.classes.iter().filter(|&&class| class != 0) {
-                let ratio = if range[class] > 0.0 { largest / range[class] } else { 1.0 };
-                let share = if weight[class] > 0.0 { weight[class] } else { 1.0 };
-                let factor = libm::pow(ratio, by_range) * libm::pow(share, by_weight);
+        let mut best = (plain * WORTH, 0, 0);
+        // Fourth roots, whose powers all exponents are.
+        let root_of = |value: f64| if value > 0.0 { libm::sqrt(libm::sqrt(value)) } else { 1.0 };
+        let of_class = |&class: &usize| {
+            (class, root_of(if range[class] > 0.0 { largest / range[class] } else { 1.0 }), root_of(weight[class]))
+        };
+        let roots: Vec<(usize, f64, f64)> = component.classes.iter().map(of_class).collect();
+        let set = |factors: &mut [f64], by_range: i32, by_weight: i32| {
+            for &(class, ratio, share) in roots.iter().filter(|(class, ..)| *class != 0) {
+                let factor = power(ratio, by_range) * power(share, by_weight);
                 let least = if clipped[class] { 1.0 } else { 1.0 / LARGEST };
                 factors[class] = factor.clamp(least, bound[class]);
             }
@@ -431,6 +465,11 @@ fn choose(classes: &Classes, readers: &[Reader], statistics: &BTreeMap<ValueId, 
         set(&mut factors, best.1, best.2);
     }
     factors
+}
+
+/// A small power, by multiplication: the same on every machine.
+fn power(base: f64, exponent: i32) -> f64 {
+    (0..exponent).fold(1.0, |product, _| product * base)
 }
 
 /// Classes and readers that depend on each other: a reader's classes belong together.

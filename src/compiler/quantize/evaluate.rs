@@ -1,5 +1,6 @@
 //! Measures the integer reference against the float network, tensor by tensor, image by image.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -19,6 +20,7 @@ use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Evaluation;
 use crate::compiler::quantize::QuantizeOptions;
 use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedValue;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::ValueQuality;
@@ -59,95 +61,87 @@ impl Tally {
     }
 }
 
-/// Compares one tensor; `sums` gathers x over the images in whole parts of a step. Int8 stands for the float tensor times
-/// `factor`.
-fn compare(float: &[f32], int8: &[i8], (encoding, factor): (Encoding, f32), sums: &mut [i32]) -> Tally {
-    let factor = f64::from(factor);
+/// Compares one tensor. Int8 stands for the float tensor times `factor`.
+fn compare(float: &[f32], int8: &[i8], (encoding, factor): (Encoding, f32)) -> Tally {
+    let wide = f64::from(factor);
     let measure = Measure {
-        encoding,
-        inverse: 1.0 / factor,
-        low: (encoding.dequantize_wide(i8::MIN) - 0.5 * f64::from(encoding.scale)) / factor,
-        high: (encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale)) / factor,
-        per_part: PARTS / f64::from(encoding.scale),
+        zero_point: i32::from(encoding.zero_point),
+        step: (f64::from(encoding.scale) / wide) as f32,
+        low: ((encoding.dequantize_wide(i8::MIN) - 0.5 * f64::from(encoding.scale)) / wide) as f32,
+        high: ((encoding.dequantize_wide(i8::MAX) + 0.5 * f64::from(encoding.scale)) / wide) as f32,
     };
-    let (floats, rest) = float.as_chunks::<LANES>();
-    // Lanes are added up in the end: their number decides on how sums round, the machine does not.
-    let mut lanes =
-        vectorized_work(Comparison { measure, floats, answers: int8.as_chunks().0, sums: sums.as_chunks_mut().0 });
-    let done = floats.len() * LANES;
-    // Zeros fill the last lanes up: they add nothing.
-    let (mut floats, mut answers, mut own_sums) = ([0.0; LANES], [encoding.zero_point; LANES], [0; LANES]);
-    for (lane, &x) in rest.iter().enumerate() {
-        (floats[lane], answers[lane], own_sums[lane]) = (x, int8[done + lane], sums[done + lane]);
+    let mut tally = Tally { elements: float.len() as u64, ..Tally::default() };
+    for (float, int8) in float.chunks(BLOCK).zip(int8.chunks(BLOCK)) {
+        let lanes = vectorized_work(Comparison { measure, float, int8 });
+        let sum = |lanes: [f32; LANES]| lanes.into_iter().map(f64::from).sum::<f64>();
+        tally.signal += sum(lanes.signal);
+        tally.noise += sum(lanes.noise);
+        tally.product += sum(lanes.product);
+        tally.answer += sum(lanes.answer);
+        tally.outside += lanes.outside.into_iter().map(u64::from).sum::<u64>();
     }
-    lanes.see(&measure, &floats, answers, &mut own_sums);
-    sums[done..].copy_from_slice(&own_sums[..rest.len()]);
-    Tally {
-        signal: lanes.signal.iter().sum(),
-        noise: lanes.noise.iter().sum(),
-        product: lanes.product.iter().sum(),
-        answer: lanes.answer.iter().sum(),
-        parts: lanes.parts.iter().sum(),
-        outside: lanes.outside.iter().sum(),
-        elements: float.len() as u64,
-    }
+    tally
 }
 
 /// 1.5·2⁵²: adding it rounds a small number to a whole one, which the lowest bits of the sum are.
 const ROUNDING: f64 = 6_755_399_441_055_744.0;
 
+/// Adds x in whole parts of a step to the sums over the images; returns Σx² of these.
+fn add_parts(float: &[f32], per_part: f64, sums: &mut [i32]) -> f64 {
+    let mut squares = 0.0;
+    for (&x, sum) in float.iter().zip(sums) {
+        // Beyond 2²⁰ parts (16 ranges) a mean is no longer exact, but still the same on any number of threads.
+        let part = (f64::from(x) * per_part).clamp(-1_048_576.0, 1_048_576.0) + ROUNDING;
+        *sum = sum.wrapping_add(part.to_bits() as i32);
+        squares += (part - ROUNDING) * (part - ROUNDING);
+    }
+    squares
+}
+
 /// Elements that are compared side by side.
-const LANES: usize = 8;
+const LANES: usize = 16;
+
+/// Elements whose sums are held in f32: few enough that these are as good as exact.
+const BLOCK: usize = 64 * LANES;
 
 /// Tallies of elements that lie [`LANES`] apart, each kind of sum by itself so that it fills registers.
-#[derive(Default)]
 struct Lanes {
-    signal: [f64; LANES],
-    noise: [f64; LANES],
-    product: [f64; LANES],
-    answer: [f64; LANES],
-    parts: [f64; LANES],
-    outside: [u64; LANES],
+    signal: [f32; LANES],
+    noise: [f32; LANES],
+    product: [f32; LANES],
+    answer: [f32; LANES],
+    outside: [u32; LANES],
 }
 
 /// What elements of one tensor are measured by.
 #[derive(Clone, Copy)]
 struct Measure {
-    encoding: Encoding,
-    /// What int8 stands for, times this, is the tensor.
-    inverse: f64,
+    zero_point: i32,
+    /// What a step of int8 is of the float tensor.
+    step: f32,
     /// What lies beyond these is outside of the range.
-    low: f64,
-    high: f64,
-    /// Parts of a step in a unit.
-    per_part: f64,
+    low: f32,
+    high: f32,
 }
 
 impl Lanes {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
-    fn see(&mut self, measure: &Measure, floats: &[f32; LANES], answers: [i8; LANES], sums: &mut [i32; LANES]) {
-        for lane in 0..LANES {
-            let (x, y) = (f64::from(floats[lane]), measure.encoding.dequantize_wide(answers[lane]) * measure.inverse);
-            self.signal[lane] += x * x;
-            self.noise[lane] += (x - y) * (x - y);
-            self.product[lane] += x * y;
-            self.answer[lane] += y * y;
-            // Beyond 2²⁰ parts (16 ranges) a mean is no longer exact, but still the same on any number of threads.
-            let part = (x * measure.per_part).clamp(-1_048_576.0, 1_048_576.0) + ROUNDING;
-            sums[lane] = sums[lane].wrapping_add(part.to_bits() as i32);
-            self.parts[lane] += (part - ROUNDING) * (part - ROUNDING);
-            self.outside[lane] += u64::from(x < measure.low || x > measure.high);
-        }
+    fn see(&mut self, measure: Measure, lane: usize, x: f32, q: i8) {
+        let y = (i32::from(q) - measure.zero_point) as f32 * measure.step;
+        self.signal[lane] += x * x;
+        self.noise[lane] += (x - y) * (x - y);
+        self.product[lane] += x * y;
+        self.answer[lane] += y * y;
+        self.outside[lane] += u32::from(x < measure.low) + u32::from(x > measure.high);
     }
 }
 
-/// Whole lanes of one tensor that are to be compared.
+/// Part of one tensor that is to be compared.
 struct Comparison<'a> {
     measure: Measure,
-    floats: &'a [[f32; LANES]],
-    answers: &'a [[i8; LANES]],
-    sums: &'a mut [[i32; LANES]],
+    float: &'a [f32],
+    int8: &'a [i8],
 }
 
 impl Work for Comparison<'_> {
@@ -156,9 +150,16 @@ impl Work for Comparison<'_> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
     fn run(self) -> Lanes {
-        let mut lanes = Lanes::default();
-        for ((floats, answers), sums) in self.floats.iter().zip(self.answers).zip(self.sums) {
-            lanes.see(&self.measure, floats, *answers, sums);
+        let zeros = [0.0; LANES];
+        let mut lanes = Lanes { signal: zeros, noise: zeros, product: zeros, answer: zeros, outside: [0; LANES] };
+        let ((floats, rest), (answers, last)) = (self.float.as_chunks::<LANES>(), self.int8.as_chunks::<LANES>());
+        for (floats, answers) in floats.iter().zip(answers) {
+            for lane in 0..LANES {
+                lanes.see(self.measure, lane, floats[lane], answers[lane]);
+            }
+        }
+        for (lane, (&x, &q)) in rest.iter().zip(last).enumerate() {
+            lanes.see(self.measure, lane, x, q);
         }
         lanes
     }
@@ -171,8 +172,10 @@ type Image = (usize, Vec<Tally>, Option<Classes>, Vec<f64>);
 #[derive(Debug, Default)]
 struct Seen {
     images: Vec<Image>,
-    /// By place in the list, then by element.
+    /// By output, then by element: Σx over the images.
     sums: Vec<Vec<i32>>,
+    /// By value: what int8 has of the image at hand.
+    answers: Vec<Vec<i8>>,
 }
 
 /// Runs every evaluation sample through the float network and the integer reference; `None` when there are none. Also the
@@ -195,6 +198,10 @@ pub fn evaluate(
     let compared = compared_values(converted);
     let floats: Vec<ValueId> = compared.iter().map(|&(_, float)| float).collect();
     let engine = FloatEngine::new(graph, &floats)?;
+    let mut places: BTreeMap<ValueId, Vec<usize>> = BTreeMap::new();
+    for (place, &(_, float)) in compared.iter().enumerate() {
+        places.entry(float).or_default().push(place);
+    }
     let classifier = quantized.outputs.iter().copied().find(|&output| {
         options.class_count.is_some_and(|classes| classes > 1 && quantized.value(output).len() == classes)
     });
@@ -204,32 +211,36 @@ pub fn evaluate(
         let buffers = load_sample(graph, samples, index)?;
         let inputs: Vec<&[f32]> = buffers.iter().map(Vec::as_slice).collect();
         let int8_inputs = executor.quantize_inputs(&inputs)?;
-        let mut answers: Vec<Vec<i8>> = vec![Vec::new(); quantized.values.len()];
-        for (id, input) in quantized.inputs.iter().zip(&int8_inputs) {
-            answers[id.index()].clone_from(input);
-        }
-        executor.run_int8(&int8_inputs, &mut |id, values| answers[id.index()] = values.to_vec())?;
-        seen.sums.resize(compared.len(), Vec::new());
+        let Seen { images, sums, answers } = seen;
+        answers.resize(quantized.values.len(), Vec::new());
+        let mut keep = |id: TensorId, values: &[i8]| {
+            answers[id.index()].clear();
+            answers[id.index()].extend_from_slice(values);
+        };
+        quantized.inputs.iter().zip(&int8_inputs).for_each(|(id, input)| keep(*id, input));
+        executor.run_int8(&int8_inputs, &mut keep)?;
+        sums.resize(quantized.outputs.len(), Vec::new());
         let mut tallies = vec![Tally::default(); compared.len()];
         let mut classes = None;
         let mut outputs = vec![Vec::new(); quantized.outputs.len()];
         engine.run(&inputs, &mut |float, values| {
-            for (place, (id, _)) in compared.iter().enumerate().filter(|(_, (_, origin))| *origin == float) {
+            for &place in places.get(&float).into_iter().flatten() {
+                let id = compared[place].0;
                 let answer = &answers[id.index()];
-                let sums = &mut seen.sums[place];
-                sums.resize(answer.len(), 0);
-                let (value, factors) = (quantized.value(*id), converted.factors.get(&float));
+                let (value, factors) = (quantized.value(id), converted.factors.get(&float));
                 let divided = lanes(&value.shape).filter(|_| factors.is_some() || !value.channels.is_empty());
                 let plane = divided.map_or(values.len(), |(_, plane)| plane).max(1);
-                let lanes = values.chunks_exact(plane).zip(answer.chunks_exact(plane));
-                for (lane, ((values, answer), sums)) in lanes.zip(sums.chunks_exact_mut(plane)).enumerate() {
+                for (lane, (values, answer)) in values.chunks(plane).zip(answer.chunks(plane)).enumerate() {
                     let factor = factors.and_then(|factors| factors.get(lane)).copied().unwrap_or(1.0);
-                    tallies[place].add(&compare(values, answer, (value.encoding_of(lane), factor), sums));
+                    tallies[place].add(&compare(values, answer, (value.encoding_of(lane), factor)));
                 }
-                for (output, _) in outputs.iter_mut().zip(&quantized.outputs).filter(|(_, output)| *output == id) {
+                let of_output = outputs.iter_mut().zip(sums.iter_mut()).zip(&quantized.outputs);
+                for ((output, sums), _) in of_output.filter(|(_, output)| **output == id) {
                     output.extend_from_slice(values);
+                    sums.resize(values.len(), 0);
+                    tallies[place].parts = add_parts(values, PARTS / f64::from(value.encoding.scale), sums);
                 }
-                if Some(*id) == classifier {
+                if Some(id) == classifier {
                     let label = samples.label(index);
                     classes = Some(Classes { float: largest(values), int8: largest(answer), label });
                 }
@@ -245,11 +256,11 @@ pub fn evaluate(
             }
             noise.push(squared_error(&own, &outputs));
         }
-        seen.images.push((index, tallies, classes, noise));
+        images.push((index, tallies, classes, noise));
         (watch.progress)("evaluate", done.fetch_add(1, Ordering::SeqCst) + 1, samples.len());
         Ok(())
     })?;
-    let total = Total::of(states, compared.len(), stages.len() + 1);
+    let total = Total::of(states, compared.len(), [quantized.outputs.len(), stages.len() + 1]);
     Ok(Some((summarize(quantized, &compared, &total, classifier), total.noise)))
 }
 
@@ -276,10 +287,10 @@ struct Total {
 }
 
 impl Total {
-    fn of(states: Vec<Seen>, count: usize, stages: usize) -> Self {
+    fn of(states: Vec<Seen>, count: usize, [outputs, stages]: [usize; 2]) -> Self {
         let mut total = Self {
             tallies: vec![Tally::default(); count],
-            sums: vec![Vec::new(); count],
+            sums: vec![Vec::new(); outputs],
             classes: Vec::new(),
             images: 0,
             noise: vec![0.0; stages],
@@ -302,9 +313,9 @@ impl Total {
         total
     }
 
-    /// Σ over images and elements of (x − mean over images)².
-    fn centred(&self, place: usize, scale: f32) -> f64 {
-        let squares: f64 = self.sums[place].iter().map(|&sum| f64::from(sum) * f64::from(sum)).sum();
+    /// Σ over images and elements of an output of (x − mean over images)².
+    fn centred(&self, output: usize, place: usize, scale: f32) -> f64 {
+        let squares: f64 = self.sums[output].iter().map(|&sum| f64::from(sum) * f64::from(sum)).sum();
         let part = f64::from(scale) / PARTS;
         (self.tallies[place].parts - squares / self.images as f64).max(0.0) * part * part
     }
@@ -326,11 +337,13 @@ fn summarize(
     let mut layers = Vec::new();
     let mut outputs = Vec::new();
     let (mut whole, mut whole_centred) = (Tally::default(), 0.0);
+    let nodes: BTreeMap<TensorId, &QuantizedNode> = graph.nodes.iter().map(|node| (node.output, node)).collect();
     for (place, &(id, _)) in compared.iter().enumerate() {
-        let Some(node) = graph.nodes.iter().find(|node| node.output == id) else { continue };
+        let Some(node) = nodes.get(&id) else { continue };
         let value = graph.value(id);
         let tally = &total.tallies[place];
-        let centred = total.centred(place, value.encoding.scale);
+        let output = graph.outputs.iter().position(|output| *output == id);
+        let centred = output.map_or(0.0, |output| total.centred(output, place, value.encoding.scale));
         let several = total.images > 1;
         let energy = tally.signal * tally.answer;
         let quality = ValueQuality {
@@ -344,7 +357,7 @@ fn summarize(
             saturated: tally.outside as f64 / tally.elements.max(1) as f64,
             range: Some(range(value)),
         };
-        if graph.outputs.contains(&id) {
+        if output.is_some() {
             whole.add(tally);
             whole_centred += centred;
         }

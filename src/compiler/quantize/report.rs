@@ -19,7 +19,8 @@ pub struct ValueQuality {
     pub integer: bool,
     /// 10·log10(Σx²/Σ(x − y)²), x the float and y the dequantized int8 tensor; absent when one of the sums is 0.
     pub sqnr_db: Option<f64>,
-    /// The same with x less its mean over the images, which says how much of what *varies* survives; absent for one image.
+    /// The same with x less its mean over the images, which says how much of what *varies* survives. Of the network's outputs
+    /// alone; absent for one image.
     pub centred_sqnr_db: Option<f64>,
     /// Σxy/√(Σx²·Σy²); absent when one of the sums is 0.
     pub cosine: Option<f64>,
@@ -198,11 +199,7 @@ impl QuantizationReport {
 fn described(quality: &ValueQuality) -> String {
     let range = quality.range.map_or_else(String::new, |[low, high]| format!(", range {low:.4} to {high:.4}"));
     let cosine = quality.cosine.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.5}"));
-    format!(
-        "`{}`: SQNR {}, centred {}, cosine {cosine}, saturated {}{range}",
-        quality.name,
-        decibels(quality.sqnr_db),
-        decibels(quality.centred_sqnr_db),
-        share(quality.saturated)
-    )
+    let centred = quality.centred_sqnr_db.map_or_else(String::new, |db| format!(", centred {db:.2} dB"));
+    let (name, sqnr, saturated) = (&quality.name, decibels(quality.sqnr_db), share(quality.saturated));
+    format!("`{name}`: SQNR {sqnr}{centred}, cosine {cosine}, saturated {saturated}{range}")
 }

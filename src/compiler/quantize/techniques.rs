@@ -3,18 +3,22 @@
 //! are neither.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
+use crate::compiler::calibrate::Asked;
 use crate::compiler::calibrate::LaneStatistics;
 use crate::compiler::calibrate::Observation;
 use crate::compiler::calibrate::Observed;
+use crate::compiler::calibrate::Observer;
 use crate::compiler::calibrate::Samples;
+use crate::compiler::calibrate::Sampling;
 use crate::compiler::calibrate::Seen;
 use crate::compiler::calibrate::Watch;
 use crate::compiler::calibrate::choose_range;
 use crate::compiler::calibrate::for_each_index;
 use crate::compiler::calibrate::load_sample;
-use crate::compiler::calibrate::observe;
-use crate::compiler::calibrate::survey;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
@@ -42,8 +46,11 @@ const MOST_FITTED: usize = 8;
 /// The most images that techniques are judged on; each trial runs all of them.
 const MOST_JUDGED: usize = 8;
 
-/// The most elements of outputs that are kept, to choose images by them; beyond that these are evenly spread.
-const MOST_KEPT: usize = 16 << 20;
+/// The most elements of float outputs that are kept.
+const MOST_KEPT: usize = 4 << 20;
+
+/// Ranges that one thread chooses at a time.
+const RANGES_AT_ONCE: usize = 16;
 
 /// The least gain in dB for which a technique is kept.
 const LEAST_GAIN: f64 = 0.1;
@@ -61,8 +68,6 @@ pub(super) struct Improved {
     pub(super) stages: Vec<QuantizedGraph>,
 }
 
-type Images = Vec<Vec<Vec<f32>>>;
-
 /// Calibrates, converts and applies what pays.
 pub(super) fn improve(
     graph: &Graph,
@@ -75,34 +80,62 @@ pub(super) fn improve(
     let (fitted, others) = split(calibration.len());
     let judged_values = judged_values(graph);
     let sizes: Vec<usize> = judged_values.iter().map(|&id| graph.value(id).shape.iter().product()).collect();
-    let kept =
-        if sizes.iter().sum::<usize>().saturating_mul(others.len()) > MOST_KEPT { spread(&others) } else { others };
-    let load = |places: &[usize]| -> Result<Images, StageError> {
-        places.iter().map(|&index| load_sample(graph, calibration, index)).collect()
-    };
-    let fitted = load(&fitted)?;
-    let statistics = if fitted.is_empty() {
-        BTreeMap::new()
-    } else {
-        survey(graph, &surveyed(graph, &sharing, &values), &fitted, options.threads, watch)?
-    };
-    let equalization = equalize(graph, &statistics);
-    let none = BTreeMap::new();
-    let factors = equalization.as_ref().map_or(&none, |equalization| &equalization.factors);
+    // Elements of a part of them tell what all would.
+    let sampling = Sampling::of(sizes.iter().sum(), MOST_KEPT / others.len().max(1));
     let by_lane = if options.scheme == Scheme::HybridPerTensorPerChannel || options.depthwise_channels {
         depthwise_inputs(graph)
     } else {
         Vec::new()
     };
-    let observed = Observed { values: &values, factors, by_lane: &by_lane, kept: &kept, kept_values: &judged_values };
-    let mut seen = observe(graph, &observed, calibration, options.scheme, options.threads, watch)?;
+    let surveyed = if fitted.is_empty() { Vec::new() } else { surveyed(graph, &sharing, &values) };
+    let observed =
+        Observed { values: &values, surveyed: &surveyed, by_lane: &by_lane, kept: (&judged_values, sampling) };
+    let observer = Observer::new(graph, observed, calibration, (options.scheme, options.threads), watch)?;
+    let none = BTreeMap::new();
+    let asked = Asked { surveys: !fitted.is_empty(), factors: &none, keeps: false };
+    // Too few images to hold some back are seen all at once.
+    let first: Vec<usize> = if fitted.is_empty() { (0..calibration.len()).collect() } else { fitted.clone() };
+    let mut seen = observer.run(&first, asked)?;
+    let statistics = std::mem::take(&mut seen.statistics);
+    let equalization = equalize(graph, &statistics);
+    let factors = equalization.as_ref().map_or(&none, |equalization| &equalization.factors);
+    seen.join(observer.run(&others, Asked { surveys: false, factors, keeps: true })?);
+    drop(observer);
+    join_surveyed(&mut seen, factors, &statistics);
     watch.check()?;
     let telling = telling(&seen.kept);
-    let images = load(&telling.iter().map(|&at| kept[at]).collect::<Vec<_>>())?;
     let floats = telling.iter().map(|&at| std::mem::take(&mut seen.kept[at])).collect();
     seen.kept = Vec::new();
-    let judged = Judged { values: judged_values, sizes, images, floats };
-    Trial { graph, sharing, seen, equalization, statistics, fitted, judged, options, watch }.run()
+    let places = telling.iter().map(|&at| others[at]).collect();
+    let judged = Judged { values: judged_values, sizes, sampling, places, floats };
+    let trial = Trial {
+        graph,
+        calibration,
+        sharing,
+        seen,
+        equalization,
+        statistics,
+        fitted,
+        judged,
+        inputs: Mutex::default(),
+        options,
+        watch,
+    };
+    trial.run()
+}
+
+/// The images that factors are chosen by are not run with them: their bounds are known by their lanes.
+fn join_surveyed(
+    seen: &mut Seen,
+    factors: &BTreeMap<ValueId, Vec<f32>>,
+    statistics: &BTreeMap<ValueId, LaneStatistics>,
+) {
+    for (id, scaled) in &mut seen.scaled {
+        let (Some(factors), Some(lanes)) = (factors.get(id), statistics.get(id)) else { continue };
+        for ((&low, &high), factor) in lanes.low.iter().zip(&lanes.high).zip(factors) {
+            scaled.join_bounds((low * factor, high * factor));
+        }
+    }
 }
 
 /// What is surveyed: what has an encoding of its own, what layers read and what they write.
@@ -154,12 +187,6 @@ fn split(count: usize) -> (Vec<usize>, Vec<usize>) {
     (fitted, others)
 }
 
-/// As many of the places as are judged on, evenly spread.
-fn spread(places: &[usize]) -> Vec<usize> {
-    let count = places.len().min(MOST_JUDGED);
-    (0..count).map(|at| places[at * places.len() / count]).collect()
-}
-
 /// Which images tell most: those whose outputs lie farthest from the mean over the images, ascending. Most of the noise of a
 /// network is theirs. `floats` are by image, by value.
 fn telling(floats: &[Vec<Vec<f32>>]) -> Vec<usize> {
@@ -192,19 +219,28 @@ struct Judged {
     values: Vec<ValueId>,
     /// How many elements each of them has.
     sizes: Vec<usize>,
-    images: Images,
-    /// By image: the values in float.
-    floats: Images,
+    /// Which of their elements.
+    sampling: Sampling,
+    /// Places of the images.
+    places: Vec<usize>,
+    /// By image: elements of the values in float.
+    floats: Vec<Vec<Vec<f32>>>,
 }
+
+/// An image's place, and scale bits and zero point of each input.
+type InputsKey = (usize, Vec<(u32, i8)>);
 
 struct Trial<'a> {
     graph: &'a Graph,
+    calibration: &'a dyn Samples,
     sharing: Sharing,
     seen: Seen,
     equalization: Option<Equalization>,
     statistics: BTreeMap<ValueId, LaneStatistics>,
-    fitted: Images,
+    /// Places of the images that techniques are fitted to.
+    fitted: Vec<usize>,
     judged: Judged,
+    inputs: Mutex<BTreeMap<InputsKey, Arc<Vec<Vec<i8>>>>>,
     options: &'a QuantizeOptions,
     watch: &'a Watch<'a>,
 }
@@ -220,7 +256,7 @@ impl Trial<'_> {
     fn run(&self) -> Result<Improved, StageError> {
         let mut choice = Choice { clipping: 1.0, equalized: false };
         let mut best = Improved { converted: self.convert(choice)?, tried: Vec::new(), stages: Vec::new() };
-        if self.judged.images.len() < 2 {
+        if self.judged.places.len() < 2 {
             return Ok(best);
         }
         let mut noise = self.noise(&best.converted)?;
@@ -270,14 +306,22 @@ impl Trial<'_> {
 
     fn convert(&self, choice: Choice) -> Result<Converted, StageError> {
         let scaled = self.scaled(choice);
-        let mut ranges: BTreeMap<ValueId, (f32, f32)> = BTreeMap::new();
-        for (&id, plain) in &self.seen.observations {
-            let observation: &Observation = match scaled {
-                Some(_) => self.seen.scaled.get(&id).unwrap_or(plain),
-                None => plain,
-            };
-            ranges.extend(choose_range(observation, self.options.scheme, choice.clipping).map(|range| (id, range)));
-        }
+        let observations: Vec<(ValueId, &Observation)> = self
+            .seen
+            .observations
+            .iter()
+            .map(|(&id, plain)| (id, scaled.and_then(|_| self.seen.scaled.get(&id)).unwrap_or(plain)))
+            .collect();
+        let parts: Vec<&[(ValueId, &Observation)]> = observations.chunks(RANGES_AT_ONCE).collect();
+        let states = for_each_index(parts.len(), self.options.threads, Vec::new, |own, index| {
+            self.watch.check()?;
+            for (id, observation) in parts[index] {
+                let range = choose_range(observation, self.options.scheme, choice.clipping);
+                own.extend(range.map(|range| (*id, range)));
+            }
+            Ok(())
+        })?;
+        let ranges: BTreeMap<ValueId, (f32, f32)> = states.into_iter().flatten().collect();
         let graph = scaled.map_or(self.graph, |equalization| &equalization.graph);
         let mut by_channel = BTreeMap::new();
         for (&id, lanes) in &self.seen.lanes {
@@ -300,37 +344,61 @@ impl Trial<'_> {
         let place = |value: &ValueId| converted.origin.iter().position(|origin| *origin == Some(*value));
         let judged: Vec<Option<TensorId>> =
             self.judged.values.iter().map(|value| place(value).map(|place| TensorId(place as u32))).collect();
-        let states = for_each_index(self.judged.images.len(), self.options.threads, Vec::new, |own, index| {
+        let states = for_each_index(self.judged.places.len(), self.options.threads, Vec::new, |own, index| {
             self.watch.check()?;
-            let inputs: Vec<&[f32]> = self.judged.images[index].iter().map(Vec::as_slice).collect();
+            let inputs = self.int8_inputs(&executor, self.judged.places[index])?;
             let mut noise = vec![0.0; judged.len()];
-            executor.run_int8(&executor.quantize_inputs(&inputs)?, &mut |id, int8| {
+            executor.run_int8(&inputs, &mut |id, int8| {
                 let floats = noise.iter_mut().zip(&self.judged.floats[index]).zip(&judged);
                 for ((noise, float), _) in floats.filter(|(_, other)| **other == Some(id)) {
-                    *noise = squared_error(float, int8, converted.graph.value(id).encoding);
+                    let sampled = self.judged.sampling.ranges(int8.len()).flat_map(|range| &int8[range]);
+                    *noise = squared_error(float, sampled, converted.graph.value(id).encoding);
                 }
             })?;
             own.push((index, noise));
             Ok(())
         })?;
-        let mut all: Vec<(usize, Vec<f64>)> = states.into_iter().flatten().collect();
-        all.sort_by_key(|&(index, _)| index);
-        Ok(all.into_iter().map(|(_, noise)| noise).collect())
+        Ok(in_order(states))
+    }
+
+    /// A calibration image as the int8 inputs of a network.
+    fn int8_inputs(&self, executor: &Executor<'_>, place: usize) -> Result<Arc<Vec<Vec<i8>>>, StageError> {
+        self.watch.check()?;
+        let graph = executor.graph();
+        let encodings = graph.inputs.iter().map(|&id| graph.value(id).encoding);
+        let key = (place, encodings.map(|encoding| (encoding.scale.to_bits(), encoding.zero_point)).collect());
+        let known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let image = load_sample(self.graph, self.calibration, place)?;
+        let inputs = Arc::new(executor.quantize_inputs(&image.iter().map(Vec::as_slice).collect::<Vec<_>>())?);
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&inputs));
+        Ok(inputs)
     }
 
     fn corrected(&self, converted: &Converted) -> Result<Converted, StageError> {
         let mut corrected = converted.clone();
         let executor = Executor::new(&converted.graph)?;
-        let quantize =
-            |image: &Vec<Vec<f32>>| executor.quantize_inputs(&image.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let images: Vec<Vec<Vec<i8>>> = self.fitted.iter().map(quantize).collect::<Result<_, _>>()?;
+        let states = for_each_index(self.fitted.len(), self.options.threads, Vec::new, |own, index| {
+            own.push((index, self.int8_inputs(&executor, self.fitted[index])?));
+            Ok(())
+        })?;
+        let images: Vec<Arc<Vec<Vec<i8>>>> = in_order(states);
         correct_biases(&mut corrected, &self.statistics, &images, self.options.threads, self.watch)?;
         Ok(corrected)
     }
 }
 
-/// The squared error of an int8 tensor.
-fn squared_error(float: &[f32], int8: &[i8], encoding: Encoding) -> f64 {
+/// What threads gathered by index.
+fn in_order<T>(states: Vec<Vec<(usize, T)>>) -> Vec<T> {
+    let mut all: Vec<(usize, T)> = states.into_iter().flatten().collect();
+    all.sort_by_key(|&(index, _)| index);
+    all.into_iter().map(|(_, own)| own).collect()
+}
+
+/// The squared error of elements of an int8 tensor.
+fn squared_error<'a>(float: &[f32], int8: impl Iterator<Item = &'a i8>, encoding: Encoding) -> f64 {
     float.iter().zip(int8).map(|(&x, &q)| (f64::from(x) - encoding.dequantize_wide(q)).powi(2)).sum()
 }
 
@@ -392,7 +460,7 @@ mod tests {
             assert_eq!(fitted.is_empty(), others.is_empty());
             assert!(fitted.iter().all(|place| !others.contains(place) && *place < count), "{count}");
             assert!(others.iter().all(|place| *place < count), "{count}");
-            assert!(spread(&others).windows(2).all(|pair| pair[0] < pair[1]), "{count}");
+            assert!(others.windows(2).all(|pair| pair[0] < pair[1]), "{count}");
         }
     }
 

@@ -1,9 +1,13 @@
 //! Executes the nodes of a quantized graph one after another.
 
 use std::borrow::Cow;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
+use crate::compiler::machine::vectorized;
+use crate::compiler::operators::convolution::integer::Scratch;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::reference::kernel::Kernel;
@@ -15,6 +19,35 @@ pub struct Executor<'a> {
     kernels: Vec<Kernel>,
     /// For each node the values that nobody reads after it.
     last_uses: Vec<Vec<TensorId>>,
+    /// Each run takes one out of here, or makes one.
+    workers: Mutex<Vec<Worker>>,
+}
+
+/// What a run needs for itself.
+#[derive(Debug, Default)]
+struct Worker {
+    scratch: Scratch,
+    /// By value: the elements, as far as nodes have run.
+    values: Vec<Option<Vec<i8>>>,
+    /// Buffers of values that nobody reads any more.
+    spare: Vec<Vec<i8>>,
+}
+
+impl Worker {
+    /// A buffer of so many elements, whatever they are: the smallest spare one that has room, or a new one.
+    fn buffer(&mut self, count: usize) -> Vec<i8> {
+        let fitting = self.spare.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= count);
+        let mut buffer = match fitting.min_by_key(|(_, buffer)| buffer.capacity()) {
+            Some((index, _)) => self.spare.swap_remove(index),
+            // Those that are there are too small: letting one go for this one keeps memory bounded.
+            None => {
+                self.spare.pop();
+                Vec::with_capacity(count)
+            }
+        };
+        buffer.resize(count, 0);
+        buffer
+    }
 }
 
 fn failed(message: String) -> StageError {
@@ -44,7 +77,7 @@ impl<'a> Executor<'a> {
         })?;
         let kernels = graph.nodes.iter().map(|node| Kernel::of(&graph, node)).collect();
         let last_uses = graph.last_uses();
-        Ok(Executor { graph, kernels, last_uses })
+        Ok(Executor { graph, kernels, last_uses, workers: Mutex::default() })
     }
 
     /// The graph that is executed.
@@ -66,7 +99,10 @@ impl<'a> Executor<'a> {
                 let (name, expected, found) = (&value.name, value.len(), input.len());
                 return Err(failed(format!("the input `{name}` has {expected} elements, found {found}")));
             }
-            quantized.push(input.iter().map(|&x| value.encoding.quantize(x)).collect());
+            let (mut int8, encoding) = (vec![0; input.len()], value.encoding);
+            let pairs = int8.iter_mut().zip(*input);
+            vectorized(|| pairs.for_each(|(to, &x)| *to = encoding.quantize(x)));
+            quantized.push(int8);
         }
         Ok(quantized)
     }
@@ -83,12 +119,16 @@ impl<'a> Executor<'a> {
         if !fits {
             return Err(failed("the int8 inputs do not fit the network's inputs".to_owned()));
         }
-        let mut values: Vec<Option<Vec<i8>>> = vec![None; graph.values.len()];
+        let mut worker = self.workers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut values = std::mem::take(&mut worker.values);
+        values.resize(graph.values.len(), None);
         for (id, input) in graph.inputs.iter().zip(inputs) {
-            values[id.index()] = Some(input.clone());
+            let mut own = worker.buffer(input.len());
+            own.copy_from_slice(input);
+            values[id.index()] = Some(own);
         }
         for ((node, kernel), last_uses) in graph.nodes.iter().zip(&self.kernels).zip(&self.last_uses) {
-            let mut output = vec![0_i8; graph.value(node.output).len()];
+            let mut output = worker.buffer(graph.value(node.output).len());
             let operands: Vec<&[i8]> = node
                 .inputs
                 .iter()
@@ -97,14 +137,18 @@ impl<'a> Executor<'a> {
                     (None, None) => &[],
                 })
                 .collect();
-            kernel.run(&operands, &mut output);
+            kernel.run(&operands, &mut output, &mut worker.scratch);
             observe(node.output, &output);
             values[node.output.index()] = Some(output);
             for last in last_uses {
-                values[last.index()] = None;
+                worker.spare.extend(values[last.index()].take());
             }
         }
-        Ok(graph.outputs.iter().map(|output| values[output.index()].clone().unwrap_or_default()).collect())
+        let outputs = graph.outputs.iter().map(|output| values[output.index()].clone().unwrap_or_default()).collect();
+        worker.spare.extend(values.iter_mut().filter_map(Option::take));
+        worker.values = values;
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        Ok(outputs)
     }
 
     /// One run on float inputs; outputs dequantized.

@@ -13,6 +13,7 @@ use crate::compiler::operators::TransposedConvolution;
 use crate::compiler::operators::arithmetic::integer::IntegerArithmetic;
 use crate::compiler::operators::convolution::integer::IntegerConvolution;
 use crate::compiler::operators::convolution::integer::PreparedConvolution;
+use crate::compiler::operators::convolution::integer::Scratch;
 use crate::compiler::operators::dense::integer::DenseOutput;
 use crate::compiler::operators::dense::integer::IntegerDense;
 use crate::compiler::operators::dense::product::IntegerProduct;
@@ -221,10 +222,10 @@ impl Kernel {
     }
 
     /// Computes the output from the operands, all of the sizes the graph says.
-    pub(super) fn run(&self, inputs: &[&[i8]], output: &mut [i8]) {
+    pub(super) fn run(&self, inputs: &[&[i8]], output: &mut [i8], scratch: &mut Scratch) {
         let input = inputs[0];
         match self {
-            Self::Convolution(kernel) => kernel.run(input, output),
+            Self::Convolution(kernel) => kernel.run(input, output, scratch),
             Self::Transposed(kernel) => {
                 let sizes = kernel.sizes();
                 for (from, to) in input.chunks_exact(sizes[0]).zip(output.chunks_exact_mut(sizes[1])) {
@@ -320,9 +321,8 @@ fn transposed(
 
 fn global_pool(kind: PoolKind, input: &QuantizedValue, output: &QuantizedValue) -> IntegerPool {
     let kernel = plane(&input.shape);
-    let attributes = Pool { kind, kernel, strides: [1, 1], pads: [0; 4], dilations: [1, 1], count_include_pad: false };
     IntegerPool {
-        attributes,
+        attributes: Pool::global(kind, kernel),
         input: kernel,
         output: [1, 1],
         input_encoding: input.encoding,

@@ -1,9 +1,12 @@
 //! Executes a quantized graph node by node for several images at once, so that a node can be changed before it runs.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
+use crate::compiler::operators::convolution::integer::Scratch;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::reference::kernel::Kernel;
@@ -19,7 +22,7 @@ pub struct Stepper {
 
 impl Stepper {
     /// Begins with the images' int8 inputs.
-    pub fn new(graph: &QuantizedGraph, images: &[Vec<Vec<i8>>], threads: usize) -> Result<Self, StageError> {
+    pub fn new(graph: &QuantizedGraph, images: &[Arc<Vec<Vec<i8>>>], threads: usize) -> Result<Self, StageError> {
         let failed = |message: String| StageError::new(Status::QtoolsError, message);
         graph.verify().map_err(|(_, message)| failed(message))?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
@@ -27,7 +30,7 @@ impl Stepper {
         let mut values = Vec::with_capacity(images.len());
         for image in images {
             let mut own: Vec<Option<Vec<i8>>> = graph.values.iter().map(|value| value.constant.clone()).collect();
-            for (id, input) in graph.inputs.iter().zip(image) {
+            for (id, input) in graph.inputs.iter().zip(image.iter()) {
                 own[id.index()] = Some(input.clone());
             }
             values.push(own);
@@ -61,7 +64,7 @@ impl Stepper {
                 let mut output = vec![0_i8; graph.value(node.output).len()];
                 let operands: Vec<&[i8]> =
                     node.inputs.iter().map(|id| own[id.index()].as_deref().unwrap_or_default()).collect();
-                kernel.run(&operands, &mut output);
+                kernel.run(&operands, &mut output, &mut Scratch::default());
                 own[node.output.index()] = Some(output);
             });
         });

@@ -135,17 +135,16 @@ fn run(graph: &QuantizedGraph, plan: &MemoryPlan, rates: &Rates, options: &Sched
         let (tensors, weights) = (tensors(plan, options, work, tiling), weights(work, tiling, home));
         let [load, store] = rates.transfer(&tensors);
         let [loading, _] = rates.transfer(&weights);
-        let compute = rates.compute(work);
+        let compute = tiling.computed(work, rates);
         let tiles = tiling.tiles() as u64;
-        let rest = if tiling.doubles_weights {
-            rates.node([load + loading, store], compute, tiles, tiling.overlaps)
-        } else {
-            rates.node([load, store], compute, tiles, tiling.overlaps)
-        };
-        // Weights that nothing hides stand before the work; the node before hides as much as its transfers leave room for.
+        let rest = rates.node([load, store], compute, tiles, tiling.overlaps);
+        // Weights stand before the work but for what is hidden: the node before hides as much as its transfers leave room
+        // for, and where there are two buffers the work itself hides what comes behind the first block.
         let hidden = if options.overlaps_nodes { loading.min(idle_before) } else { 0 };
-        let exposed = if tiling.doubles_weights { 0 } else { loading - hidden };
-        idle_before = rest.saturating_sub(load + store + if tiling.doubles_weights { loading } else { 0 });
+        let beside = if tiling.doubles_weights { compute } else { 0 };
+        let exposed = (loading - hidden).saturating_sub(beside);
+        let busy = load + store + if tiling.doubles_weights { loading } else { 0 };
+        idle_before = rest.saturating_sub(busy);
         let moved = tensors + weights;
         nodes.push(NodeEstimate { compute, load, weights: loading, store, cycles: rest + exposed, moved });
     }
@@ -161,15 +160,15 @@ fn tensors(plan: &MemoryPlan, options: &ScheduleOptions, work: &Work, tiling: &T
         Pool::Ddr => moved.from_ddr += bytes,
     };
     for access in &work.reads {
-        load(plan.pool_of(access.id).unwrap_or(Pool::Ddr), tiling.loaded(work, access));
+        load(plan.passes_through(access.id), tiling.loaded(work, access));
     }
     load(plan.tables, work.tables as u64);
     load(options.constants, work.constants as u64);
     let bytes = work.writes.total() as u64;
-    match plan.pool_of(work.writes.id) {
-        Some(Pool::L1) => {}
-        Some(Pool::L2) => moved.to_l2 += bytes,
-        Some(Pool::Ddr) | None => moved.to_ddr += bytes,
+    match plan.passes_through(work.writes.id) {
+        Pool::L1 => {}
+        Pool::L2 => moved.to_l2 += bytes,
+        Pool::Ddr => moved.to_ddr += bytes,
     }
     moved
 }

@@ -43,9 +43,12 @@ impl Samples for Images<'_> {
     fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
         let path = self.files.get(index).ok_or_else(|| format!("there is no {} image {index}", self.what))?;
         let bytes = fs::read_limited(path, FILE_LIMIT).map_err(|error| error.shown_as(tidy(path)).to_string())?;
-        let seen = self.preprocess.run_observed(&bytes);
-        let (tensor, portrait) =
-            seen.map_err(|error| format!("{} image `{}`: {error}", self.what, tidy(path).display()))?;
+        let described = |error| format!("{} image `{}`: {error}", self.what, tidy(path).display());
+        let is_known = self.portraits.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&index);
+        if is_known {
+            return Ok(vec![self.preprocess.run_bytes(&bytes).map_err(described)?]);
+        }
+        let (tensor, portrait) = self.preprocess.run_observed(&bytes).map_err(described)?;
         self.portraits.lock().unwrap_or_else(PoisonError::into_inner).insert(index, portrait);
         Ok(vec![tensor])
     }

@@ -1,6 +1,6 @@
 //! A status for each way to fail (`int8-contract.md`, "Which failure ends in which status"), and the report that says it.
 
-use axzoo::compiler::onnx::proto::{GraphProto, TensorProto, ValueInfoProto};
+use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, TensorProto, ValueInfoProto};
 
 use super::made::{ended, model, node, report, space, with_photos};
 use crate::space::Space;
@@ -121,6 +121,31 @@ const CASES: &[Case] = &[
         "not beside it",
     ),
     (
+        "an operator that does not fit L1 however it is divided",
+        || with_conf("l1_constraint = 524600\n"),
+        "compile -i net.onnx --conf c.toml -o out",
+        "FRONTEND_TO_MIDEND_ERROR",
+        "bytes of L1",
+    ),
+    (
+        "a model that does not fit DDR and L2",
+        || with_conf("ddr_constraint = 33554432\nl2_constraint = 2293760\n"),
+        "compile -i net.onnx --conf c.toml -o out",
+        "LOWER_MIDEND_ERROR",
+        "bytes",
+    ),
+    (
+        "a transposition that the code cannot count",
+        || {
+            let space = with_conf("run_graph_cleaner = false\n");
+            space.write("net.onnx", many_axes());
+            space
+        },
+        "compile -i net.onnx --conf c.toml -o out",
+        "LOWER_TIR_ERROR",
+        "moves elements along",
+    ),
+    (
         "a folder in the place of the compiled manifest",
         || {
             let space = space();
@@ -132,6 +157,38 @@ const CASES: &[Case] = &[
         "there is a folder of that name",
     ),
 ];
+
+fn with_conf(text: &str) -> Space {
+    let space = space();
+    space.write("c.toml", text);
+    space
+}
+
+/// Ten axes turned round, so that no two of them move together.
+fn many_axes() -> Vec<u8> {
+    let shape: Vec<usize> = std::iter::once(1).chain([2; 9]).collect();
+    let mut transpose = node("Transpose", &["c"], "t");
+    transpose.attribute.push(AttributeProto::integers("perm", [0, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
+    let weights = [0.5, -0.25];
+    model(GraphProto {
+        node: vec![
+            node("Conv", &["x", "w"], "y0"),
+            node("Reshape", &["y0", "many"], "c"),
+            transpose,
+            node("Reshape", &["t", "few"], "r"),
+            node("Conv", &["r", "v"], "y"),
+        ],
+        initializer: vec![
+            TensorProto::from_f32("w", &[2, 1, 1, 1], &weights),
+            TensorProto::from_f32("v", &[1, 2, 1, 1], &weights),
+            TensorProto::from_i64("many", &[10], &shape.iter().map(|side| *side as i64).collect::<Vec<_>>()),
+            TensorProto::from_i64("few", &[4], &[1, 2, 16, 16]),
+        ],
+        input: vec![ValueInfoProto::tensor("x", 1, &[1, 1, 16, 16])],
+        output: vec![ValueInfoProto::tensor("y", 1, &[])],
+        ..GraphProto::default()
+    })
+}
 
 fn with_empty() -> Space {
     let space = space();

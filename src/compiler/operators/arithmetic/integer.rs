@@ -2,11 +2,13 @@
 
 use crate::compiler::graph::broadcast_strides;
 use crate::compiler::machine::vectorized;
+use crate::compiler::operators::movement::integer::collapsed;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::contract::Saturation;
 use crate::compiler::quantize::contract::Terms;
 use crate::compiler::quantize::contract::multiplier;
 use crate::compiler::quantize::contract::place;
+use crate::compiler::quantize::contract::term;
 use crate::compiler::quantize::contract::terms;
 
 /// What two operands become, element by element.
@@ -18,6 +20,8 @@ pub enum IntegerArithmetic {
         left: Box<Terms>,
         /// Of the second operand.
         right: Box<Terms>,
+        /// What the terms are made from, where it is faster to make them than to look them up.
+        made_from: Addends,
         /// Zero point and bounds of the output.
         saturation: Saturation,
     },
@@ -41,6 +45,16 @@ pub enum IntegerArithmetic {
     },
 }
 
+/// The operands of a sum.
+#[derive(Debug, Clone, Copy)]
+pub struct Addends {
+    operands: [Encoding; 2],
+    /// Of the output.
+    scale: f32,
+    /// 1 or −1, by which the second term is multiplied: exact.
+    sign: f32,
+}
+
 impl IntegerArithmetic {
     /// Add.
     #[must_use]
@@ -48,6 +62,7 @@ impl IntegerArithmetic {
         Self::Sum {
             left: Box::new(terms(left, output.scale)),
             right: Box::new(terms(right, output.scale)),
+            made_from: Addends { operands: [left, right], scale: output.scale, sign: 1.0 },
             saturation: Saturation::between(output.zero_point, clamp),
         }
     }
@@ -58,6 +73,7 @@ impl IntegerArithmetic {
         Self::Sum {
             left: Box::new(terms(left, output.scale)),
             right: Box::new(terms(right, output.scale).map(|term| -term)),
+            made_from: Addends { operands: [left, right], scale: output.scale, sign: -1.0 },
             saturation: Saturation::between(output.zero_point, clamp),
         }
     }
@@ -83,7 +99,7 @@ impl IntegerArithmetic {
     #[must_use]
     pub fn element(&self, left: i8, right: i8) -> i8 {
         match self {
-            Self::Sum { left: left_terms, right: right_terms, saturation } => {
+            Self::Sum { left: left_terms, right: right_terms, saturation, .. } => {
                 saturation.apply(left_terms[place(left)] + right_terms[place(right)])
             }
             Self::Product { zero_points: [left_zero, right_zero], multiplier, saturation } => {
@@ -105,17 +121,34 @@ impl IntegerArithmetic {
             self.run_alike(left.0, right.0, to);
             return;
         }
-        let steps = [broadcast_strides(left.1, shape), broadcast_strides(right.1, shape)];
-        let Some((&inner, outer)) = shape.split_last() else { return };
-        let last = [steps[0].last().copied().unwrap_or(0), steps[1].last().copied().unwrap_or(0)];
+        let steps = [left.1, right.1]
+            .map(|own| -> Vec<isize> { broadcast_strides(own, shape).into_iter().map(|step| step as isize).collect() });
+        let (sizes, steps) = collapsed(shape, [&steps[0], &steps[1]]);
+        let Some((&inner, outer)) = sizes.split_last() else { return self.run_alike(left.0, right.0, to) };
+        let last = [0, 1].map(|operand: usize| steps[operand].last().copied().unwrap_or(0) as usize);
         let mut index = vec![0_usize; outer.len()];
+        let mut repeated = vec![0; inner];
         for row in to.chunks_exact_mut(inner) {
-            let start = |steps: &[usize]| index.iter().zip(steps).map(|(index, step)| index * step).sum::<usize>();
+            let start =
+                |steps: &[isize]| index.iter().zip(steps).map(|(index, &step)| index * step as usize).sum::<usize>();
             let (mut at_left, mut at_right) = (start(&steps[0]), start(&steps[1]));
-            for to in row {
-                *to = self.element(left.0[at_left], right.0[at_right]);
-                at_left += last[0];
-                at_right += last[1];
+            match last {
+                [1, 1] => self.run_alike(&left.0[at_left..][..inner], &right.0[at_right..][..inner], row),
+                [1, 0] => {
+                    repeated.fill(right.0[at_right]);
+                    self.run_alike(&left.0[at_left..][..inner], &repeated, row);
+                }
+                [0, 1] => {
+                    repeated.fill(left.0[at_left]);
+                    self.run_alike(&repeated, &right.0[at_right..][..inner], row);
+                }
+                _ => {
+                    for to in row {
+                        *to = self.element(left.0[at_left], right.0[at_right]);
+                        at_left += last[0];
+                        at_right += last[1];
+                    }
+                }
             }
             for axis in (0..outer.len()).rev() {
                 index[axis] += 1;
@@ -144,8 +177,13 @@ impl IntegerArithmetic {
                     });
                 });
             }
-            Self::Sum { left, right, saturation } => {
-                triples.for_each(|(to, (&x, &y))| *to = saturation.apply(left[place(x)] + right[place(y)]));
+            Self::Sum { made_from: Addends { operands: [first, second], scale, sign }, saturation, .. } => {
+                let (first, second, scale, sign, saturation) = (*first, *second, *scale, *sign, *saturation);
+                vectorized(|| {
+                    triples.for_each(|(to, (&x, &y))| {
+                        *to = saturation.apply(term(x, first, scale) + sign * term(y, second, scale));
+                    });
+                });
             }
             Self::Quotient { .. } => triples.for_each(|(to, (&left, &right))| *to = self.element(left, right)),
         }

@@ -115,32 +115,39 @@ impl IntegerConvolution {
     }
 }
 
+/// What convolutions write to besides their outputs; kept between them.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    padding: Vec<i8>,
+    panel: Panel,
+    results: Vec<[i8; COLUMNS]>,
+}
+
 impl PreparedConvolution {
     /// Images `[C,H,W]` into as many `[O,H,W]`.
-    pub fn run(&self, input: &[i8], output: &mut [i8]) {
+    pub fn run(&self, input: &[i8], output: &mut [i8], scratch: &mut Scratch) {
         for (from, to) in input.chunks_exact(self.sizes[0]).zip(output.chunks_exact_mut(self.sizes[1])) {
             match &self.groups {
-                Groups::Products(groups) => self.multiply(groups, from, to),
-                Groups::Filters(groups) => self.filter(groups, from, to),
+                Groups::Products(groups) => self.multiply(groups, from, to, scratch),
+                Groups::Filters(groups) => self.filter(groups, from, to, scratch),
             }
         }
     }
 
-    fn multiply(&self, groups: &[Left], input: &[i8], output: &mut [i8]) {
+    fn multiply(&self, groups: &[Left], input: &[i8], output: &mut [i8], scratch: &mut Scratch) {
         let (in_size, out_size) = (input.len() / groups.len(), output.len() / groups.len());
-        let mut padding = Vec::new();
-        let (mut panel, mut results) = (Panel::default(), Vec::new());
+        let Scratch { padding, panel, results } = scratch;
         let parts = input.chunks_exact(in_size).zip(&self.zero_points).zip(output.chunks_exact_mut(out_size));
         for (group, ((from, &zero_point), to)) in groups.iter().zip(parts) {
             let source = if self.padded.is_input() {
                 from
             } else {
-                self.pad(from, zero_point, &mut padding);
-                &padding
+                self.pad(from, zero_point, padding);
+                &*padding
             };
             for (run, &base) in self.runs.bases.iter().enumerate() {
                 panel.pack(self.level, source, &self.offsets, base);
-                group.multiply(&panel, &mut results);
+                group.multiply(panel, results);
                 let plane = to.len() / results.len();
                 for (results, to) in results.iter().zip(to.chunks_exact_mut(plane)) {
                     self.runs.copy(run, results, to);
@@ -149,15 +156,14 @@ impl PreparedConvolution {
         }
     }
 
-    fn filter(&self, groups: &[Vec<Filter>], input: &[i8], output: &mut [i8]) {
+    fn filter(&self, groups: &[Vec<Filter>], input: &[i8], output: &mut [i8], scratch: &mut Scratch) {
         let (in_size, out_size) = (input.len() / groups.len(), output.len() / groups.len());
-        let mut padding = Vec::new();
-        let mut results = Vec::new();
+        let Scratch { padding, results, .. } = scratch;
         let parts = input.chunks_exact(in_size).zip(&self.zero_points).zip(output.chunks_exact_mut(out_size));
         for (filters, ((from, &zero_point), to)) in groups.iter().zip(parts) {
-            self.pad(from, zero_point, &mut padding);
+            self.pad(from, zero_point, padding);
             for (filter, to) in filters.iter().zip(to.chunks_exact_mut(out_size / filters.len())) {
-                filter.apply(&padding, &self.offsets, &self.runs.bases, &mut results);
+                filter.apply(padding, &self.offsets, &self.runs.bases, results);
                 for (run, results) in results.iter().enumerate() {
                     self.runs.copy(run, results, to);
                 }
@@ -251,7 +257,7 @@ mod tests {
                 input.chunks_exact(input.len() / 2).flat_map(|image| expected(&layer, image)).collect();
             for level in Level::all() {
                 let mut found = vec![0; wanted.len()];
-                layer.prepare(level).run(&input, &mut found);
+                layer.prepare(level).run(&input, &mut found, &mut Scratch::default());
                 prop_assert_eq!(&found, &wanted, "{:?}", level);
             }
         }

@@ -1,7 +1,7 @@
 //! Functions of one element: in f64, from which their int8 tables are made.
 
+use crate::compiler::machine;
 use crate::compiler::operators::Function;
-use crate::compiler::quantize::contract::place;
 
 /// The function in f64. Transcendental ones come from `libm`, whose results do not depend on the platform.
 #[must_use]
@@ -46,7 +46,5 @@ fn hard_sigmoid(x: f64, alpha: f64, beta: f64) -> f64 {
 
 /// Looks every element up; input −128 is the first entry.
 pub fn look_up(table: &[i8; 256], input: &[i8], output: &mut [i8]) {
-    for (to, &from) in output.iter_mut().zip(input) {
-        *to = table[place(from)];
-    }
+    machine::look_up(table, input, output);
 }

@@ -75,7 +75,7 @@ impl Extension {
     }
 
     /// Copies the elements of a tensor of `shape`; the output has the shape of [`Extension::output_shape`].
-    pub fn run(&self, input: &[i8], shape: &[usize], output: &mut [i8]) {
+    pub fn run<T: Copy>(&self, input: &[T], shape: &[usize], output: &mut [T]) {
         let Some((&width, outer)) = shape.split_last() else {
             output.copy_from_slice(input);
             return;

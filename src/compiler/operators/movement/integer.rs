@@ -1,13 +1,36 @@
-//! Operators that only copy int8 values: Transpose, Slice, Pad, Concat. (Reshape copies all of them in order.)
+//! Operators that only copy elements, int8 or float: Transpose, Slice, Pad, Concat. (Reshape copies all of them in order.)
 
 use crate::compiler::graph::strides;
 use crate::compiler::operators::Slice;
 use crate::compiler::operators::function::integer::look_up;
 
+/// The same elements over as few axes as possible, so that inner loops are long: axes that lie one after another for every
+/// operand become one, those of one element none. `steps` are the distances between neighbours along each axis.
+pub(crate) fn collapsed<const N: usize>(shape: &[usize], steps: [&[isize]; N]) -> (Vec<usize>, [Vec<isize>; N]) {
+    let (mut sizes, mut kept): (Vec<usize>, [Vec<isize>; N]) = (Vec::new(), std::array::from_fn(|_| Vec::new()));
+    for (axis, &size) in shape.iter().enumerate().filter(|&(_, &size)| size != 1) {
+        let goes_on = |(kept, steps): (&Vec<isize>, &&[isize])| kept.last() == Some(&(steps[axis] * size as isize));
+        if kept.iter().zip(&steps).all(goes_on)
+            && let Some(last) = sizes.last_mut()
+        {
+            *last *= size;
+            kept.iter_mut().zip(steps).for_each(|(kept, steps)| {
+                kept.pop();
+                kept.push(steps[axis]);
+            });
+        } else {
+            sizes.push(size);
+            kept.iter_mut().zip(steps).for_each(|(kept, steps)| kept.push(steps[axis]));
+        }
+    }
+    (sizes, kept)
+}
+
 /// Copies into a row-major tensor of `shape` the elements that lie `steps` apart (a step may be negative) from `start` on.
-fn gather(input: &[i8], start: isize, steps: &[isize], output: &mut [i8], shape: &[usize]) {
+fn gather<T: Copy>(input: &[T], start: isize, steps: &[isize], output: &mut [T], shape: &[usize]) {
+    let (shape, [steps]) = &collapsed(shape, [steps]);
     let Some((&inner, outer)) = shape.split_last() else {
-        output.copy_from_slice(&input[..output.len()]);
+        output.copy_from_slice(&input[start as usize..][..output.len()]);
         return;
     };
     let last = steps[steps.len() - 1];
@@ -36,7 +59,7 @@ fn gather(input: &[i8], start: isize, steps: &[isize], output: &mut [i8], shape:
 }
 
 /// Output axis `i` is input axis `permutation[i]`.
-pub fn transpose(input: &[i8], shape: &[usize], permutation: &[usize], output: &mut [i8]) {
+pub fn transpose<T: Copy>(input: &[T], shape: &[usize], permutation: &[usize], output: &mut [T]) {
     let from = strides(shape);
     let steps: Vec<isize> = permutation.iter().map(|&axis| from[axis] as isize).collect();
     let to: Vec<usize> = permutation.iter().map(|&axis| shape[axis]).collect();
@@ -44,7 +67,7 @@ pub fn transpose(input: &[i8], shape: &[usize], permutation: &[usize], output: &
 }
 
 /// `start, start + step, …` along the named axes; `output` is the shape of the result.
-pub fn slice(input: &[i8], shape: &[usize], attributes: &Slice, to: &mut [i8], to_shape: &[usize]) {
+pub fn slice<T: Copy>(input: &[T], shape: &[usize], attributes: &Slice, to: &mut [T], to_shape: &[usize]) {
     let mut steps: Vec<isize> = strides(shape).into_iter().map(|stride| stride as isize).collect();
     let mut start = 0;
     for ((&axis, &first), &step) in attributes.axes.iter().zip(&attributes.starts).zip(&attributes.steps) {
@@ -55,7 +78,7 @@ pub fn slice(input: &[i8], shape: &[usize], attributes: &Slice, to: &mut [i8], t
 }
 
 /// The input inside a tensor of `value`.
-pub fn pad(input: &[i8], shape: &[usize], before: &[usize], value: i8, output: (&mut [i8], &[usize])) {
+pub fn pad<T: Copy>(input: &[T], shape: &[usize], before: &[usize], value: T, output: (&mut [T], &[usize])) {
     let (to, to_shape) = output;
     to.fill(value);
     let Some((&inner, outer)) = shape.split_last() else {

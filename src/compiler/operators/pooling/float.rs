@@ -33,6 +33,12 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// A window of a whole plane `[H,W]`.
+    #[must_use]
+    pub const fn global(kind: PoolKind, plane: [usize; 2]) -> Self {
+        Self { kind, kernel: plane, strides: [1, 1], pads: [0; 4], dilations: [1, 1], count_include_pad: false }
+    }
+
     /// The output's shape for an input `[N,C,H,W]`, or what does not fit.
     pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String> {
         let [height, width] = window::spatial(input)?;

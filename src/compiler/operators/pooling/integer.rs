@@ -1,5 +1,7 @@
-//! Integer pooling over planes of H×W: maxima are copies, averages an int32 sum and one requantization.
+//! Integer pooling over planes of H×W: maxima are copies, averages an int32 sum and one requantization. The same of
+//! floats, for calibration.
 
+use crate::compiler::machine::vectorized;
 use crate::compiler::operators::Pool;
 use crate::compiler::operators::PoolKind;
 use crate::compiler::quantize::contract::Encoding;
@@ -50,55 +52,145 @@ pub fn spans(attributes: &Pool, axis: usize, input: usize, output: usize) -> Vec
         .collect()
 }
 
-impl IntegerPool {
-    /// Planes `[H,W]` into as many output planes.
-    pub fn run(&self, input: &[i8], output: &mut [i8]) {
-        let rows = spans(&self.attributes, 0, self.input[0], self.output[0]);
-        let columns = spans(&self.attributes, 1, self.input[1], self.output[1]);
-        let planes = input.chunks_exact(self.input[0] * self.input[1]);
-        for (from, to) in planes.zip(output.chunks_exact_mut(self.output[0] * self.output[1])) {
-            for (row, to) in rows.iter().zip(to.chunks_exact_mut(self.output[1])) {
-                match self.attributes.kind {
-                    PoolKind::Maximum => self.maximum_row(from, row, &columns, to),
-                    PoolKind::Average => self.average_row(from, row, &columns, to),
+/// What windows along rows make of one line, whose ends are filled up so that every window is whole.
+struct Line<'a, T> {
+    attributes: &'a Pool,
+    /// The elements before the first and behind the last change nothing.
+    padded: Vec<T>,
+    /// Places of the line in there.
+    inside: std::ops::Range<usize>,
+}
+
+impl<'a, T: Copy> Line<'a, T> {
+    fn new(attributes: &'a Pool, width: usize, output: usize, nothing: T) -> Self {
+        let extent = (attributes.kernel[1] - 1) * attributes.dilations[1] + 1;
+        let (before, reached) = (attributes.pads[1], output.saturating_sub(1) * attributes.strides[1] + extent);
+        Self { attributes, padded: vec![nothing; reached.max(before + width)], inside: before..before + width }
+    }
+
+    fn line(&mut self) -> &mut [T] {
+        &mut self.padded[self.inside.clone()]
+    }
+
+    /// Joins the elements of each window, one place of all windows after another.
+    fn windows(&self, to: &mut [T], join: impl Fn(T, T) -> T + Copy) {
+        let stride = self.attributes.strides[1];
+        for place in 0..self.attributes.kernel[1] {
+            let from = &self.padded[place * self.attributes.dilations[1]..];
+            vectorized(|| match (place, stride) {
+                (0, _) => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &x)| *to = x),
+                (_, 1) => to.iter_mut().zip(from).for_each(|(to, &x)| *to = join(*to, x)),
+                (_, 2) => {
+                    // A loop of pairs becomes vector instructions; the last window may end before its pair does.
+                    let (pairs, rest) = from.as_chunks::<2>();
+                    to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = join(*to, pair[0]));
+                    if let (Some(to), [x, ..]) = (to.get_mut(pairs.len()), rest) {
+                        *to = join(*to, *x);
+                    }
+                }
+                _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &x)| *to = join(*to, x)),
+            });
+        }
+    }
+}
+
+impl Pool {
+    /// Planes `[H,W]` of floats into as many output planes.
+    pub fn run_floats(&self, sizes: [[usize; 2]; 2], input: &[f32], output: &mut [f32]) {
+        let [from, to] = sizes;
+        let (rows, columns) = (spans(self, 0, from[0], to[0]), spans(self, 1, from[1], to[1]));
+        let nothing = if self.kind == PoolKind::Maximum { f32::NEG_INFINITY } else { 0.0 };
+        let mut line = Line::new(self, from[1], to[1], nothing);
+        for (input, output) in input.chunks_exact(from[0] * from[1]).zip(output.chunks_exact_mut(to[0] * to[1])) {
+            for (row, to) in rows.iter().zip(output.chunks_exact_mut(to[1])) {
+                let joined = line.line();
+                joined.fill(nothing);
+                for y in row.inside.clone() {
+                    let pairs = joined.iter_mut().zip(&input[y * from[1]..]);
+                    if self.kind == PoolKind::Maximum {
+                        vectorized(|| pairs.for_each(|(most, &x)| *most = if x > *most { x } else { *most }));
+                    } else {
+                        vectorized(|| pairs.for_each(|(sum, &x)| *sum += x));
+                    }
+                }
+                if self.kind == PoolKind::Maximum {
+                    line.windows(to, |most, x| if x > most { x } else { most });
+                } else {
+                    line.windows(to, |sum, x| sum + x);
+                    for (to, column) in to.iter_mut().zip(&columns) {
+                        *to /= self.divisor(row, column) as f32;
+                    }
                 }
             }
         }
     }
 
-    fn maximum_row(&self, plane: &[i8], row: &Span, columns: &[Span], output: &mut [i8]) {
-        // The window's rows first, one whole row at a time; then its columns.
-        let mut largest = vec![i8::MIN; self.input[1]];
-        for y in row.inside.clone() {
-            for (largest, &value) in largest.iter_mut().zip(&plane[y * self.input[1]..]) {
-                *largest = (*largest).max(value);
-            }
-        }
-        for (column, to) in columns.iter().zip(output) {
-            *to = column.inside.clone().fold(i8::MIN, |value, x| value.max(largest[x]));
+    /// Elements that a mean over a window is divided by.
+    fn divisor(&self, row: &Span, column: &Span) -> u32 {
+        let count = if self.count_include_pad {
+            row.with_padding * column.with_padding
+        } else {
+            row.inside.len() * column.inside.len()
+        };
+        // A window that lies in padding alone has no elements; its mean is zero.
+        u32::try_from(count.max(1)).unwrap_or(u32::MAX)
+    }
+}
+
+impl IntegerPool {
+    /// Planes `[H,W]` into as many output planes.
+    pub fn run(&self, input: &[i8], output: &mut [i8]) {
+        match self.attributes.kind {
+            PoolKind::Maximum => self.maxima(input, output),
+            PoolKind::Average => self.averages(input, output),
         }
     }
 
-    fn average_row(&self, plane: &[i8], row: &Span, columns: &[Span], output: &mut [i8]) {
-        let saturation = Saturation::full(self.output_encoding.zero_point);
-        let zero = i32::from(self.input_encoding.zero_point);
-        let mut sums = vec![0_i32; self.input[1]];
-        for y in row.inside.clone() {
-            for (sum, &value) in sums.iter_mut().zip(&plane[y * self.input[1]..]) {
-                *sum += i32::from(value) - zero;
+    fn maxima(&self, input: &[i8], output: &mut [i8]) {
+        let rows = spans(&self.attributes, 0, self.input[0], self.output[0]);
+        let mut line = Line::new(&self.attributes, self.input[1], self.output[1], i8::MIN);
+        let planes = input.chunks_exact(self.input[0] * self.input[1]);
+        for (from, to) in planes.zip(output.chunks_exact_mut(self.output[0] * self.output[1])) {
+            for (row, to) in rows.iter().zip(to.chunks_exact_mut(self.output[1])) {
+                let largest = line.line();
+                largest.fill(i8::MIN);
+                for y in row.inside.clone() {
+                    let pairs = largest.iter_mut().zip(&from[y * self.input[1]..]);
+                    vectorized(|| pairs.for_each(|(most, &value)| *most = value.max(*most)));
+                }
+                line.windows(to, std::cmp::Ord::max);
             }
         }
-        for (column, to) in columns.iter().zip(output) {
-            let sum: i32 = column.inside.clone().map(|x| sums[x]).sum();
-            let count = if self.attributes.count_include_pad {
-                row.with_padding * column.with_padding
-            } else {
-                row.inside.len() * column.inside.len()
-            };
-            // A window that lies in padding alone has no elements; its mean is zero.
-            let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-            let multiplier = average_multiplier(self.input_encoding.scale, self.output_encoding.scale, count);
-            *to = saturation.requantize(sum, multiplier);
+    }
+
+    fn averages(&self, input: &[i8], output: &mut [i8]) {
+        let rows = spans(&self.attributes, 0, self.input[0], self.output[0]);
+        let columns = spans(&self.attributes, 1, self.input[1], self.output[1]);
+        let saturation = Saturation::full(self.output_encoding.zero_point);
+        let zero = i32::from(self.input_encoding.zero_point);
+        let multiplier = |row: &Span, column: &Span| {
+            let count = self.attributes.divisor(row, column);
+            average_multiplier(self.input_encoding.scale, self.output_encoding.scale, count)
+        };
+        let multipliers: Vec<Vec<f32>> =
+            rows.iter().map(|row| columns.iter().map(|column| multiplier(row, column)).collect()).collect();
+        let mut line = Line::new(&self.attributes, self.input[1], self.output[1], 0_i32);
+        let mut sums = vec![0_i32; self.output[1]];
+        let planes = input.chunks_exact(self.input[0] * self.input[1]);
+        for (from, to) in planes.zip(output.chunks_exact_mut(self.output[0] * self.output[1])) {
+            for ((row, multipliers), to) in rows.iter().zip(&multipliers).zip(to.chunks_exact_mut(self.output[1])) {
+                let joined = line.line();
+                joined.fill(0);
+                for y in row.inside.clone() {
+                    let pairs = joined.iter_mut().zip(&from[y * self.input[1]..]);
+                    vectorized(|| pairs.for_each(|(sum, &value)| *sum += i32::from(value) - zero));
+                }
+                line.windows(&mut sums, |sum, x| sum + x);
+                let results = to.iter_mut().zip(sums.iter().zip(multipliers));
+                vectorized(|| {
+                    results.for_each(|(to, (&sum, &multiplier))| *to = saturation.requantize(sum, multiplier));
+                });
+            }
         }
     }
 }

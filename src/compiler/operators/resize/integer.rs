@@ -1,5 +1,6 @@
 //! Resampling of planes: nearest copies int8 values, linear weighs four of them with whole numbers.
 
+use crate::compiler::machine::vectorized;
 use crate::compiler::operators::Coordinates;
 use crate::compiler::operators::Resize;
 use crate::compiler::operators::ResizeMode;
@@ -49,7 +50,7 @@ pub fn nearest(attributes: &Resize, axis: usize, input: usize, output: usize) ->
 }
 
 /// Planes of `input` `[H,W]` into planes of `output` `[H,W]`, copied.
-pub fn run_nearest(attributes: &Resize, from: &[i8], input: [usize; 2], to: &mut [i8], output: [usize; 2]) {
+pub fn run_nearest<T: Copy>(attributes: &Resize, from: &[T], input: [usize; 2], to: &mut [T], output: [usize; 2]) {
     let rows = nearest(attributes, 0, input[0], output[0]);
     let columns = nearest(attributes, 1, input[1], output[1]);
     for (from, to) in from.chunks_exact(input[0] * input[1]).zip(to.chunks_exact_mut(output[0] * output[1])) {
@@ -139,19 +140,87 @@ impl IntegerLinear {
         let [input, output] = self.sizes;
         let zero = i32::from(self.zero_point);
         let (down_parts, across_parts) = (self.rows.parts as i32, self.columns.parts as i32);
+        // Rows of the output that lie between the same two of the input share what is made of these along the row.
+        let mut lines = [vec![0; output[1]], vec![0; output[1]]];
         for (from, to) in from.chunks_exact(input[0] * input[1]).zip(to.chunks_exact_mut(output[0] * output[1])) {
-            let lines = self.rows.places.iter().zip(&self.rows.seconds).zip(to.chunks_exact_mut(output[1]));
-            for ((&[top, bottom], &down), to) in lines {
-                let (top, bottom) = (&from[top * input[1]..][..input[1]], &from[bottom * input[1]..][..input[1]]);
-                for ((&[left, right], &across), to) in self.columns.places.iter().zip(&self.columns.seconds).zip(to) {
-                    // At most 255·2048·2048, which fits.
-                    let line = |line: &[i8]| {
-                        (i32::from(line[left]) - zero) * (across_parts - across)
-                            + (i32::from(line[right]) - zero) * across
-                    };
-                    let sum = line(top) * (down_parts - down) + line(bottom) * down;
-                    *to = self.saturation.requantize(sum, self.multiplier);
+            let mut made = [usize::MAX; 2];
+            for ((&places, &down), to) in
+                self.rows.places.iter().zip(&self.rows.seconds).zip(to.chunks_exact_mut(output[1]))
+            {
+                if places[0] == made[1] {
+                    lines.swap(0, 1);
+                    made.swap(0, 1);
                 }
+                for ((line, made), place) in lines.iter_mut().zip(&mut made).zip(places) {
+                    if *made != place {
+                        *made = place;
+                        let from = &from[place * input[1]..][..input[1]];
+                        let columns = self.columns.places.iter().zip(&self.columns.seconds);
+                        for (to, (&[left, right], &across)) in line.iter_mut().zip(columns) {
+                            *to = (i32::from(from[left]) - zero) * (across_parts - across)
+                                + (i32::from(from[right]) - zero) * across;
+                        }
+                    }
+                }
+                // At most 255·2048·2048, which fits.
+                let (multiplier, saturation) = (self.multiplier, self.saturation);
+                let pairs = to.iter_mut().zip(lines[0].iter().zip(&lines[1]));
+                vectorized(|| {
+                    pairs.for_each(|(to, (top, bottom))| {
+                        *to = saturation.requantize(top * (down_parts - down) + bottom * down, multiplier);
+                    });
+                });
+            }
+        }
+    }
+}
+
+/// The same in floats.
+#[derive(Debug, Clone)]
+pub struct FloatLinear {
+    sizes: [[usize; 2]; 2],
+    /// By axis, by output place: the two input places and the weight of the second.
+    axes: [Vec<([usize; 2], f32)>; 2],
+}
+
+impl FloatLinear {
+    /// `sizes` are H and W of the input and the output.
+    #[must_use]
+    pub fn new(attributes: &Resize, sizes: [[usize; 2]; 2]) -> Self {
+        let axes = [0, 1].map(|axis: usize| {
+            let (input, output) = (sizes[0][axis], sizes[1][axis]);
+            let place = |x: usize| {
+                let at = source(attributes, axis, x, input, output).clamp(0.0, (input - 1) as f32);
+                ([at as usize, (at as usize + 1).min(input - 1)], at - at.floor())
+            };
+            (0..output).map(place).collect()
+        });
+        Self { sizes, axes }
+    }
+
+    /// Planes of the input into planes of the output.
+    pub fn run(&self, from: &[f32], to: &mut [f32]) {
+        let [input, output] = self.sizes;
+        let [rows, columns] = &self.axes;
+        let mut lines = [vec![0.0; output[1]], vec![0.0; output[1]]];
+        for (from, to) in from.chunks_exact(input[0] * input[1]).zip(to.chunks_exact_mut(output[0] * output[1])) {
+            let mut made = [usize::MAX; 2];
+            for (&(places, down), to) in rows.iter().zip(to.chunks_exact_mut(output[1])) {
+                if places[0] == made[1] {
+                    lines.swap(0, 1);
+                    made.swap(0, 1);
+                }
+                for ((line, made), place) in lines.iter_mut().zip(&mut made).zip(places) {
+                    if *made != place {
+                        *made = place;
+                        let from = &from[place * input[1]..][..input[1]];
+                        for (to, &([left, right], across)) in line.iter_mut().zip(columns) {
+                            *to = from[left] * (1.0 - across) + from[right] * across;
+                        }
+                    }
+                }
+                let pairs = to.iter_mut().zip(lines[0].iter().zip(&lines[1]));
+                vectorized(|| pairs.for_each(|(to, (top, bottom))| *to = top * (1.0 - down) + bottom * down));
             }
         }
     }

@@ -152,3 +152,93 @@ fn the_example_in_the_readme_compiles_and_agrees() {
     let expected: Vec<i32> = scores.iter().map(|score| (score / scale).round() as i32 + zero).collect();
     assert_eq!(found, expected);
 }
+
+/// A program that calls the function of `kernel_function.c` once: inputs from `0.bin`, `1.bin` …, all outputs to `outputs.bin`.
+fn caller(source: &str) -> String {
+    let count = |kind: &str| {
+        let is_size = |line: &&str| line.starts_with("#define ") && line.contains(&format!("_{kind}_"));
+        source.lines().filter(is_size).count()
+    };
+    let prototype = source.lines().find_map(|line| line.strip_prefix("int ")).expect("a prototype");
+    let name = prototype.split('(').next().expect("a name");
+    let macros = name.to_ascii_uppercase();
+    let (inputs, outputs) = (count("INPUT"), count("OUTPUT"));
+    let mut arguments: Vec<String> =
+        (0..inputs).map(|number| format!("get(\"{number}.bin\", {macros}_INPUT_{number}_BYTES)")).collect();
+    arguments.extend((0..outputs).map(|number| format!("out[{number}]")));
+    let size = |number| format!("{macros}_OUTPUT_{number}_BYTES");
+    let made: Vec<String> = (0..outputs).map(|number| format!("out[{number}] = get(0, {});", size(number))).collect();
+    let put: Vec<String> =
+        (0..outputs).map(|number| format!("fwrite(out[{number}], 1, {}, to);", size(number))).collect();
+    format!(
+        "#include <stdio.h>\n#include <stdlib.h>\n#include \"kernel_function.c\"\n\
+         static void *get(const char *name, size_t size) {{\n\
+         unsigned char *all = malloc(size + 64), *p = all + (64 - (uintptr_t)all % 64);\n\
+         FILE *f = name ? fopen(name, \"rb\") : 0;\n\
+         if (name && (!f || fread(p, 1, size, f) != size)) exit(2);\nreturn p; }}\n\
+         int main(void) {{\nvoid *out[{outputs}];\nFILE *to = fopen(\"outputs.bin\", \"wb\");\n{}\n\
+         if ({name}({}, get(\"pool_l2_const.bin\", {macros}_CONSTANTS_BYTES), get(0, {macros}_WORKSPACE_BYTES))) return 3;\n\
+         {}\nreturn fclose(to) != 0;\n}}\n",
+        made.join(" "),
+        arguments.join(", "),
+        put.join(" "),
+    )
+}
+
+/// N, C, H, W as N, H, W, C; other shapes as they are.
+fn channels_last(shape: &[usize], values: &[i8]) -> Vec<i8> {
+    let &[n, c, h, w] = shape else { return values.to_vec() };
+    let plane = h * w;
+    (0..n * plane * c).map(|at| values[(at / (plane * c) * c + at % c) * plane + at / c % plane]).collect()
+}
+
+#[test]
+fn the_c_code_of_every_sample_computes_what_run_computes() {
+    if !Command::new("cc").arg("--version").output().is_ok_and(|done| done.status.success()) {
+        println!("skipped: there is no cc");
+        return;
+    }
+    let space = Space::sample();
+    space.build("all");
+    let manifests: Vec<String> = space.tree("build").into_keys().filter(|name| name.ends_with("/model.json")).collect();
+    assert!(manifests.len() >= 5, "{manifests:?}");
+    for manifest in manifests {
+        let model = format!("build/{}", manifest.trim_end_matches("/model.json"));
+        let pipeline: serde_json::Value =
+            serde_json::from_str(&space.read(&format!("build/{manifest}"))).expect("JSON");
+        let shape = |port: &serde_json::Value| -> Vec<usize> {
+            serde_json::from_value(port["shape"].clone()).expect("a shape")
+        };
+        let ports = |kind: &str| pipeline[kind].as_array().cloned().expect("ports");
+        let mut command = format!("run {model} --output {model}/out --format json");
+        for (number, port) in ports("inputs").iter().enumerate() {
+            let count = shape(port).iter().product::<usize>();
+            let values: Vec<i8> = (0..count).map(|at| (at * 89 + at / 7) as u8 as i8).collect();
+            let bytes: Vec<u8> = channels_last(&shape(port), &values).iter().map(|&q| q as u8).collect();
+            space.write(&format!("{model}/{number}.bin"), bytes);
+            save(&space, &format!("{model}/{number}.npy"), &shape(port), Elements::I8(values));
+            command.push_str(&format!(" -i {model}/{number}.npy"));
+        }
+        let summary = json(&space, &command);
+        space.write(&format!("{model}/caller.c"), caller(&space.read(&format!("{model}/kernel_function.c"))));
+        let folder = space.path(&model);
+        let flags = ["-std=c99", "-O2", "-march=native", "-Wall", "-Wextra", "caller.c", "-o", "caller"];
+        let made = Command::new("cc").args(flags).current_dir(&folder).output().expect("it runs");
+        assert!(made.status.success(), "{model}: {}", String::from_utf8_lossy(&made.stderr));
+        let ran = Command::new(folder.join("caller")).current_dir(&folder).status().expect("it runs");
+        assert!(ran.success(), "{model}: {ran}");
+        let mut expected = Vec::new();
+        for (port, output) in ports("outputs").iter().zip(summary["outputs"].as_array().expect("outputs")) {
+            let Elements::F32(real) = load(&space.path(output["file"].as_str().expect("a file"))).elements else {
+                panic!("float32 was expected")
+            };
+            let scale = port["scale"].as_f64().expect("a scale") as f32;
+            let zero = port["zero_point"].as_f64().expect("a zero point") as f32;
+            let steps: Vec<i8> = real.iter().map(|real| ((real / scale).round() + zero) as i8).collect();
+            expected.extend(channels_last(&shape(port), &steps));
+        }
+        let found: Vec<i8> =
+            fs::read(folder.join("outputs.bin")).expect("read").iter().map(|&byte| byte as i8).collect();
+        assert_eq!(found, expected, "{model}");
+    }
+}

@@ -39,13 +39,18 @@ const KERNELS: [(&str, &str); 20] = [
 
 const COMMON: &str = include_str!("kernels/common.c");
 
-/// A network's name as a C identifier; names that are no identifiers get `model_` in front.
+/// Words of C that no kernel uses.
+const WORDS: &str = "auto case char default do enum extern goto inline long main register restrict short signed sizeof switch typedef \
+                     unsigned while posix_memalign malloc free exit printf memcpy memset memmove";
+
+/// A network's name as a C identifier; one that is none, or that the code has another use for, gets `model_` in front.
 pub(super) fn identifier(name: &str) -> String {
     let word: String =
         name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).take(60).collect();
-    let is_taken = ["main", "int", "char", "float", "double", "if", "for", "do", "while", "switch"].contains(&&*word);
+    let texts = KERNELS.iter().map(|(_, code)| *code).chain([COMMON, WORDS]);
+    let mut taken = texts.flat_map(|text| text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_'));
     let starts_right = word.starts_with(|letter: char| letter.is_ascii_alphabetic());
-    if starts_right && !is_taken { word } else { format!("model_{word}") }
+    if starts_right && !taken.any(|other| other == word) { word } else { format!("model_{word}") }
 }
 
 /// A text that may stand in a C comment.
@@ -141,8 +146,7 @@ impl Writer<'_> {
             Argument::Table(span) => format!("(const int8_t *)(pool + {})", span.offset),
             Argument::Words(span) => format!("(const int32_t *)(const void *)(pool + {})", span.offset),
             Argument::Read(id) => self.buffer(*id, false),
-            Argument::Written(id, 0) => self.buffer(*id, true),
-            Argument::Written(id, offset) => format!("{} + {offset}", self.buffer(*id, true)),
+            Argument::Written(id) => self.buffer(*id, true),
             Argument::Constants => "pool".to_owned(),
             Argument::Scratch => format!("memory + {}", self.workspace.scratch),
             Argument::Plain(text) => text.clone(),
@@ -227,4 +231,27 @@ pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace, constants: usize) -
         writer.calls
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_networks_become_names_of_functions() {
+        let cases = [
+            ("DigitClassifier", "DigitClassifier"),
+            ("torch-jit-export", "torch_jit_export"),
+            ("0a64", "model_0a64"),
+            ("", "model_"),
+            ("while", "model_while"),
+            ("convolution", "model_convolution"),
+            ("_t", "model__t"),
+            ("a/\u{e9}*/", "a____"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(identifier(name), expected, "{name}");
+        }
+        assert_eq!(quoted("a*/b??/c\n"), "a* /b? ?/c?");
+    }
 }

@@ -36,6 +36,7 @@ const BESIDE: &[&str] = &[
     r#"{"force_h_tiling": 4}"#,
     r#"{"force_h_tiling": 1, "force_oc_tiling": 2}"#,
     r#"{"l1_constraint": 557056}"#,
+    r#"{"tiling_depth": 6, "enable_buffer_promotion": false}"#,
     r#"{"frequency": 20000000, "enable_buffer_promotion": false}"#,
     r#"{"l2_constraint": 2310144, "dpu_constants_home": "global.ddr"}"#,
     r#"{"l2_constraint": 2330624, "dpu_constants_home": "global.ddr"}"#,
@@ -61,10 +62,13 @@ fn values(row: &Property) -> Vec<Value> {
         Kind::List(words) => words.iter().take(1).map(|word| json!([word])).collect(),
         Kind::Bool => vec![json!(true), json!(false)],
         Kind::Float { .. } | Kind::Share => vec![json!(0.5)],
-        Kind::Int { .. } | Kind::Cores => [1, 2, 3, 18, 30_000_000].map(|number| json!(number)).to_vec(),
+        Kind::Int { .. } | Kind::Cores => [0, 1, 2, 3, 18, 30_000_000].map(|number| json!(number)).to_vec(),
         Kind::Text | Kind::Path => vec![json!("x")],
     };
-    values.retain(|value| *value != default);
+    // What the property does not take shows nothing of what it does.
+    let is_taken =
+        |value: &Value| serde_json::from_value(value.clone()).is_ok_and(|value| row.check(&value, 4).is_ok());
+    values.retain(|value| *value != default && is_taken(value));
     values
 }
 

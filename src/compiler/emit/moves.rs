@@ -59,7 +59,7 @@ impl Flow<'_> {
         let axes = place.order.iter().map(|&axis| (input.shape[axis], from[axis] as i64, to[axis] as i64)).collect();
         let buffer = self.written(node.output, place.order);
         let arguments = vec![
-            Argument::Written(buffer, 0),
+            Argument::Written(buffer),
             Argument::Plain(output.len().to_string()),
             Argument::Plain(value.to_string()),
         ];
@@ -141,7 +141,7 @@ impl Flow<'_> {
             Argument::Numbers(how),
             Argument::Words(added),
             Argument::Read(place.buffer),
-            Argument::Written(buffer, 0),
+            Argument::Written(buffer),
         ];
         self.push(Step::new(&["gather"], "gather", arguments));
         Ok(())

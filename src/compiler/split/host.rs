@@ -76,6 +76,35 @@ impl HostParts {
         })
     }
 
+    /// The host's graphs of a compiled model; names of the network's inputs, of the core's inputs and of its outputs, each in order.
+    pub fn round(
+        preamble: Option<Graph>,
+        postamble: Option<Graph>,
+        inputs: Vec<String>,
+        [core_inputs, core_outputs]: [Vec<String>; 2],
+    ) -> Result<Self, StageError> {
+        let macs = preamble.iter().chain(&postamble).map(Graph::macs).fold(0, u64::saturating_add);
+        Ok(Self {
+            preamble: preamble.as_ref().map(HostGraph::new).transpose()?,
+            postamble: postamble.as_ref().map(HostGraph::new).transpose()?,
+            inputs,
+            core_outputs,
+            core_inputs: core_inputs.len(),
+            macs,
+        })
+    }
+
+    /// One run of the whole network: the preamble, what `core` makes of its inputs, the postamble.
+    pub fn run(
+        &self,
+        inputs: &[Vec<f32>],
+        core: &dyn Fn(&[Vec<f32>]) -> Result<Vec<Vec<f32>>, StageError>,
+    ) -> Result<Vec<Vec<f32>>, StageError> {
+        let mut made = self.before_core(inputs)?;
+        made.truncate(self.core_inputs);
+        self.behind_core(&core(&made)?, &|| Ok(inputs.to_vec()))
+    }
+
     /// What the preamble makes of the network's inputs: those of the core first. Without one they are what there is.
     fn before_core(&self, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, StageError> {
         let Some(preamble) = &self.preamble else { return Ok(inputs.to_vec()) };

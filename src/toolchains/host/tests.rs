@@ -123,7 +123,7 @@ const QUANTIZE: &[(&str, &str)] = &[
     ("report.txt", "0933d3fe89c5"),
 ];
 const LOWER: &[(&str, &str)] = &[
-    ("kernel_function.c", "d786c032c527"),
+    ("kernel_function.c", "cc597ef2775e"),
     ("manifest.json", "1278778fb9e9"),
     ("memory_plan.json", "4cacfaef0c70"),
     ("model.json", "b678f98166fd"),

@@ -168,6 +168,9 @@ pub(super) struct BuildArgs {
     /// Do not fail for models that no toolchain here can build
     #[arg(long)]
     pub(super) skip_unsupported: bool,
+    /// Write which step ran when, for `chrome://tracing` and Perfetto
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(super) trace: Option<PathBuf>,
     /// Text for people, or one JSON event a line
     #[arg(long, value_enum, default_value = "human")]
     pub(super) format: Format,

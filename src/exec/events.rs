@@ -113,6 +113,8 @@ pub enum Event<'a> {
         steps: usize,
         /// Steps that run or may run.
         pending: usize,
+        /// How long they should take by what they took the last time; `None` where one of them never ran.
+        expected: Option<Duration>,
     },
     /// Steps beyond the chosen ones are known to be up to date; they are not named one by one.
     Remembered {

@@ -154,6 +154,8 @@ struct FloatSource {
     weights: PathBuf,
     /// Files beside the weights that hold tensors: (name, path).
     external: Vec<(String, PathBuf)>,
+    /// Of all these files.
+    bytes: u64,
     preprocess: crate::imaging::Preprocess,
     images: Images,
     random: Option<Random>,
@@ -216,7 +218,9 @@ impl Builder<'_> {
         let mut warnings = Vec::new();
         let (images, random) = self.images(card, model, &mut warnings).map_err(|problem| failed(vec![*problem]))?;
         let preprocess = card.preprocess_of(model).map_err(failed)?;
-        let source = FloatSource { weights, external, preprocess, images, random };
+        let files = std::iter::once(&weights).chain(external.iter().map(|(_, path)| path));
+        let bytes = files.filter_map(|path| crate::base::fs::stat(path)).map(|stat| stat.size).sum();
+        let source = FloatSource { weights, external, bytes, preprocess, images, random };
         Ok((Facts { source: Source::Float(Box::new(source)), labels_file }, warnings))
     }
 
@@ -352,8 +356,15 @@ impl Builder<'_> {
         let name = model.name.value.as_str();
         let effective = config.effective();
         let origins = origins(card, model, config);
+        let bytes = match &facts.source {
+            Source::Float(source) => source.bytes,
+            Source::Quantized(_) => 0,
+        };
         let add = |graph: &mut Graph<StepWork>, kind, settings, inputs, install| {
-            graph.add(self.step(kind, network, Some(name), settings, origins.clone(), inputs, install))
+            graph.add(Step {
+                memory: expected_memory(kind, bytes),
+                ..self.step(kind, network, Some(name), settings, origins.clone(), inputs, install)
+            })
         };
 
         let graph_of = |step, name: &str| Input::Output { step, name: name.to_owned() };
@@ -410,8 +421,12 @@ impl Builder<'_> {
     ) -> (StepId, StepId) {
         let (model, config) = (request.model, request.config);
         let name = model.name.value.as_str();
+        let bytes = source.bytes;
         let add = |graph: &mut Graph<StepWork>, kind, settings, inputs, install| {
-            graph.add(self.step(kind, network, Some(name), settings, origins.clone(), inputs, install))
+            graph.add(Step {
+                memory: expected_memory(kind, bytes),
+                ..self.step(kind, network, Some(name), settings, origins.clone(), inputs, install)
+            })
         };
         let mut inputs = vec![("weights".to_owned(), Input::File(source.weights))];
         inputs.extend(source.external.into_iter().map(|(name, path)| (format!("external/{name}"), Input::File(path))));
@@ -470,6 +485,18 @@ impl Builder<'_> {
             install,
             memory: 0,
         }
+    }
+}
+
+/// Bytes that a step is taken to need at its peak, by the size of the weights: copies of them as ONNX, in float and in int8, and
+/// for calibration the tensors between layers. Rough, so that large models do not fill the machine together.
+const fn expected_memory(kind: StepKind, weights: u64) -> u64 {
+    match kind {
+        StepKind::Fetch | StepKind::Bundle => 0,
+        StepKind::Pack => weights,
+        StepKind::Clean => weights.saturating_mul(4),
+        StepKind::Lower => weights.saturating_mul(6),
+        StepKind::Quantize => weights.saturating_mul(10),
     }
 }
 

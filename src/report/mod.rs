@@ -8,6 +8,7 @@ mod live;
 mod plain;
 mod summary;
 mod table;
+mod trace;
 
 use crate::exec::Event;
 
@@ -18,6 +19,7 @@ pub use live::Live;
 pub use plain::Plain;
 pub use summary::{Refusal, counts, failure_blocks, network_table};
 pub use table::{Align, bytes, duration, table};
+pub use trace::Trace;
 
 /// Something that shows events.
 pub trait Report {

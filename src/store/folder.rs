@@ -3,6 +3,7 @@
 //! ```text
 //! cache/blobs/xx/<digest>       artifacts, read-only
 //! cache/journal-1               results: key → record and outputs
+//! cache/journal-1.index         where each result is in a long journal
 //! cache/lock                    held by the one run that writes
 //! cache/tmp/                    folders of running steps
 //! cache/logs/<network>/<model>/<step>.log
@@ -342,6 +343,9 @@ impl Store {
     pub fn save(&mut self) -> Result<(), StoreError> {
         if self.journal.is_loaded() && self.journal.is_open_ended() {
             self.settle_journal()?;
+        }
+        if self.journal.is_loaded() {
+            self.journal.save_index()?;
         }
         let intents = fs::exists(&self.intents_path());
         if intents && fs::exists(&self.build_root) {

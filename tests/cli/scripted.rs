@@ -147,3 +147,26 @@ fn memory_is_a_setting() {
     space.axzoo("build --memory 1MB -j 2").expect_code(0);
     space.axzoo("build --memory none").expect_code(2).says("a part of the machine's memory such as `80%`");
 }
+
+#[test]
+fn a_trace_has_a_bar_for_each_step_that_ran_in_lanes_that_do_not_overlap() {
+    let space = zoo(&["a", "b"]);
+    space.axzoo("build -j 2 --trace traces/first.json").expect_code(0);
+    let trace: serde_json::Value = serde_json::from_str(&space.read("traces/first.json")).expect("JSON");
+    let bars = trace["traceEvents"].as_array().expect("bars");
+    assert_eq!(bars.len(), 12, "{trace}");
+    let mut ends = std::collections::BTreeMap::new();
+    let mut sorted: Vec<_> = bars.iter().collect();
+    let number = |bar: &serde_json::Value, name: &str| bar[name].as_u64().expect("a whole number");
+    sorted.sort_by_key(|bar| number(bar, "ts"));
+    for bar in sorted {
+        assert_eq!((bar["ph"].as_str(), number(bar, "pid")), (Some("X"), 1), "{bar}");
+        assert!(bar["name"].as_str().is_some_and(|name| name.ends_with(['a', 'b'])), "{bar}");
+        let end = ends.insert(number(bar, "tid"), number(bar, "ts") + number(bar, "dur"));
+        assert!(end.is_none_or(|end| end <= number(bar, "ts")), "two steps at a time in one lane: {bar}");
+    }
+    assert!((1..=2).contains(&ends.len()), "{ends:?}");
+    // With nothing to do there are no bars, and the file is the new one.
+    space.axzoo("build --trace traces/first.json").expect_code(0);
+    assert!(!space.read("traces/first.json").contains("dur"));
+}

@@ -17,6 +17,7 @@ use super::plans::Planned;
 use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::base::CancelToken;
+use crate::base::fs;
 use crate::base::moment;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
@@ -34,6 +35,7 @@ use crate::report::Plain;
 use crate::report::Refusal;
 use crate::report::Report;
 use crate::report::StepLabel;
+use crate::report::Trace;
 
 pub(super) use runner::identity;
 
@@ -48,7 +50,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let (zoo, memory) = read(arguments, flags, directory)?;
     if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
-        return Ok(());
+        return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
     }
     // Of a zoo that is remembered, targets that mean all are those cards that are not.
     let targets = if memory.is_some() { &[][..] } else { &arguments.targets[..] };
@@ -67,10 +69,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     tell(&shown, arguments.format, output);
 
     let settings = &zoo.resolved.settings;
-    let parallel = match settings.jobs.parallel {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        jobs => jobs as usize,
-    };
+    let parallel = parallel(settings.jobs.parallel);
     let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error), Some(&zoo)))?;
     let toolchain = zoo.toolchain();
     let runner = runner::StepRunner { toolchain: toolchain.as_ref(), threads: parallel, root: zoo.root() };
@@ -90,14 +89,21 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let known = known.map(|memory| memory.steps_from(labels.len())).unwrap_or_default();
     let (known_labels, known): (Vec<StepLabel>, Vec<StepSummary>) = known.into_iter().unzip();
     labels.extend(known_labels);
+    let mut trace = Trace::new(labels.clone(), began);
     let mut reporter = reporter(arguments, labels, output);
     let result = exec::run(&plan.graph, &mut store, &runner, &options, &cancel, &mut |event| match event {
-        Event::Planned { steps, pending } => {
-            reporter.event(&Event::Planned { steps: steps + remembered, pending: *pending });
+        Event::Planned { steps, pending, expected } => {
+            let (pending, expected) = (*pending, *expected);
+            reporter.event(&Event::Planned { steps: steps + remembered, pending, expected });
             reporter.event(&Event::Remembered { steps: remembered });
-            known.iter().for_each(|step| reporter.event(&finished(step)));
+            for step in &known {
+                reporter.event(&finished(step));
+            }
         }
-        event => reporter.event(event),
+        event => {
+            trace.event(event);
+            reporter.event(event);
+        }
     });
     reporter.finish();
     drop(reporter);
@@ -106,7 +112,9 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         _ => run_error(&error, Some(&zoo)),
     })?;
 
-    if let (Some(memory), false) = (&memory, summary.interrupted) {
+    write_trace(arguments, &trace, &zoo, directory)?;
+    let kept = memory.as_ref().filter(|_| !summary.interrupted);
+    if let Some(memory) = kept {
         let built = Built {
             networks: &networks,
             looked: &looked,
@@ -117,40 +125,68 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         };
         memory.keep(&zoo, &store, &built);
     }
-    let build_root = zoo.root().join(&settings.zoo.build);
     if !arguments.dry_run {
         let shown = |path: &Path| zoo.shown(path);
+        let build_root = zoo.root().join(&settings.zoo.build);
         let warnings = images::image_warnings(quantized(&summary), &plan.graph, &build_root, &shown);
         tell(&warnings, arguments.format, output);
     }
-    match arguments.format {
-        Format::Json => {
-            if let Some(memory) = &memory {
-                memory.merge(&mut summary, known, &networks);
-            }
-            output.data(&format!("{}\n", report::summary_json(&summary, &refusals)));
-        }
-        Format::Human => {
-            let relative = |path: &Path| zoo.shown(path);
-            output.note(&report::failure_blocks(&summary, &relative, &repeated(&arguments.targets)));
-            let up_to_date = memory.as_ref().map_or((0, 0), |memory| (memory.steps(), memory.networks()));
-            output.data(&closing(&summary, &refusals, arguments.dry_run, up_to_date));
-            if !arguments.dry_run {
-                output.data(&accuracy(&summary, &build_root));
-            }
-            let failed = report::counts(&summary, &refusals).failed;
-            if failed > 0 {
-                let steps = counted(failed, "step");
-                output.note(&format!("error: {steps} failed; the reasons are above\n"));
-            }
-        }
+    if let (Some(memory), Format::Json) = (&memory, arguments.format) {
+        memory.merge(&mut summary, known, &networks);
     }
+    let up_to_date = memory.as_ref().map_or((0, 0), |memory| (memory.steps(), memory.networks()));
+    tell_end(arguments, &zoo, &summary, &refusals, up_to_date, output);
     if let Some(signal) = signals.received().filter(|_| summary.interrupted) {
         return Err(Failure::Interrupted(signal));
     }
     let refused = refusals.iter().any(|refusal| !(refusal.unsupported && arguments.skip_unsupported));
     let good = arguments.dry_run || summary.is_good();
     if good && !refused && !failed_check { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Steps at a time: as many as were asked for, or one a CPU.
+fn parallel(asked: u32) -> usize {
+    match asked {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        jobs => jobs as usize,
+    }
+}
+
+/// The end of a build: its summary, and why steps failed. `up_to_date` steps and networks were not looked at one by one.
+fn tell_end(
+    arguments: &BuildArgs,
+    zoo: &Zoo,
+    summary: &Summary,
+    refusals: &[Refusal],
+    up_to_date: (usize, usize),
+    output: Output,
+) {
+    if arguments.format == Format::Json {
+        output.data(&format!("{}\n", report::summary_json(summary, refusals)));
+        return;
+    }
+    let relative = |path: &Path| zoo.shown(path);
+    output.note(&report::failure_blocks(summary, &relative, &repeated(&arguments.targets)));
+    output.data(&closing(summary, refusals, arguments.dry_run, up_to_date));
+    if !arguments.dry_run {
+        output.data(&accuracy(summary, &zoo.root().join(&zoo.resolved.settings.zoo.build)));
+    }
+    let failed = report::counts(summary, refusals).failed;
+    if failed > 0 {
+        let steps = counted(failed, "step");
+        output.note(&format!("error: {steps} failed; the reasons are above\n"));
+    }
+}
+
+/// Writes what was asked for with `--trace`.
+fn write_trace(arguments: &BuildArgs, trace: &Trace, zoo: &Zoo, directory: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = &arguments.trace else { return Ok(()) };
+    // With -C, everything that is typed is meant from there.
+    let path = if directory.is_some() { zoo.root().join(file) } else { file.clone() };
+    fs::write_atomic(&path, trace.text().as_bytes()).map_err(|error| {
+        let problem = Diagnostic::error("build/run", zoo.relative(&error.to_string()));
+        Failure::Failed(problem.maybe_hint(error.hint()))
+    })
 }
 
 fn run_error(error: &ExecError, zoo: Option<&Zoo>) -> Failure {
@@ -247,8 +283,10 @@ fn nothing_to_do(memory: &Memory, wall: Duration, format: Format, output: Output
     }
     let (labels, steps): (Vec<StepLabel>, Vec<StepSummary>) = memory.steps_from(0).into_iter().unzip();
     let mut reporter = report::JsonLines::new(output, labels);
-    reporter.event(&Event::Planned { steps: steps.len(), pending: 0 });
-    steps.iter().for_each(|step| reporter.event(&finished(step)));
+    reporter.event(&Event::Planned { steps: steps.len(), pending: 0, expected: Some(Duration::ZERO) });
+    for step in &steps {
+        reporter.event(&finished(step));
+    }
     let summary = Summary { steps, wall, interrupted: false };
     output.data(&format!("{}\n", report::summary_json(&summary, &[])));
 }

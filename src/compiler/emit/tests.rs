@@ -356,7 +356,8 @@ fn program(graph: &QuantizedGraph, name: &str) -> String {
     );
     let pool = "get(\"constants\", (size_t)atol(argv[argc - 1]))";
     let work = format!("memory({macros}_WORKSPACE_BYTES)");
-    writeln!(text, "int main(int argc, char **argv) {{\nvoid *pool = {pool};\nvoid *work = {work};\nint turn;").expect("text");
+    writeln!(text, "int main(int argc, char **argv) {{\nvoid *pool = {pool};\nvoid *work = {work};\nint turn;")
+        .expect("text");
     let mut arguments = Vec::new();
     for number in 0..graph.inputs.len() {
         writeln!(text, "int8_t *input_{number} = get(\"input_{number}\", {macros}_INPUT_{number}_BYTES);")

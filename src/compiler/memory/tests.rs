@@ -256,8 +256,11 @@ struct Misfit {
     change: fn(&mut CompilerConfig),
     status: Status,
     message: &'static str,
-    help: &'static [(&'static str, fn(&mut CompilerConfig))],
+    help: &'static [Help],
 }
+
+/// Words of a hint, and the change that they ask for.
+type Help = (&'static str, fn(&mut CompilerConfig));
 
 #[test]
 fn what_does_not_fit_is_named_with_what_helps() {

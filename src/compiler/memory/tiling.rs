@@ -21,6 +21,7 @@ const DOUBLINGS: u32 = 40;
 
 /// What bounds and guides tiling.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct TilingOptions {
     /// Attempt n divides an operator into at most 2ⁿ⁻¹ tiles.
     pub attempts: i64,
@@ -72,6 +73,7 @@ pub struct TileBuffer {
 
 /// How one operator is divided.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Tiling {
     /// What a tile is.
     pub tile: Tile,
@@ -268,13 +270,14 @@ pub fn divide(
     for &(name, work) in operators {
         let candidates = tilings(work, options, 1 << doublings);
         let fitting = candidates.iter().filter(|tiling| tiling.bytes() <= allowed);
-        match fitting.min_by_key(|tiling| (cycles(work, tiling, rates, &|_| false), tiling.tiles(), tiling.bytes())) {
-            Some(best) => found.push(best.clone()),
-            None => {
-                let needed = candidates.iter().map(Tiling::bytes).min().unwrap_or(usize::MAX);
-                let tried = candidates.iter().map(Tiling::tiles).max().unwrap_or(1);
-                misfits.push((name, work, needed, tried));
-            }
+        let best =
+            fitting.min_by_key(|tiling| (cycles(work, tiling, rates, &|_| false), tiling.tiles(), tiling.bytes()));
+        if let Some(best) = best {
+            found.push(best.clone());
+        } else {
+            let needed = candidates.iter().map(Tiling::bytes).min().unwrap_or(usize::MAX);
+            let tried = candidates.iter().map(Tiling::tiles).max().unwrap_or(1);
+            misfits.push((name, work, needed, tried));
         }
     }
     let Some(&(name, _, needed, tried)) = misfits.first() else { return Ok(found) };

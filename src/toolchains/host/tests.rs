@@ -123,10 +123,10 @@ const QUANTIZE: &[(&str, &str)] = &[
     ("report.txt", "0933d3fe89c5"),
 ];
 const LOWER: &[(&str, &str)] = &[
-    ("kernel_function.c", "cc597ef2775e"),
+    ("kernel_function.c", "d1d39b1544ad"),
     ("manifest.json", "1278778fb9e9"),
     ("memory_plan.json", "4cacfaef0c70"),
-    ("model.json", "b678f98166fd"),
+    ("model.json", "9ebda325d4e0"),
     ("pool_l2_const.bin", "809d92d3dbf3"),
     ("program.json", "cb5950e6c3c3"),
     ("report.json", "51a41c787e08"),

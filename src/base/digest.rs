@@ -24,6 +24,12 @@ impl Digest {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
+    /// The digest of many bytes in memory, by several threads.
+    #[must_use]
+    pub fn of_many(bytes: &[u8]) -> Self {
+        Self(*blake3::Hasher::new().update_rayon(bytes).finalize().as_bytes())
+    }
+
     /// The digest whose 32 bytes are given.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {

@@ -4,6 +4,8 @@
 //! rename. Whether they reach the disk before a power cut is the journal's business, not this file's.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may call std::fs")]
 
+mod fault;
+mod lock;
 mod walk;
 
 use std::fs;
@@ -15,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Digest;
 use super::watch;
 
+pub use lock::try_lock_folder;
 pub use walk::{files_below, find_files};
 
 /// What was being done to a path, for the message.
@@ -283,12 +286,13 @@ pub fn open(path: &Path) -> Result<fs::File> {
 
 /// Opens a file for appending, created when absent.
 pub fn open_append(path: &Path) -> Result<fs::File> {
-    at(Action::Write, path, fs::OpenOptions::new().create(true).append(true).read(true).open(path))
+    let open = || fs::OpenOptions::new().create(true).append(true).read(true).open(path);
+    at(Action::Write, path, fault::point().and_then(|()| open()))
 }
 
 /// Creates `path` and the folders above it.
 pub fn create_folders(path: &Path) -> Result<()> {
-    at(Action::CreateFolder, path, fs::create_dir_all(path))
+    at(Action::CreateFolder, path, fault::point().and_then(|()| fs::create_dir_all(path)))
 }
 
 /// A name beside `path` that no other thread or process uses at the same time.
@@ -317,8 +321,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         create_folders(folder)?;
     }
     let temporary = temporary_beside(path);
-    let written = fs::File::create(&temporary).and_then(|mut file| file.write_all(bytes));
-    let result = at(Action::Write, path, written).and_then(|()| at(Action::Rename, path, fs::rename(&temporary, path)));
+    let written = fs::File::create(&temporary).and_then(|mut file| fault::point().and_then(|()| file.write_all(bytes)));
+    let result = at(Action::Write, path, written).and_then(|()| rename(&temporary, path));
     if result.is_err() {
         // The first failure is the one to report; a leftover temporary file is swept by the store.
         let _ = fs::remove_file(&temporary);
@@ -379,7 +383,7 @@ pub fn place_of(path: &Path) -> PathBuf {
 
 /// Writes `bytes` to `path` in place, for files inside a temporary folder that nobody looks at yet.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    at(Action::Write, path, fs::write(path, bytes))
+    at(Action::Write, path, fault::point().and_then(|()| fs::write(path, bytes)))
 }
 
 /// Copies contents (a reflink where the file system can); the copy is writable whatever the source was.
@@ -389,9 +393,12 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
     }
     let temporary = temporary_beside(to);
     let result = at(Action::Read, from, fs::File::open(from)).and_then(|mut source| {
-        let copied = fs::File::create(&temporary).and_then(|mut target| io::copy(&mut source, &mut target));
+        let copied = fs::File::create(&temporary).and_then(|mut target| {
+            fault::point()?;
+            io::copy(&mut source, &mut target)
+        });
         at(Action::Write, to, copied)?;
-        at(Action::Rename, to, fs::rename(&temporary, to))
+        rename(&temporary, to)
     });
     if result.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -401,17 +408,18 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
 
 /// Moves a file or folder within one file system; the target is replaced.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    at(Action::Rename, to, fs::rename(from, to))
+    at(Action::Rename, to, fault::point().and_then(|()| fs::rename(from, to)))
 }
 
 /// Makes a file read-only for everybody.
 pub fn make_read_only(path: &Path) -> Result<()> {
-    at(Action::Permissions, path, fs::set_permissions(path, fs::Permissions::from_mode(0o444)))
+    let read_only = fs::Permissions::from_mode(0o444);
+    at(Action::Permissions, path, fault::point().and_then(|()| fs::set_permissions(path, read_only)))
 }
 
 /// Removes a file; fine when it is not there.
 pub fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
+    match fault::point().and_then(|()| fs::remove_file(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => at(Action::Remove, path, result),
     }
@@ -419,7 +427,7 @@ pub fn remove_file(path: &Path) -> Result<()> {
 
 /// Removes a folder and all below it; fine when it is not there.
 pub fn remove_folder(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
+    match fault::point().and_then(|()| fs::remove_dir_all(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => at(Action::Remove, path, result),
     }
@@ -481,23 +489,35 @@ pub fn create(path: &Path) -> Result<fs::File> {
     if let Some(folder) = path.parent() {
         create_folders(folder)?;
     }
-    at(Action::Write, path, fs::File::create(path))
+    at(Action::Write, path, fault::point().and_then(|()| fs::File::create(path)))
 }
 
 /// Writes `bytes` at the place where `file`, opened from `path`, stands.
 pub fn write_to(mut file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
-    at(Action::Write, path, file.write_all(bytes))
+    at(Action::Write, path, fault::point().and_then(|()| file.write_all(bytes)))
 }
 
 /// Replaces the contents of `file`, opened from `path`.
 pub fn replace(file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
-    at(Action::Write, path, file.set_len(0))?;
+    at(Action::Write, path, fault::point().and_then(|()| file.set_len(0)))?;
     at(Action::Write, path, file.write_all_at(bytes, 0))
+}
+
+/// Bytes of memory that this machine has for programs, or this container where it has less; 0 where the system does not say.
+#[must_use]
+pub fn memory_of_machine() -> u64 {
+    let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let total = text("/proc/meminfo").lines().find_map(|line| {
+        let kilobytes: u64 = line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kilobytes * 1024)
+    });
+    let of_container = text("/sys/fs/cgroup/memory.max").trim().parse().ok();
+    [total, of_container].into_iter().flatten().min().unwrap_or(0)
 }
 
 /// Waits until the contents of `file`, opened from `path`, would survive a power cut.
 pub fn sync(file: &fs::File, path: &Path) -> Result<()> {
-    at(Action::Write, path, file.sync_data())
+    at(Action::Write, path, fault::point().and_then(|()| file.sync_data()))
 }
 
 /// Waits until everything written so far to the file system that holds the folder `path` would survive a power cut.

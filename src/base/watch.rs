@@ -38,6 +38,53 @@ impl Fingerprint {
         Some(Self(meta.len(), mtime, ctime, meta.ino(), meta.mode()))
     }
 
+    /// Of a path below an open folder; quicker than [`Fingerprint::of`] where there are many. An absolute path is itself.
+    #[must_use]
+    pub fn below(folder: &fs::File, path: &[u8]) -> Option<Self> {
+        let stat = rustix::fs::statat(folder, path, rustix::fs::AtFlags::empty()).ok()?;
+        let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+        let mtime = nanoseconds(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
+        let ctime = nanoseconds(stat.st_ctime, i64::try_from(stat.st_ctime_nsec).unwrap_or(0));
+        Some(Self(u64::try_from(stat.st_size).unwrap_or(0), mtime, ctime, stat.st_ino, stat.st_mode))
+    }
+
+    /// As bytes, for a file.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let Self(size, mtime, ctime, inode, mode) = self;
+        let mut bytes = [0; Self::BYTES];
+        let words = [size.to_le_bytes(), mtime.to_le_bytes(), ctime.to_le_bytes(), inode.to_le_bytes()];
+        let (front, back) = bytes.split_at_mut(32);
+        front.copy_from_slice(words.as_flattened());
+        back.copy_from_slice(&mode.to_le_bytes());
+        bytes
+    }
+
+    /// The fingerprint that [`Fingerprint::to_bytes`] made these of.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let word =
+            |index: usize| bytes.get(index * 8..).and_then(<[u8]>::first_chunk::<8>).copied().unwrap_or_default();
+        let mode = bytes.last_chunk::<4>().copied().unwrap_or_default();
+        Self(
+            u64::from_le_bytes(word(0)),
+            i64::from_le_bytes(word(1)),
+            i64::from_le_bytes(word(2)),
+            u64::from_le_bytes(word(3)),
+            u32::from_le_bytes(mode),
+        )
+    }
+
+    /// Bytes of [`Fingerprint::to_bytes`].
+    pub const BYTES: usize = 36;
+
+    /// Whether a file that the index knows by this stat is the one seen here.
+    #[must_use]
+    pub fn is_of(&self, stat: &super::fs::Stat) -> bool {
+        let &Self(size, mtime, ctime, inode, _) = self;
+        (size, mtime, ctime, inode) == (stat.size, stat.mtime, stat.ctime, stat.inode)
+    }
+
     /// The size in bytes.
     #[must_use]
     pub const fn size(&self) -> u64 {
@@ -72,6 +119,18 @@ pub struct Looked {
     pub variables: BTreeSet<String>,
 }
 
+impl Looked {
+    /// Adds what was looked at later: what a path was at first counts.
+    pub fn add(&mut self, later: &Self) {
+        for (path, fingerprint) in &later.paths {
+            if !self.paths.contains_key(path) {
+                self.paths.insert(path.clone(), *fingerprint);
+            }
+        }
+        self.variables.extend(later.variables.iter().cloned());
+    }
+}
+
 /// Now, in nanoseconds since 1970: what [`Fingerprint::is_settled`] compares with.
 #[must_use]
 pub fn moment() -> i64 {
@@ -96,12 +155,7 @@ pub fn watched<T>(work: impl FnOnce() -> T) -> (T, Looked) {
 pub fn looked_again(looked: &Looked) {
     WATCHERS.with_borrow_mut(|watchers| {
         if let Some(watcher) = watchers.last_mut() {
-            for (path, fingerprint) in &looked.paths {
-                if !watcher.paths.contains_key(path) {
-                    watcher.paths.insert(path.clone(), *fingerprint);
-                }
-            }
-            watcher.variables.extend(looked.variables.iter().cloned());
+            watcher.add(looked);
         }
     });
 }

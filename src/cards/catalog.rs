@@ -14,8 +14,10 @@ use super::file::read_text;
 use super::paths::Variables;
 use super::raw::looks_like_a_card;
 use super::template::Templates;
+use crate::base::Looked;
 use crate::base::fs;
 use crate::base::shown;
+use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Source;
 use crate::yaml;
@@ -122,9 +124,19 @@ pub fn find_cards(options: &CatalogOptions) -> (Vec<CardFile>, Vec<Diagnostic>) 
 #[must_use]
 pub fn read_catalog(options: &CatalogOptions) -> Catalog {
     let (files, problems) = find_cards(options);
+    let (mut catalog, _) = read_cards(options, &files);
+    catalog.problems.splice(0..0, problems);
+    catalog
+}
+
+/// Reads some of the cards that [`find_cards`] found, and says what was looked at for each. The result does not depend on
+/// the number of threads.
+#[must_use]
+pub fn read_cards(options: &CatalogOptions, files: &[CardFile]) -> (Catalog, Vec<Looked>) {
     let reader = CardReader::new(options);
-    let read: Vec<CardReading> = files.par_iter().map(|file| reader.read(file)).collect();
-    let mut catalog = Catalog { problems, ..Catalog::default() };
+    let read: Vec<(CardReading, Looked)> = files.par_iter().map(|file| watched(|| reader.read(file))).collect();
+    let (read, looked): (Vec<CardReading>, Vec<Looked>) = read.into_iter().unzip();
+    let mut catalog = Catalog::default();
     for reading in read {
         catalog.problems.extend(reading.problems);
         catalog.cards.extend(reading.card);
@@ -132,7 +144,7 @@ pub fn read_catalog(options: &CatalogOptions) -> Catalog {
         catalog.parts.extend(reading.parts);
     }
     refuse_duplicate_names(&mut catalog);
-    catalog
+    (catalog, looked)
 }
 
 /// Reads one card, wherever it lies; the folders of cards in `options` do not matter.

@@ -32,7 +32,8 @@ mod versions;
 
 pub use card::Card;
 pub use catalog::{
-    BrokenCard, CardFile, CardReader, CardReading, Catalog, CatalogOptions, find_cards, read_card_file, read_catalog,
+    BrokenCard, CardFile, CardReader, CardReading, Catalog, CatalogOptions, find_cards, read_card_file, read_cards,
+    read_catalog,
 };
 pub use dataset::{Dataset, ImageFolder};
 pub use model::{Model, ModelKind, Ready};

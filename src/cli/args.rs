@@ -27,6 +27,8 @@ pub(super) enum Command {
     Build(BuildArgs),
     /// Find what is wrong before building: cards, configs, cascades, files
     Check(CheckArgs),
+    /// Compile one ONNX model, with no card and no zoo: the command line of `axcompile`
+    Compile(Box<super::compile::CompileArgs>),
     /// Say what would run and every reason
     Why(WhyArgs),
     /// List the networks and whether they are up to date
@@ -140,6 +142,15 @@ pub(super) struct BuildArgs {
     /// Steps at a time [default: one a CPU]
     #[arg(short, long, value_name = "N")]
     jobs: Option<String>,
+    /// Memory for all running steps, such as 8GB or 80%
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Longest time for one step, such as 90s or 1h
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
+    /// How often an external tool that failed is run again
+    #[arg(long, value_name = "N")]
+    retries: Option<String>,
     /// Show what would run, and run nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
@@ -155,6 +166,9 @@ pub(super) struct BuildArgs {
     /// Do not fail for models that no toolchain here can build
     #[arg(long)]
     pub(super) skip_unsupported: bool,
+    /// Write which step ran when, for `chrome://tracing` and Perfetto
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(super) trace: Option<PathBuf>,
     /// Text for people, or one JSON event a line
     #[arg(long, value_enum, default_value = "human")]
     pub(super) format: Format,
@@ -499,8 +513,12 @@ impl CleanArgs {
 }
 
 impl BuildArgs {
-    /// The flag that only a build has, as a setting.
+    /// The flags that only a build has, as settings.
     pub(super) fn add_to(&self, flags: &mut Flags) {
-        flags.extend(self.jobs.iter().map(|text| ("jobs", text.clone())));
+        let singles =
+            [("jobs", &self.jobs), ("memory", &self.memory), ("timeout", &self.timeout), ("retries", &self.retries)];
+        for (flag, text) in singles {
+            flags.extend(text.iter().map(|text| (flag, text.clone())));
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::args::{CacheGcArgs, CacheStatsArgs, CacheVerifyArgs, ConfigFlags, For
 use super::failure::Failure;
 use super::output::Output;
 use super::plans::{Planned, take};
+use super::quantity::{AGES, SIZES, quantity};
 use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::base::moment;
@@ -123,19 +124,6 @@ pub(super) fn clear(arguments: &CacheVerifyArgs, output: Output, directory: Opti
 }
 
 fn limits(arguments: &CacheGcArgs) -> Result<Limits, Failure> {
-    const SIZES: [(&str, u64); 10] = [
-        ("", 1),
-        ("B", 1),
-        ("KB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-    ];
-    const AGES: [(&str, u64); 5] = [("s", 1), ("min", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
     let mut problems = Vec::new();
     let mut read = |flag: &'static str, text: &Option<String>, units: &[(&str, u64)], example: &str| {
         let text = text.as_deref()?;
@@ -159,37 +147,4 @@ fn limits(arguments: &CacheGcArgs) -> Result<Limits, Failure> {
     let since =
         |age: u64| moment().saturating_sub(i64::try_from(age).unwrap_or(i64::MAX).saturating_mul(1_000_000_000));
     Ok(Limits { since: age.map(since), bytes: size })
-}
-
-/// A number, which may have a fraction, and a unit behind it.
-fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number: f64 = number.parse().ok()?;
-    let (_, factor) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?;
-    let value = number * *factor as f64;
-    (value.is_finite() && value < u64::MAX as f64).then_some(value as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quantity;
-
-    #[test]
-    fn quantities_are_numbers_with_units() {
-        let units = [("", 1), ("KB", 1_000), ("d", 86_400)];
-        for (text, expected) in [
-            ("20KB", Some(20_000)),
-            ("1.5kb", Some(1_500)),
-            ("7 d", Some(604_800)),
-            ("12", Some(12)),
-            ("KB", None),
-            ("1e400", None),
-            ("-1d", None),
-            ("5 weeks", None),
-            ("99999999999999999999999KB", None),
-        ] {
-            assert_eq!(quantity(text, &units), expected, "{text}");
-        }
-    }
 }

@@ -50,7 +50,7 @@ pub(super) fn convert(arguments: &ConvertArgs, output: Output, directory: Option
 }
 
 /// A path as typed, from where the user stands.
-fn standing(directory: Option<&Path>) -> Result<PathBuf, Failure> {
+pub(super) fn standing(directory: Option<&Path>) -> Result<PathBuf, Failure> {
     let folder = std::env::current_dir()
         .map_err(|error| folder_failure(format!("the current folder cannot be read: {error}")))?;
     Ok(directory.map_or_else(|| folder.clone(), |directory| folder.join(directory)))

@@ -6,12 +6,14 @@ mod cache;
 mod cascade;
 mod check;
 mod clean;
+mod compile;
 mod config;
 mod convert;
 mod failure;
 mod list;
 mod output;
 mod plans;
+mod quantity;
 pub mod settings;
 mod split;
 mod why;
@@ -57,6 +59,7 @@ fn run(command: &Command, output: Output, directory: Option<&Path>) -> Result<()
     match command {
         Command::Build(arguments) => build::build(arguments, output, directory),
         Command::Check(arguments) => check::check(arguments, output, directory),
+        Command::Compile(arguments) => compile::compile(arguments, output, directory),
         Command::Why(arguments) => why::why(arguments, output, directory),
         Command::List(arguments) => list::list(arguments, output, directory),
         Command::Cascade(arguments) => cascade::cascade(arguments, output, directory),

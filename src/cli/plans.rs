@@ -1,11 +1,17 @@
 //! From resolved networks to a graph of steps, for the commands that need one: `build`, `why`, `list`.
 
+use std::collections::BTreeMap;
+
 use super::args::StoreFlags;
 use super::build::identity;
 use super::failure::Failure;
 use super::output::Output;
+use super::quantity::Memory;
 use super::zoo::{Network, Zoo};
 use crate::base::CancelToken;
+use crate::base::Looked;
+use crate::base::fs;
+use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::exec;
@@ -23,12 +29,16 @@ use crate::store::Holder;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::toolchains::Host;
+use crate::toolchains::Scripted;
+use crate::toolchains::Toolchain;
 
 /// A plan, and what keeps the rest from being planned.
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) refusals: Vec<Refusal>,
     pub(super) problems: Vec<Diagnostic>,
+    /// What was looked at for each network that was planned.
+    pub(super) looked: BTreeMap<String, Looked>,
 }
 
 impl Zoo {
@@ -36,6 +46,7 @@ impl Zoo {
     pub(super) fn plan(&self, networks: &[Network<'_>], flags: &StoreFlags, quantize_only: bool) -> Planned {
         let mut refusals = Vec::new();
         let mut requests = Vec::new();
+        let mut looked = BTreeMap::new();
         for network in networks {
             let card_problems =
                 self.catalog.problems.iter().filter(|problem| problem.file_name() == Some(network.card.source.name()));
@@ -60,14 +71,17 @@ impl Zoo {
                     execution_cores: execution.map_or(1, |model| model.execution_cores),
                 }
             });
+            let (description, seen) = watched(|| network.description(self.device));
+            looked.insert(network.name().to_owned(), seen);
             requests.push(NetworkRequest {
                 card: network.card,
                 models: models.collect(),
                 whole: network.only.is_none(),
-                description: network.description(self.device),
+                description,
             });
         }
         let settings = &self.resolved.settings;
+        let toolchain = self.toolchain();
         let plan = plan(
             &requests,
             &PlanOptions {
@@ -78,9 +92,12 @@ impl Zoo {
                 board: self.device.board,
                 quantize_only,
                 strict: settings.zoo.strict,
-                tool: &|kind| identity(&Host, kind),
+                tool: &|kind| identity(toolchain.as_ref(), kind),
             },
         );
+        for (request, more) in requests.iter().zip(&plan.looked) {
+            looked.entry(request.card.name.value.clone()).or_default().add(more);
+        }
         let mut problems = plan.warnings.clone();
         for unplanned in &plan.unplanned {
             problems.extend(unplanned.problems.iter().cloned());
@@ -92,7 +109,37 @@ impl Zoo {
                 unsupported: unplanned.unsupported,
             });
         }
-        Planned { plan, refusals, problems }
+        Planned { plan, refusals, problems, looked }
+    }
+
+    /// The toolchain that the settings name.
+    pub(super) fn toolchain(&self) -> Box<dyn Toolchain> {
+        let settings = &self.resolved.settings;
+        if settings.toolchain.r#use != "scripted" {
+            return Box::new(Host);
+        }
+        let scripts = &settings.scripted;
+        let commands = [
+            (StepKind::Clean, &scripts.clean),
+            (StepKind::Quantize, &scripts.quantize),
+            (StepKind::Lower, &scripts.lower),
+        ];
+        let variables = &self.options().variables;
+        let environment = ["PATH", "HOME"].map(|name| Some((name.to_owned(), variables.get(name)?.clone())));
+        Box::new(Scripted {
+            commands: commands.into_iter().filter_map(|(kind, command)| Some((kind, command.clone()?))).collect(),
+            retries: settings.toolchain.retries,
+            environment: environment.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Bytes that running steps may take together; 0 for no limit, where the machine does not say what it has.
+    pub(super) fn memory_limit(&self) -> u64 {
+        match Memory::parse(&self.resolved.settings.jobs.memory) {
+            Some(Memory::Bytes(bytes)) => bytes,
+            Some(Memory::Part(part)) => (fs::memory_of_machine() as f64 * part) as u64,
+            None => 0,
+        }
     }
 
     /// What a build would do with each step, and why.

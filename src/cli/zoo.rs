@@ -9,10 +9,13 @@ use super::args::{ConfigFlags, ZooFlags};
 use super::failure::Failure;
 use super::settings::{Flags, Resolved, find_root, resolve};
 use crate::base::Digest;
+use crate::base::Looked;
 use crate::base::fs;
 use crate::base::shown;
+use crate::base::watched;
 use crate::cards::BrokenCard;
 use crate::cards::Card;
+use crate::cards::CardFile;
 use crate::cards::Catalog;
 use crate::cards::CatalogOptions;
 use crate::cards::Model;
@@ -20,6 +23,7 @@ use crate::cards::ModelKind;
 use crate::cards::Operator;
 use crate::cards::Selected;
 use crate::cards::read_card_file;
+use crate::cards::read_cards;
 use crate::cards::read_catalog;
 use crate::cards::select;
 use crate::cascade::Budget;
@@ -71,6 +75,8 @@ pub(super) struct Network<'a> {
     pub(super) budget: Budget,
     /// What configurations and budget have to say.
     pub(super) problems: Vec<Diagnostic>,
+    /// What was looked at for them.
+    pub(super) looked: Looked,
 }
 
 impl Zoo {
@@ -109,6 +115,16 @@ impl Zoo {
         self.catalog = read_catalog(&options);
         let problems = std::mem::take(&mut self.catalog.problems);
         self.catalog.problems = self.graded(problems);
+    }
+
+    /// Reads some of the cards that were found, `problems` being what was wrong with finding them; says what was looked at for
+    /// each.
+    pub(super) fn read_these(&mut self, files: &[CardFile], problems: &[Diagnostic]) -> Vec<Looked> {
+        let (mut catalog, looked) = read_cards(&self.options, files);
+        catalog.problems.splice(0..0, problems.iter().cloned());
+        catalog.problems = self.graded(catalog.problems);
+        self.catalog = catalog;
+        looked
     }
 
     /// Finds the root and layers the settings, and reads no card.
@@ -358,8 +374,9 @@ impl Zoo {
         set: &[(String, String)],
         aipu_cores_flag: Option<u32>,
     ) -> Network<'a> {
-        let mut network = Self::resolve_on(&self.resolver, card, set, aipu_cores_flag);
+        let (mut network, looked) = watched(|| Self::resolve_on(&self.resolver, card, set, aipu_cores_flag));
         network.only = only;
+        network.looked = looked;
         network.problems = self.graded(network.problems);
         network
     }
@@ -405,7 +422,7 @@ impl Zoo {
         }
         let models =
             models.into_iter().map(|(model, config, cores, ..)| ResolvedModel { model, config, cores }).collect();
-        Network { card, only: None, models, budget, problems }
+        Network { card, only: None, models, budget, problems, looked: Looked::default() }
     }
 }
 
@@ -428,7 +445,7 @@ fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
 }
 
 /// Notes on the parts of a split point that say nothing without the others.
-fn half_a_split_point(config: &Config) -> Vec<Diagnostic> {
+pub(super) fn half_a_split_point(config: &Config) -> Vec<Diagnostic> {
     let parts = ["graph_cleaner_node", "graph_cleaner_condition"];
     let effective = config.effective();
     let is_given = [effective.graph_cleaner_node.is_some(), effective.graph_cleaner_condition.is_some()];

@@ -6,14 +6,19 @@
 pub mod aipu;
 pub mod calibrate;
 pub mod clean;
+pub mod device;
+mod emit;
 pub mod error;
 pub mod graph;
+pub mod legalize;
 pub mod lower;
 pub mod machine;
+pub mod memory;
 pub mod onnx;
 pub mod operators;
 pub mod quantize;
 pub mod reference;
+pub mod schedule;
 pub mod split;
 
 pub use error::{StageError, Status};

@@ -5,6 +5,7 @@
 
 mod board;
 mod built;
+mod conf_file;
 mod cores;
 mod diff;
 mod effective;
@@ -23,6 +24,7 @@ mod show;
 mod toml_file;
 
 pub use board::{Board, Device};
+pub use conf_file::{read_conf, settings_json};
 pub use cores::{CoreSettings, DeployCores};
 pub use diff::{Difference, diff, diff_to_json, render_diff};
 pub use effective::Config;

@@ -63,7 +63,7 @@ pub(super) fn read(path: &Path, name: &str) -> TomlFile {
     }
 }
 
-fn unreadable(error: fs::FsError, name: &str) -> Diagnostic {
+pub(super) fn unreadable(error: fs::FsError, name: &str) -> Diagnostic {
     let error = error.shown_as(name);
     let hint = error.hint().unwrap_or("name another file, or make this one readable");
     Diagnostic::error("config/unreadable", error.to_string()).in_file(name).hint(hint)

@@ -21,6 +21,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// Run every chosen step, whatever the store holds.
     pub force: bool,
+    /// How long one step may take; `None` for as long as it likes.
+    pub timeout: Option<Duration>,
     /// The chosen steps; with them comes what they need. Empty for all.
     pub targets: Vec<StepId>,
     /// What others are told while they wait for this run, such as `axzoo build all`.
@@ -35,6 +37,7 @@ impl Default for Options {
             dry_run: false,
             fail_fast: false,
             force: false,
+            timeout: None,
             targets: Vec::new(),
             purpose: "axzoo build".to_owned(),
         }
@@ -110,6 +113,13 @@ pub enum Event<'a> {
         steps: usize,
         /// Steps that run or may run.
         pending: usize,
+        /// How long they should take by what they took the last time; `None` where one of them never ran.
+        expected: Option<Duration>,
+    },
+    /// Steps beyond the chosen ones are known to be up to date; they are not named one by one.
+    Remembered {
+        /// How many.
+        steps: usize,
     },
     /// A step began to run.
     Started {

@@ -64,7 +64,8 @@ where
     let judged = judge(graph, store, &wanted, options.force, scrutiny)?;
     let steps = wanted.iter().filter(|&&wanted| wanted).count();
     let pending = judged.verdicts.iter().filter(|verdict| verdict.is_pending()).count();
-    events(&Event::Planned { steps, pending });
+    let expected = expected(graph, store, &judged, options.parallel);
+    events(&Event::Planned { steps, pending, expected });
     let mut run = Run::new(graph, store, options, events, judged, &wanted);
     if options.dry_run {
         run.foretell();
@@ -166,7 +167,13 @@ impl<'r, S: StepSettings> Run<'r, S> {
     }
 
     fn work<R: Runner<S>>(&mut self, runner: &R, cancel: &CancelToken) {
-        let shop = Shop { graph: self.graph, runner, blobs: self.store.blobs().clone(), cancel: self.cancel.clone() };
+        let shop = Shop {
+            graph: self.graph,
+            runner,
+            blobs: self.store.blobs().clone(),
+            cancel: self.cancel.clone(),
+            timeout: self.options.timeout,
+        };
         let (sender, messages) = mpsc::channel();
         let workers = self.options.parallel.clamp(1, self.states.left() + self.tasks.len());
         thread::scope(|scope| {
@@ -453,4 +460,20 @@ fn needs<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>) -> Vec<Option<
         needs[id.index()] = Some(Need { inputs, weight, memory: step.memory });
     }
     needs
+}
+
+/// How long the pending steps should take: the longest way through them, or all of them shared out, whichever is more.
+fn expected<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>, parallel: usize) -> Option<Duration> {
+    let mut behind = vec![0_u64; judged.verdicts.len()];
+    let (mut longest, mut sum) = (0_u64, 0_u64);
+    for id in graph.ids().rev().filter(|id| judged.verdicts[id.index()].is_pending()) {
+        let last = u64::from(store.slot(&SlotName::of(graph.step(id)))?.duration_ms);
+        let way = behind[id.index()] + last;
+        for input in graph.inputs_of(id) {
+            behind[input.index()] = behind[input.index()].max(way);
+        }
+        longest = longest.max(way);
+        sum += last;
+    }
+    Some(Duration::from_millis(longest.max(sum / parallel.max(1) as u64)))
 }

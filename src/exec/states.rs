@@ -42,8 +42,7 @@ pub(super) struct Need {
 pub(super) struct Limits {
     /// Steps.
     pub(super) steps: usize,
-    /// Bytes; 0 for no limit. No setting reaches this yet: what a step takes is not known before it runs. It stays because
-    /// it is the one reason why a step starts before a heavier one, and the property test needs it to cover that order.
+    /// Bytes; 0 for no limit. A step starts before a heavier one when only it fits.
     pub(super) memory: u64,
 }
 

@@ -88,6 +88,8 @@ pub(super) struct Shop<'r, S, R> {
     pub(super) runner: &'r R,
     pub(super) blobs: Blobs,
     pub(super) cancel: CancelToken,
+    /// How long one step may take.
+    pub(super) timeout: Option<Duration>,
 }
 
 impl<S, R> Shop<'_, S, R>
@@ -134,6 +136,7 @@ where
             self.blobs.verify(digest, role)?;
         }
         let started = Instant::now();
+        let cancel = self.cancel.until(self.timeout.and_then(|timeout| started.checked_add(timeout)));
         let told = AtomicU64::new(0);
         let progress = |phase: &str, done: u64, of: u64| {
             let now = started.elapsed().as_millis() as u64 + PROGRESS_EVERY;
@@ -149,10 +152,11 @@ where
             inputs: &task.files.inputs,
             output: &task.folder,
             log,
-            cancel: &self.cancel,
+            cancel: &cancel,
             progress: &progress,
         };
         match catch_unwind(AssertUnwindSafe(|| self.runner.run(&job))) {
+            Ok(Err(_)) if cancel.is_late() && !self.cancel.is_cancelled() => return Err(self.late()),
             Ok(result) => result?,
             Err(panic) => return Err(StepFailure::bug(&words_of(panic.as_ref()))),
         }
@@ -163,6 +167,12 @@ where
             }
         }
         Ok(())
+    }
+
+    fn late(&self) -> StepFailure {
+        let limit = self.timeout.unwrap_or_default();
+        let failure = StepFailure::new(format!("it was stopped after {limit:?}, the longest that a step may take"));
+        failure.hint("give it longer: `--timeout`, or `timeout` in `[toolchain]` of axzoo.toml")
     }
 
     /// Copies what is not right; how many that were. `seen` gets what every file holds.

@@ -13,8 +13,11 @@ use super::{
     BundleSettings, CleanSettings, FetchSettings, Graph, HOST_GRAPHS, Input, LowerSettings, PackSettings,
     QuantizeSettings, Settings, Step, StepId, StepKind, StepWork,
 };
+use crate::base::Looked;
 use crate::base::fs::FsError;
 use crate::base::fs::is_folder;
+use crate::base::looked_again;
+use crate::base::watched;
 use crate::cards::Card;
 use crate::cards::Model;
 use crate::config::Board;
@@ -93,18 +96,29 @@ pub struct Plan {
     pub warnings: Vec<Diagnostic>,
     /// The others.
     pub unplanned: Vec<Unplanned>,
+    /// What was looked at for each network, in their order.
+    pub looked: Vec<Looked>,
 }
 
 /// Plans the networks. One that cannot be planned adds no step, and the others are not touched by it.
 #[must_use]
 pub fn plan(networks: &[NetworkRequest<'_>], options: &PlanOptions<'_>) -> Plan {
     let mut builder = Builder { options, folders: BTreeMap::new(), weights: Weights::default() };
-    let mut plan = Plan { graph: Graph::new(), warnings: Vec::new(), unplanned: Vec::new() };
+    let mut plan = Plan { graph: Graph::new(), warnings: Vec::new(), unplanned: Vec::new(), looked: Vec::new() };
     for network in networks {
+        let ((), looked) = watched(|| builder.plan(network, &mut plan));
+        plan.looked.push(looked);
+    }
+    plan
+}
+
+impl Builder<'_> {
+    fn plan(&mut self, network: &NetworkRequest<'_>, plan: &mut Plan) {
+        let options = self.options;
         let mut models = Vec::new();
         let before = plan.unplanned.len();
         for request in &network.models {
-            match builder.facts(network.card, request) {
+            match self.facts(network.card, request) {
                 Ok((_, warnings)) if options.strict && !warnings.is_empty() => {
                     let unplanned = refused(network.card, request.model, StepKind::Quantize, false, warnings);
                     plan.unplanned.push(*unplanned);
@@ -117,10 +131,9 @@ pub fn plan(networks: &[NetworkRequest<'_>], options: &PlanOptions<'_>) -> Plan 
             }
         }
         if plan.unplanned.len() == before {
-            builder.add(network, models, &mut plan.graph);
+            self.add(network, models, &mut plan.graph);
         }
     }
-    plan
 }
 
 /// What a model's steps need, found before any step is added.
@@ -141,6 +154,8 @@ struct FloatSource {
     weights: PathBuf,
     /// Files beside the weights that hold tensors: (name, path).
     external: Vec<(String, PathBuf)>,
+    /// Of all these files.
+    bytes: u64,
     preprocess: crate::imaging::Preprocess,
     images: Images,
     random: Option<Random>,
@@ -155,7 +170,8 @@ struct Random {
 
 struct Builder<'a> {
     options: &'a PlanOptions<'a>,
-    folders: BTreeMap<PathBuf, ImageFolder>,
+    /// With what was looked at for each.
+    folders: BTreeMap<PathBuf, (ImageFolder, Looked)>,
     weights: Weights,
 }
 
@@ -202,16 +218,20 @@ impl Builder<'_> {
         let mut warnings = Vec::new();
         let (images, random) = self.images(card, model, &mut warnings).map_err(|problem| failed(vec![*problem]))?;
         let preprocess = card.preprocess_of(model).map_err(failed)?;
-        let source = FloatSource { weights, external, preprocess, images, random };
+        let files = std::iter::once(&weights).chain(external.iter().map(|(_, path)| path));
+        let bytes = files.filter_map(|path| crate::base::fs::stat(path)).map(|stat| stat.size).sum();
+        let source = FloatSource { weights, external, bytes, preprocess, images, random };
         Ok((Facts { source: Source::Float(Box::new(source)), labels_file }, warnings))
     }
 
     fn folder(&mut self, folder: &Path) -> Result<ImageFolder, FsError> {
-        if let Some(known) = self.folders.get(folder) {
+        if let Some((known, looked)) = self.folders.get(folder) {
+            looked_again(looked);
             return Ok(known.clone());
         }
-        let read = ImageFolder::read(folder)?;
-        self.folders.insert(folder.to_owned(), read.clone());
+        let (read, looked) = watched(|| ImageFolder::read(folder));
+        let read = read?;
+        self.folders.insert(folder.to_owned(), (read.clone(), looked));
         Ok(read)
     }
 
@@ -336,8 +356,15 @@ impl Builder<'_> {
         let name = model.name.value.as_str();
         let effective = config.effective();
         let origins = origins(card, model, config);
+        let bytes = match &facts.source {
+            Source::Float(source) => source.bytes,
+            Source::Quantized(_) => 0,
+        };
         let add = |graph: &mut Graph<StepWork>, kind, settings, inputs, install| {
-            graph.add(self.step(kind, network, Some(name), settings, origins.clone(), inputs, install))
+            graph.add(Step {
+                memory: expected_memory(kind, bytes),
+                ..self.step(kind, network, Some(name), settings, origins.clone(), inputs, install)
+            })
         };
 
         let graph_of = |step, name: &str| Input::Output { step, name: name.to_owned() };
@@ -394,8 +421,12 @@ impl Builder<'_> {
     ) -> (StepId, StepId) {
         let (model, config) = (request.model, request.config);
         let name = model.name.value.as_str();
+        let bytes = source.bytes;
         let add = |graph: &mut Graph<StepWork>, kind, settings, inputs, install| {
-            graph.add(self.step(kind, network, Some(name), settings, origins.clone(), inputs, install))
+            graph.add(Step {
+                memory: expected_memory(kind, bytes),
+                ..self.step(kind, network, Some(name), settings, origins.clone(), inputs, install)
+            })
         };
         let mut inputs = vec![("weights".to_owned(), Input::File(source.weights))];
         inputs.extend(source.external.into_iter().map(|(name, path)| (format!("external/{name}"), Input::File(path))));
@@ -418,6 +449,7 @@ impl Builder<'_> {
         }
         let settings = QuantizeSettings {
             preprocess: source.preprocess,
+            tensors: false,
             random_calibration: source.random.map(|random| random.seed),
             calibration_images: source.random.map_or(images.calibration.len(), |random| random.samples),
             labels: images.labels,
@@ -453,6 +485,18 @@ impl Builder<'_> {
             install,
             memory: 0,
         }
+    }
+}
+
+/// Bytes that a step is taken to need at its peak, by the size of the weights: copies of them as ONNX, in float and in int8, and
+/// for calibration the tensors between layers. Rough, so that large models do not fill the machine together.
+const fn expected_memory(kind: StepKind, weights: u64) -> u64 {
+    match kind {
+        StepKind::Fetch | StepKind::Bundle => 0,
+        StepKind::Pack => weights,
+        StepKind::Clean => weights.saturating_mul(4),
+        StepKind::Lower => weights.saturating_mul(6),
+        StepKind::Quantize => weights.saturating_mul(10),
     }
 }
 

@@ -15,6 +15,7 @@ mod work;
 pub use builder::{ModelRequest, NetworkRequest, Plan, PlanOptions, Unplanned, plan};
 pub use graph::{Graph, GraphError};
 pub use images::{EVALUATION_LIMIT, ImageFolder, Images, choose};
+pub use prequantized::named_beside;
 pub use settings::{
     BundleSettings, CleanSettings, FetchSettings, HOST_GRAPHS, LowerSettings, ModelInfo, PackSettings,
     QuantizeSettings, Settings, readable,

@@ -59,7 +59,8 @@ pub(super) fn find(card: &Card, model: &Model, said: Option<&Place>) -> Result<P
 }
 
 /// Files that a manifest names, in its own folder; what is not there is missed when the manifest is read.
-fn named_beside(manifest: &Path, contents: &Value) -> Vec<(String, PathBuf)> {
+#[must_use]
+pub fn named_beside(manifest: &Path, contents: &Value) -> Vec<(String, PathBuf)> {
     let names = FILE_KEYS.into_iter().filter_map(|key| contents.get(key)?.as_str());
     let plain = names.filter(|name| !name.is_empty() && !name.contains(['/', '\\']) && *name != "..");
     let mut files: Vec<(String, PathBuf)> = plain

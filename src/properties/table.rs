@@ -156,28 +156,28 @@ table! {
     }
     Graph {
         /// Pad input channels to a multiple of the hardware's word of 64.
-        [Lower, Ignored "channels are not padded yet"]
+        [Lower, Honoured "in how tensors are laid out; the numbers stay as they are"]
         apply_pword_padding: bool = true;
 
         /// Turn concatenation into padding, shifts and additions.
-        [Lower, Ignored "concatenation is executed as it is"]
+        [Lower, Honoured "in the memory plan and the estimate, where channels do not begin at words; the C program joins at once, to the same bits"]
         rewrite_concat_to_resadd: bool = true;
 
         /// Turn dense layers into convolutions with a kernel of 1×1.
-        [Lower, Ignored "dense layers are executed as they are"]
+        [Lower, Honoured "in the memory plan and the estimate, layers over vectors; the C program multiplies at once, to the same bits"]
         rewrite_dense_to_conv2d: bool = true;
 
         /// Drop padding and transposition at the graph's ends, which the SDK's pipeline does.
-        [Lower, Ignored "the program keeps the model's own inputs and outputs"]
+        [Lower, Honoured "inputs lie in the plan as the host pads them, or packed"]
         remove_io_padding_and_layout_transform: bool = true,
             old "remove_padding_and_layout_transform_of_inputs_outputs";
 
         /// Simplify arithmetic even where that changes numbers slightly.
-        [Lower "the rewrites work on the quantized graph: calibration and scales stay as they are", Ignored "only rewrites that keep the numbers are made"]
+        [Lower "the rewrites work on the quantized graph: calibration and scales stay as they are", Honoured "only what cannot change a bit: nodes that do nothing go, chains of reshapes become one"]
         apply_arithmetic_simplification: bool = true;
 
         /// Merge multiplications and additions into the look-up tables beside them, even where that changes numbers slightly.
-        [Lower "the tables are made when lowering: calibration and scales stay as they are", Ignored "only rewrites that keep the numbers are made"]
+        [Lower "the tables are made when lowering: calibration and scales stay as they are", Honoured "only what cannot change a bit: tables are composed, or become clamps of the layer before them"]
         simplify_mac_before_after_lut: bool = true;
 
         /// Check before compilation that the hardware can do every operator.
@@ -206,11 +206,11 @@ table! {
         graph_cleaner_threshold: i64 = 0;
 
         /// The file to write the cleaned core to, as ONNX, for debugging.
-        [Nothing "a dump beside the results", Ignored "no dump is written; the quantized core is `quantized_model.json`"]
+        [Nothing "a dump beside the results", Ignored "only `axzoo compile` writes it; the quantized core is `quantized_model.json`"]
         graph_cleaner_dump_core_onnx: Option<String> = None, kind Kind::Path;
 
         /// The file to write the whole cleaned model to, as ONNX, for debugging.
-        [Nothing "a dump beside the results", Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "only `axzoo compile` writes it"]
         graph_cleaner_dump_full_opt_onnx: Option<String> = None, kind Kind::Path;
 
         /// Drop transposition and reshaping before the core of models in NHWC layout.
@@ -219,129 +219,129 @@ table! {
     }
     Cores {
         /// How many cores the model is compiled for.
-        [Lower "the graph is divided after it is quantized; numbers stay as they are", Honoured "the manifest's batch is this number"]
+        [Lower "the graph is divided after it is quantized; numbers stay as they are", Honoured "the manifest's batch is this number; the memory plan holds a work space for each image"]
         aipu_cores_used: u32 = 1, kind Kind::Cores, old "aipu_cores";
 
         /// How cores share the work.
-        [Lower "the program itself is divided, not only how it is started", Ignored "the program runs one image at a time"]
+        [Lower "the program itself is divided, not only how it is started", Honoured "`cooperative` divides every image over the cores; under any other mode each core has its own image"]
         multicore_mode: MulticoreMode = MulticoreMode::Multiprocess;
 
         /// Overlap the tasks of successive tiles along the height.
-        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        [Lower, Honoured "tiles are there twice in L1, and the estimate lets them overlap"]
         pipeline_spatial_tiles: bool = true, old "async_pipeline_spatial_tiles";
 
         /// Overlap the tasks of successive tiles along the output channels.
-        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        [Lower, Honoured "tiles are there twice in L1, and the estimate lets them overlap"]
         pipeline_channel_tiles: bool = true, old "async_pipeline_channel_tiles";
 
         /// Let an operator start before the one ahead of it has ended.
-        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        [Lower, Honoured "in the estimate: the next weights are loaded while an operator works"]
         inter_operator_async: bool = true, old "async_inter_operator";
 
         /// Schedule with the list scheduler, which knows the resources.
-        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        [Lower, Ignored "operators run in the order that the memory plan is made for"]
         use_list_scheduler: bool = false;
 
         /// Unroll the beginning and the end of pipelined loops to expose more parallelism.
-        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        [Lower, Ignored "no code for the device is made"]
         unroll_prologue_epilogue: bool = false;
 
         /// Synchronise with the hardware's tokens.
-        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        [Lower, Ignored "no code for the device is made"]
         use_hw_tokens: bool = true;
 
         /// Start loading inputs of depth-wise convolutions earlier, for better use of the weight sets.
-        [Lower, Ignored "nothing is scheduled in parallel yet"]
+        [Lower, Ignored "no code for the device is made"]
         group_ifdw_tasks: bool = false;
 
         /// Keep two buffers for transfers between host and device, so that they overlap with the work.
-        [Lower "the buffers are part of the memory plan, not a switch of the runtime", Ignored "there are no transfers to a device"]
+        [Lower "the buffers are part of the memory plan, not a switch of the runtime", Honoured "inputs and outputs are in the memory plan twice"]
         double_buffer: bool = true;
 
         /// How many processes of the host run the model.
-        [Lower "a compiler checks the resources by it", Ignored "the reference executes in one process"]
+        [Lower "a compiler checks the resources by it", Ignored "the program runs in one process"]
         host_processes_used: i64 = 1, kind at_least(1);
     }
     Tiling {
         /// How often the memory planner may try.
-        [Lower "one attempt more may find another plan", Ignored "buffers are not placed yet"]
+        [Lower "one attempt more may find another plan", Honoured "so many ways to choose what moves up are tried, up to 64, and the best is kept"]
         max_memplan_attempts: i64 = 5, kind at_least(1);
 
         /// How often an operator may be tiled anew until it fits the memory.
-        [Lower "one attempt more may find another tiling", Ignored "operators are not tiled yet"]
+        [Lower "one attempt more may find another tiling", Honoured "attempt n divides an operator into at most 2ⁿ⁻¹ tiles; the fastest that fits is kept"]
         max_tiling_attempts: i64 = 8, kind at_least(1);
 
         /// The tiling factor along the height, instead of the one that is found.
-        [Lower, Ignored "operators are not tiled yet"]
+        [Lower, Honoured "the number of tiles, or of rows where there are fewer"]
         force_h_tiling: Option<i64> = None, kind at_least(1);
 
         /// The tiling factor along the output channels, instead of the one that is found.
-        [Lower, Ignored "operators are not tiled yet"]
+        [Lower, Honoured "the number of tiles, or of words of channels where there are fewer"]
         force_oc_tiling: Option<i64> = None, kind at_least(1);
 
         /// How many operators in a row may be tiled together, depth first; 1 is none.
-        [Lower, Ignored "operators are not tiled yet"]
+        [Lower, Honoured "in L1 and in the estimate; what lies between such operators has a place in L2 or DDR too, for a program that runs them one after another"]
         tiling_depth: i64 = 1, kind at_least(1);
 
         /// A bound on the depth-first search; 1 suits large networks.
-        [Lower, Ignored "operators are not tiled yet"]
+        [Lower, Honoured "so many lengths of a chain are tried from each operator, the longest first"]
         dfs_search_constraint: Option<i64> = None, kind at_least(0);
     }
     Memory {
         /// Let buffers move up from DDR to L2 and to L1.
-        [Lower, Ignored "buffers are not placed yet"]
+        [Lower, Honoured]
         enable_buffer_promotion: bool = true;
 
         /// Promote to L1 and to L2 in two passes, with the depth-first schedule between them.
-        [Lower, Ignored "buffers are not placed yet"]
+        [Lower, Honoured "chains are looked for when it is known what stays in L1, else before"]
         split_buffer_promotion: bool = false;
 
         /// Where inputs and outputs live at first.
-        [Lower, Ignored "buffers are not placed yet"]
+        [Lower, Honoured "inputs and outputs stay where they live"]
         io_memory_pool: MemoryPool = MemoryPool::Ddr, old "io_pool";
 
         /// Where constants live at first.
-        [Lower, Ignored "constants are in one pool file"]
+        [Lower, Honoured]
         constant_memory_pool: MemoryPool = MemoryPool::Ddr, old "constant_pool";
 
         /// Where work space lives at first.
-        [Lower, Ignored "buffers are not placed yet"]
+        [Lower, Honoured]
         workspace_memory_pool: MemoryPool = MemoryPool::Ddr, old "workspace_pool";
 
         /// The most L1 that the compiler may use, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         l1_constraint: Option<i64> = None, kind at_least(0);
 
         /// The most L2 that the compiler may use, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         l2_constraint: Option<i64> = None, kind at_least(0);
 
         /// The most DDR that the compiler may use, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         ddr_constraint: Option<i64> = None, kind at_least(0);
 
         /// The L1 that there is for the compiler, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         l1_size_used: i64 = 4_194_304, kind at_least(0);
 
         /// The L2 that there is for the compiler, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         l2_size_used: i64 = 33_554_432, kind at_least(0);
 
         /// The DDR that there is for the compiler, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         ddr_size_used: i64 = 1_073_741_824, kind at_least(0);
 
         /// Move weights from DDR to L2 with the system's DMA instead of a core's.
-        [Lower, Ignored "there are no transfers to a device"]
+        [Lower, Honoured "in the estimate"]
         use_sysdma: bool = false;
 
         /// Use both channels of the DMA.
-        [Lower, Ignored "there are no transfers to a device"]
+        [Lower, Honoured "in the estimate"]
         dma_dual_channel: bool = true;
 
         /// Page L2 and DDR, against fragmentation.
-        [Lower, Ignored "buffers are not placed yet"]
+        [Lower, Honoured "buffers of 4096 bytes and more are made of whole pages"]
         page_memory: bool = true;
 
         /// Keep the ELF file in DDR rather than in L2.
@@ -353,40 +353,40 @@ table! {
         stream_tasklist: bool = true;
 
         /// Where constants of the vector unit live.
-        [Lower, Ignored "constants are in one pool file"]
+        [Lower, Honoured "biases, scales and tables in the memory plan"]
         dpu_constants_home: ConstantsHome = ConstantsHome::L2;
     }
     Matrix {
         /// The part of the matrix unit that may be active at once; less of it draws less power.
-        [Lower, Ignored "no power is drawn"]
+        [Lower, Honoured "in the estimate"]
         mvm_utilization_limit: f64 = 1.0, kind Kind::Float { min: 0.125, max: 1.0 };
 
         /// Replicate weights inside the matrix unit for layers with few output channels.
-        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        [Lower, Honoured "in the estimate"]
         enable_icr: bool = true, old "in_core_replication";
 
         /// The replication factor, instead of the one that is found; -1 finds it.
-        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        [Lower, Honoured "in the estimate"]
         icrx_force: i64 = -1, kind at_least(-1);
 
         /// Up to how many parallel blocks weights are still replicated.
-        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        [Lower, Honoured "in the estimate"]
         icrx_parallel_block_threshold: i64 = 4, kind from_to(1, 4);
 
         /// The largest replication factor along the image's width.
-        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        [Lower, Honoured "in the estimate"]
         icrx_max_factor: i64 = 8, kind from_to(2, 8);
 
         /// Replicate inside a word for first layers with few input channels.
-        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        [Lower, Honoured "in the estimate"]
         enable_swicr: bool = true;
 
         /// Load the next weights while the present ones work, in pipelined sections.
-        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        [Lower, Honoured "weights are there twice in L1, and the estimate hides their loading"]
         imc_double_buffer_pipeline: bool = false;
 
         /// Load the next weights while the present ones work, in sequential sections.
-        [Lower, Ignored "weights are not mapped to the matrix unit"]
+        [Lower, Honoured "weights are there twice in L1, and the estimate hides their loading"]
         imc_double_buffer_sequential: bool = false;
 
         /// How registers of the vector unit are allocated.
@@ -399,11 +399,11 @@ table! {
     }
     Output {
         /// The folder for results.
-        [Nothing "where results lie is not what they are", Ignored "results lie below the build folder"]
+        [Nothing "where results lie is not what they are", Ignored "results of a build lie below the build folder; `axzoo compile` writes here where `-o` names no folder"]
         output_dir: Option<String> = None, kind Kind::Path;
 
         /// Empty the folder for results before compilation. Only artifacts that axzoo names are removed, never foreign files.
-        [Nothing "what lies beside the results is not what they are", Ignored "results that the plan no longer names go after every successful build"]
+        [Nothing "what lies beside the results is not what they are", Ignored "results that the plan no longer names go after every successful build; `axzoo compile` empties its folder first"]
         remove_output_dir: bool = false;
 
         /// The model's name in logs; also chooses presets that the compiler has for well-known models.
@@ -411,20 +411,20 @@ table! {
         model_name: String = String::new();
 
         /// Keep an archive with the lowered model and the messages when compilation fails.
-        [Nothing "only a failure writes it", Ignored "the step's log and the command to repeat it are kept instead"]
+        [Nothing "only a failure writes it", Ignored "of a build the step's log and the command to repeat it are kept instead; `axzoo compile` writes it"]
         save_error_artifact: bool = false;
 
         /// Replace the weights in that archive by random ones.
-        [Nothing "only a failure's archive has these weights", Ignored "no archive is written"]
+        [Nothing "only a failure's archive has these weights", Ignored "only `axzoo compile` writes the archive"]
         randomize_onnx_model: bool = true;
     }
     Hardware {
         /// The device's clock, in Hz.
-        [Lower "a schedule may be made for a clock", Ignored "nothing depends on time"]
+        [Lower "a schedule may be made for a clock", Honoured "in the estimate"]
         frequency: i64 = 800_000_000, kind from_to(20_000_000, 800_000_000);
 
         /// The share of the device's memory that one instance may use.
-        [Lower "it bounds the memory plan; numbers stay as they are", Honoured "checked over the network and written to the manifest"]
+        [Lower "it bounds the memory plan; numbers stay as they are", Honoured "checked over the network; bounds L2 and DDR in the memory plan"]
         resources_used: Share = Share::WHOLE, old "resources";
 
         /// Move inputs by DMA buffers.
@@ -453,7 +453,7 @@ table! {
         propagate_span_information: bool = true;
 
         /// The folder to save the quantized or optimised model to, for debugging.
-        [Nothing "a dump beside the results", Ignored "no dump is written"]
+        [Nothing "a dump beside the results", Ignored "only `axzoo compile` writes it"]
         model_debug_save_dir: Option<String> = None, kind Kind::Path;
     }
     Paths {
@@ -471,23 +471,23 @@ table! {
     }
     Layout {
         /// The L1 that the system keeps, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         l1_size_reserved: i64 = 524_288, kind at_least(0);
 
         /// The L2 that the system keeps, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         l2_size_reserved: i64 = 1_245_184, kind at_least(0);
 
         /// The L2 that each core keeps for its task list, in bytes.
-        [Lower, Ignored "there is no task list"]
+        [Lower, Honoured]
         l2_size_reserved_tasklist: i64 = 1_048_576, kind at_least(0), old "l2_reserved_nbytes_tasklist";
 
         /// The whole DDR, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         ddr_size_max: i64 = 1_073_741_824, kind at_least(0);
 
         /// The DDR that the system keeps, in bytes.
-        [Lower, Ignored "the memory plan does not bound the memories yet"]
+        [Lower, Honoured]
         ddr_size_reserved: i64 = 33_554_432, kind at_least(0);
 
         /// The virtual address of L1.
@@ -507,7 +507,7 @@ table! {
         dwpu_instructions_home: InstructionsHome = InstructionsHome::Default;
 
         /// Leave weights out of account when tiling factors are chosen.
-        [Lower, Ignored "operators are not tiled yet"]
+        [Lower, Honoured "weights then stream through L1 by blocks; otherwise those of a tile stay there"]
         ignore_weight_buffers: bool = true;
     }
 }

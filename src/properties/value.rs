@@ -43,6 +43,25 @@ impl Value {
         }
     }
 
+    /// The value of a canonical text; `None` for a text that no value has.
+    #[must_use]
+    pub fn from_canonical(text: &str) -> Option<Self> {
+        if let Some(bits) = text.strip_prefix("f64:") {
+            return u64::from_str_radix(bits, 16).ok().map(f64::from_bits).map(Self::Float);
+        }
+        match serde_json::from_str(text) {
+            Ok(serde_json::Value::Null) => Some(Self::Null),
+            Ok(serde_json::Value::Bool(value)) => Some(Self::Bool(value)),
+            Ok(serde_json::Value::Number(number)) => number.as_i64().map(Self::Int),
+            Ok(serde_json::Value::String(text)) => Some(Self::Text(text)),
+            // Floats make a canonical list no JSON; no property has a list of them.
+            Ok(serde_json::Value::Array(items)) => {
+                items.iter().map(|item| Self::from_canonical(&item.to_string())).collect::<Option<_>>().map(Self::List)
+            }
+            Ok(serde_json::Value::Object(_)) | Err(_) => None,
+        }
+    }
+
     /// What kind of value this is, for "expected … found …".
     #[must_use]
     pub fn kind_name(&self) -> &'static str {
@@ -228,7 +247,9 @@ mod tests {
         ];
         for (value, expected) in values {
             assert_eq!(value.canonical(), expected);
+            assert_eq!(Value::from_canonical(expected), Some(value));
         }
+        assert_eq!(Value::from_canonical("null x"), None);
     }
 
     #[test]

@@ -31,13 +31,20 @@ pub struct Accuracy {
 #[must_use]
 pub fn read_accuracy(build: &Path, network: &str, model: &str) -> Option<Accuracy> {
     let path = build.join(network).join(model).join("quantized/report.json");
-    let value: Value = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    let subject = if network == model { network.to_owned() } else { format!("{network}/{model}") };
+    read_accuracy_of(&path, &subject)
+}
+
+/// Reads the report that quantize wrote of one model.
+#[must_use]
+pub fn read_accuracy_of(report: &Path, subject: &str) -> Option<Accuracy> {
+    let value: Value = serde_json::from_slice(&fs::read(report).ok()?).ok()?;
     let random = value["random_calibration"] == Value::Bool(true);
     let report: QuantizationReport = serde_json::from_value(value).ok()?;
     let evaluation = report.evaluation.as_ref();
     let classes = evaluation.and_then(|evaluation| evaluation.classification.as_ref());
     Some(Accuracy {
-        subject: if network == model { network.to_owned() } else { format!("{network}/{model}") },
+        subject: subject.to_owned(),
         random,
         images: (report.calibration_images, evaluation.map_or(0, |evaluation| evaluation.images)),
         top1: classes.and_then(|classes| classes.float_top1.zip(classes.int8_top1)),

@@ -61,7 +61,10 @@ fn outcome_fields(outcome: &Outcome) -> Value {
 impl<W: Write> Report for JsonLines<W> {
     fn event(&mut self, event: &Event<'_>) {
         let value = match event {
-            Event::Planned { steps, pending } => json!({ "event": "planned", "steps": steps, "pending": pending }),
+            Event::Planned { steps, pending, expected } => {
+                let expected = expected.map(|expected| expected.as_millis() as u64);
+                json!({ "event": "planned", "steps": steps, "pending": pending, "expected_ms": expected })
+            }
             Event::Started { step, .. } => self.step(step.index(), "started"),
             Event::Progress { step, phase, done, of } => {
                 with(self.step(step.index(), "progress"), &json!({ "phase": phase, "done": done, "of": of }))

@@ -12,13 +12,15 @@ use crate::exec::StopCause;
 pub struct Plain<W: Write> {
     target: W,
     labels: Vec<StepLabel>,
+    /// Steps that are up to date and have no label.
+    remembered: usize,
     done: usize,
 }
 
 impl<W: Write> Plain<W> {
     /// A report of the labelled steps.
     pub fn new(target: W, labels: Vec<StepLabel>) -> Self {
-        Self { target, labels, done: 0 }
+        Self { target, labels, remembered: 0, done: 0 }
     }
 }
 
@@ -48,10 +50,19 @@ impl<W: Write> Report for Plain<W> {
     fn event(&mut self, event: &Event<'_>) {
         let line = match event {
             Event::Waiting { holder } => Some(format!("waiting: {holder}")),
+            Event::Remembered { steps } => {
+                self.remembered += steps;
+                self.done += steps;
+                None
+            }
+            Event::Finished { outcome: Outcome::UpToDate | Outcome::Skipped { .. }, .. } => {
+                self.done += 1;
+                None
+            }
             Event::Finished { step, outcome, duration } => {
                 self.done += 1;
                 let label = self.labels.get(step.index()).map(StepLabel::text).unwrap_or_default();
-                let counter = format!("[{}/{}]", self.done, self.labels.len());
+                let counter = format!("[{}/{}]", self.done, self.labels.len() + self.remembered);
                 finished_line(&label, outcome, duration.as_millis() as u64).map(|line| format!("{counter} {line}"))
             }
             Event::InstallFailed { network, failure, .. } => Some(format!("{network}: {}", failure.message)),

@@ -67,6 +67,12 @@ impl Counts {
         *counter += 1;
     }
 
+    /// Whether nothing but what is up to date was counted.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        *self == Self { up_to_date: self.up_to_date, ..Self::default() }
+    }
+
     /// `12 ran, 3 up to date`: what is not zero.
     #[must_use]
     pub fn text(&self) -> String {
@@ -96,9 +102,10 @@ pub fn counts(summary: &Summary, refusals: &[Refusal]) -> Counts {
     counts
 }
 
-/// One row a network: its verdict, the steps behind it, the time they took.
+/// One row for each network that was not up to date: its verdict, the steps behind it, the time they took. The others, and
+/// `remembered` networks that are in no step of the summary, are one line.
 #[must_use]
-pub fn network_table(summary: &Summary, refusals: &[Refusal]) -> String {
+pub fn network_table(summary: &Summary, refusals: &[Refusal], remembered: usize) -> String {
     #[derive(Default)]
     struct Row {
         counts: Counts,
@@ -113,6 +120,9 @@ pub fn network_table(summary: &Summary, refusals: &[Refusal]) -> String {
     for refusal in refusals {
         rows.entry(&refusal.network).or_default().counts.add(refusal.word());
     }
+    let networks = rows.len();
+    rows.retain(|_, row| !row.counts.is_idle());
+    let idle = remembered + networks - rows.len();
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|(network, row)| {
@@ -123,15 +133,19 @@ pub fn network_table(summary: &Summary, refusals: &[Refusal]) -> String {
                 () if counts.will_run > 0 => "will run",
                 () if counts.may_run > 0 => "may run",
                 () if counts.ran > 0 => "built",
-                () if counts.restored > 0 => "restored",
-                () => "up to date",
+                () => "restored",
             };
             let time = if counts.ran > 0 { duration(row.milliseconds) } else { String::new() };
             vec![(*network).to_owned(), verdict.to_owned(), counts.text(), time]
         })
         .collect();
     let head = [("network", Align::Left), ("result", Align::Left), ("steps", Align::Left), ("work", Align::Right)];
-    table(&head, &cells)
+    let others = match idle {
+        0 => String::new(),
+        1 => "one other network is up to date\n".to_owned(),
+        _ => format!("{idle} other networks are up to date\n"),
+    };
+    table(&head, &cells) + &others
 }
 
 /// A block for each failed step: the stage, what went wrong, the end of its log, and how to repeat it alone (`command`

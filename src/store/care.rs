@@ -90,12 +90,12 @@ pub struct Collected {
 }
 
 /// Names in the cache folder that are axzoo's.
-const RECORDS: [&str; 5] = ["journal-1", "lock", "builds", "checked.jsonl", ".gitignore"];
+const RECORDS: [&str; 6] = ["journal-1", "journal-1.index", "lock", "builds", "checked.jsonl", ".gitignore"];
 
 impl Store {
     /// What lies in the cache folder. Writes nothing.
     pub fn usage(&mut self) -> Result<Usage, StoreError> {
-        self.journal_mut().load()?;
+        self.journal_mut().load_whole()?;
         let mut usage = Usage { results: self.journal_mut().entries().len(), ..Usage::default() };
         if !fs::is_folder(self.cache()) {
             return Ok(usage);
@@ -127,7 +127,7 @@ impl Store {
         for digest in &found.damaged {
             self.blobs().remove(digest)?;
         }
-        self.journal_mut().load()?;
+        self.journal_mut().load_whole()?;
         for (key, entry) in self.journal_mut().entries() {
             if !entry.outputs.iter().all(|output| self.blobs().holds(output)) {
                 self.forget(key)?;
@@ -148,7 +148,7 @@ impl Store {
         limits: &Limits,
         dry_run: bool,
     ) -> Result<Collected, StoreError> {
-        self.journal_mut().load()?;
+        self.journal_mut().load_whole()?;
         let mut kept = needed.clone();
         kept.extend(self.state().keys(&is_there));
         for path in self.other_states()? {

@@ -3,11 +3,13 @@
 //! ```text
 //! cache/blobs/xx/<digest>       artifacts, read-only
 //! cache/journal-1               results: key → record and outputs
+//! cache/journal-1.index         where each result is in a long journal
 //! cache/lock                    held by the one run that writes
 //! cache/tmp/                    folders of running steps
 //! cache/logs/<network>/<model>/<step>.log
 //! cache/builds/<id>/state-1     of one build root: last result of each step, files written
 //! cache/builds/<id>/stats-1     of one build root: the stat index
+//! cache/builds/<id>/fresh-1     of one build root: what its last build found to be right
 //! cache/builds/<id>/installing  files being written to the build root; gone when all is well
 //! ```
 
@@ -20,7 +22,7 @@ use std::path::PathBuf;
 
 use super::journal::Journal;
 use super::state::State;
-use super::{Blobs, Entry, Holder, KeyRecord, Output, Slot, SlotName, StatIndex, StoreError};
+use super::{Basis, Blobs, Entry, Holder, KeyRecord, Output, Slot, SlotName, StatIndex, StoreError};
 use crate::base::CancelToken;
 use crate::base::Digest;
 use crate::base::fs;
@@ -47,7 +49,7 @@ impl Store {
     pub fn open(cache: &Path, build_root: &Path) -> Result<Self, StoreError> {
         let cache = std::path::absolute(cache).unwrap_or_else(|_| cache.to_owned());
         let build_root = std::path::absolute(build_root).unwrap_or_else(|_| build_root.to_owned());
-        let home = cache.join("builds").join(Digest::of(build_root.as_os_str().as_bytes()).short());
+        let home = home_of(&cache, &build_root);
         let mut store = Self {
             blobs: Blobs::new(cache.join("blobs")),
             journal: Journal::new(cache.join("journal-1")),
@@ -115,6 +117,7 @@ impl Store {
         let builds = self.cache.join("builds");
         for home in if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() } {
             fs::remove_file(&home.join("stats-1"))?;
+            fs::remove_file(&home.join("fresh-1"))?;
         }
         Ok(())
     }
@@ -123,6 +126,40 @@ impl Store {
     #[must_use]
     pub const fn blobs(&self) -> &Blobs {
         &self.blobs
+    }
+
+    /// What is to be as it is now for a [`FreshCards`](super::FreshCards) of this moment to count; `None` where there is
+    /// something to put right, so that the next run has to look at everything. Opens nothing whole, and needs no store:
+    /// `cache` and `build_root` as for [`Store::open`].
+    #[must_use]
+    pub fn basis(cache: &Path, build_root: &Path, circumstances: Digest) -> Option<Basis> {
+        let cache = std::path::absolute(cache).ok()?;
+        let home = home_of(&cache, &std::path::absolute(build_root).ok()?);
+        if fs::exists(&home.join("installing")) || fs::exists(&cache.join("tmp")) {
+            return None;
+        }
+        let path = home.join("state-1");
+        let size = fs::stat(&path)?.size;
+        let check = fs::read_range(&path, size.checked_sub(32)?, 32).ok()?;
+        let state = Digest::from_bytes(*check.first_chunk()?);
+        let journal = fs::stat(&cache.join("journal-1")).map_or(0, |stat| stat.size);
+        Some(Basis { circumstances, state, journal })
+    }
+
+    /// Where what a build root's last build found to be right is kept.
+    #[must_use]
+    pub fn fresh_path(cache: &Path, build_root: &Path) -> PathBuf {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        home_of(&absolute(cache), &absolute(build_root)).join("fresh-1")
+    }
+
+    /// [`Store::basis`] as this run left it; `None` also when another run was here since, or when a result that the state
+    /// names was taken back.
+    #[must_use]
+    pub fn own_basis(&self, circumstances: Digest) -> Option<Basis> {
+        let basis = Self::basis(&self.cache, &self.build_root, circumstances)?;
+        let is_own = self.state_stat.is_some() && fs::stat(&self.state_path()) == self.state_stat;
+        (is_own && self.state.journal_length() == Some(basis.journal)).then_some(basis)
     }
 
     /// Where steps write while they run.
@@ -307,6 +344,9 @@ impl Store {
         if self.journal.is_loaded() && self.journal.is_open_ended() {
             self.settle_journal()?;
         }
+        if self.journal.is_loaded() {
+            self.journal.save_index()?;
+        }
         let intents = fs::exists(&self.intents_path());
         if intents && fs::exists(&self.build_root) {
             fs::sync_file_system(&self.build_root)?;
@@ -344,4 +384,9 @@ impl Store {
     fn intents_path(&self) -> PathBuf {
         self.home.join("installing")
     }
+}
+
+/// The folder of what is known of one build root.
+fn home_of(cache: &Path, build_root: &Path) -> PathBuf {
+    cache.join("builds").join(Digest::of(build_root.as_os_str().as_bytes()).short())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Output;
+use super::reader::{Reader, write_part};
 use super::table::Table;
 use crate::base::Digest;
 use crate::plan::Step;
@@ -96,7 +97,7 @@ impl State {
         bytes.extend_from_slice(&slot.duration_ms.to_le_bytes());
         bytes.extend_from_slice(&(slot.outputs.len() as u32).to_le_bytes());
         for output in &slot.outputs {
-            write_text(&mut bytes, &output.name);
+            write_part(&mut bytes, output.name.as_bytes());
             bytes.extend_from_slice(output.digest.as_bytes());
             bytes.extend_from_slice(&output.length.to_le_bytes());
         }
@@ -122,7 +123,7 @@ impl State {
     pub(super) fn set_files(&mut self, network: &str, files: &[String]) {
         let mut bytes = Vec::new();
         for file in files {
-            write_text(&mut bytes, file);
+            write_part(&mut bytes, file.as_bytes());
         }
         self.set(files_name(network), bytes);
     }
@@ -215,41 +216,6 @@ fn files_name(network: &str) -> Vec<u8> {
 fn read_files(bytes: &[u8]) -> Vec<String> {
     let mut reader = Reader(bytes);
     std::iter::from_fn(|| reader.text()).collect()
-}
-
-fn write_text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-/// Reads values from the front; `None` once they are used up.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (chunk, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*chunk)
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        self.chunk().map(u32::from_le_bytes)
-    }
-
-    fn long(&mut self) -> Option<u64> {
-        self.chunk().map(u64::from_le_bytes)
-    }
-
-    fn digest(&mut self) -> Option<Digest> {
-        self.chunk().map(Digest::from_bytes)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let length = self.number()? as usize;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(String::from_utf8_lossy(text).into_owned())
-    }
 }
 
 #[cfg(test)]

@@ -115,6 +115,12 @@ impl StatIndex {
         }
     }
 
+    /// The stat with which a file surely has the contents that were last read from it.
+    #[must_use]
+    pub fn certain(&self, path: &Path) -> Option<Stat> {
+        self.get(path).filter(Seen::is_settled).map(|seen| seen.stat)
+    }
+
     /// [`StatIndex::look`] at many files in parallel, and remembers what was read. Results are in the order of `paths`.
     pub fn look_all<P: AsRef<Path> + Sync>(&mut self, paths: &[P]) -> Vec<Result<Seen, FsError>> {
         let index = &*self;

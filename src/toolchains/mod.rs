@@ -4,6 +4,9 @@
 mod fetch;
 mod host;
 mod prequantized;
+mod process;
+mod scripted;
+pub mod transform;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +18,8 @@ use crate::plan::StepKind;
 
 pub use fetch::{FETCH_IDENTITY, fetch};
 pub use host::Host;
+pub use process::ToolError;
+pub use scripted::Scripted;
 
 /// One step's work.
 pub struct Work<'a> {
@@ -28,6 +33,8 @@ pub struct Work<'a> {
     pub threads: usize,
     /// A request to stop.
     pub cancel: &'a CancelToken,
+    /// Called with each line for the step's log.
+    pub log: &'a (dyn Fn(&str) + Sync),
     /// Called with phase, done and of.
     pub progress: &'a (dyn Fn(&str, usize, usize) + Sync),
 }
@@ -97,6 +104,9 @@ pub enum WorkError {
         /// The card's key.
         key: &'static str,
     },
+    /// An external tool did not do its work.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
@@ -114,6 +124,7 @@ impl WorkError {
             Self::UnderFloor { .. } => {
                 Some("look at the worst layers in the report; more or better calibration images help most".to_owned())
             }
+            Self::Tool(error) => error.hint(),
             Self::File(error) => error.hint().map(ToOwned::to_owned),
             Self::MissingInput { .. } | Self::WrongStep => None,
         }

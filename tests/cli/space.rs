@@ -157,6 +157,13 @@ impl Space {
         run.outcomes()
     }
 
+    /// [`Space::build`] with variables set.
+    pub(crate) fn build_with(&self, arguments: &str, variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let mut command = self.command(&format!("build {arguments} --format json"));
+        command.envs(variables.iter().copied());
+        Run::from(command.output().expect("the program runs")).outcomes()
+    }
+
     /// Every file below a folder → its bytes.
     pub(crate) fn tree(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();

@@ -1,11 +1,15 @@
 //! `axzoo build`.
 
 mod images;
+mod memory;
 mod runner;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
+use self::memory::{Built, Memory};
 use super::args::{BuildArgs, Format};
 use super::failure::Failure;
 use super::output::Output;
@@ -13,11 +17,14 @@ use super::plans::Planned;
 use super::settings::Flags;
 use super::zoo::Zoo;
 use crate::base::CancelToken;
+use crate::base::fs;
+use crate::base::moment;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
 use crate::diag::counted;
 use crate::diag::to_json;
 use crate::exec;
+use crate::exec::Event;
 use crate::exec::ExecError;
 use crate::exec::StepSummary;
 use crate::exec::Summary;
@@ -28,7 +35,7 @@ use crate::report::Plain;
 use crate::report::Refusal;
 use crate::report::Report;
 use crate::report::StepLabel;
-use crate::toolchains::Host;
+use crate::report::Trace;
 
 pub(super) use runner::identity;
 
@@ -37,12 +44,20 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let mut flags = Flags::new();
     arguments.store.add_to(&mut flags);
     arguments.add_to(&mut flags);
+    let began = Instant::now();
     let cancel = CancelToken::new();
     let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error, None))?;
-    let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
-    let networks = zoo.networks(&arguments.targets, &arguments.config)?;
+    let (zoo, memory) = read(arguments, flags, directory)?;
+    if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
+        nothing_to_do(memory, began.elapsed(), arguments.format, output);
+        return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
+    }
+    // Of a zoo that is remembered, targets that mean all are those cards that are not.
+    let targets = if memory.is_some() { &[][..] } else { &arguments.targets[..] };
+    let networks = zoo.networks(targets, &arguments.config)?;
     let mut refusals = broken_cards(&zoo, &arguments.targets);
-    let Planned { plan, refusals: more, problems } = zoo.plan(&networks, &arguments.store, arguments.quantize_only);
+    let Planned { plan, refusals: more, problems, looked } =
+        zoo.plan(&networks, &arguments.store, arguments.quantize_only);
     refusals.extend(more);
 
     let mut shown = zoo.card_problems(&networks, &arguments.targets);
@@ -54,56 +69,124 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     tell(&shown, arguments.format, output);
 
     let settings = &zoo.resolved.settings;
-    let parallel = match settings.jobs.parallel {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        jobs => jobs as usize,
-    };
+    let parallel = parallel(settings.jobs.parallel);
     let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error), Some(&zoo)))?;
-    let runner = runner::StepRunner { toolchain: &Host, threads: parallel, root: zoo.root() };
+    let toolchain = zoo.toolchain();
+    let runner = runner::StepRunner { toolchain: toolchain.as_ref(), threads: parallel, root: zoo.root() };
     let options = exec::Options {
         parallel,
         dry_run: arguments.dry_run,
         fail_fast: arguments.fail_fast,
         force: arguments.force,
+        timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
+        memory: zoo.memory_limit(),
         ..exec::Options::default()
     };
-    let mut reporter = reporter(arguments, StepLabel::all(&plan.graph), output);
-    let result = exec::run(&plan.graph, &mut store, &runner, &options, &cancel, &mut |event| reporter.event(event));
+    let mut labels = StepLabel::all(&plan.graph);
+    let remembered = memory.as_ref().map_or(0, Memory::steps);
+    // Scripts are told of every step.
+    let known = memory.as_ref().filter(|_| arguments.format == Format::Json);
+    let known = known.map(|memory| memory.steps_from(labels.len())).unwrap_or_default();
+    let (known_labels, known): (Vec<StepLabel>, Vec<StepSummary>) = known.into_iter().unzip();
+    labels.extend(known_labels);
+    let mut trace = Trace::new(labels.clone(), began);
+    let mut reporter = reporter(arguments, labels, output);
+    let result = exec::run(&plan.graph, &mut store, &runner, &options, &cancel, &mut |event| match event {
+        Event::Planned { steps, pending, expected } => {
+            let (pending, expected) = (*pending, *expected);
+            reporter.event(&Event::Planned { steps: steps + remembered, pending, expected });
+            reporter.event(&Event::Remembered { steps: remembered });
+            for step in &known {
+                reporter.event(&finished(step));
+            }
+        }
+        event => {
+            trace.event(event);
+            reporter.event(event);
+        }
+    });
     reporter.finish();
     drop(reporter);
-    let summary = result.map_err(|error| match signals.received() {
+    let mut summary = result.map_err(|error| match signals.received() {
         Some(signal) if error.is_interrupted() => Failure::Interrupted(signal),
         _ => run_error(&error, Some(&zoo)),
     })?;
 
-    let build_root = zoo.root().join(&settings.zoo.build);
+    write_trace(arguments, &trace, &zoo, directory)?;
+    let kept = memory.as_ref().filter(|_| !summary.interrupted);
+    if let Some(memory) = kept {
+        let built = Built {
+            networks: &networks,
+            looked: &looked,
+            graph: &plan.graph,
+            summary: &summary,
+            shown: &shown,
+            refusals: &refusals,
+        };
+        memory.keep(&zoo, &store, &built);
+    }
     if !arguments.dry_run {
         let shown = |path: &Path| zoo.shown(path);
+        let build_root = zoo.root().join(&settings.zoo.build);
         let warnings = images::image_warnings(quantized(&summary), &plan.graph, &build_root, &shown);
         tell(&warnings, arguments.format, output);
     }
-    match arguments.format {
-        Format::Json => output.data(&format!("{}\n", report::summary_json(&summary, &refusals))),
-        Format::Human => {
-            let relative = |path: &Path| zoo.shown(path);
-            output.note(&report::failure_blocks(&summary, &relative, &repeated(&arguments.targets)));
-            output.data(&closing(&summary, &refusals, arguments.dry_run));
-            if !arguments.dry_run {
-                output.data(&accuracy(&summary, &build_root));
-            }
-            let failed = report::counts(&summary, &refusals).failed;
-            if failed > 0 {
-                let steps = counted(failed, "step");
-                output.note(&format!("error: {steps} failed; the reasons are above\n"));
-            }
-        }
+    if let (Some(memory), Format::Json) = (&memory, arguments.format) {
+        memory.merge(&mut summary, known, &networks);
     }
+    let up_to_date = memory.as_ref().map_or((0, 0), |memory| (memory.steps(), memory.networks()));
+    tell_end(arguments, &zoo, &summary, &refusals, up_to_date, output);
     if let Some(signal) = signals.received().filter(|_| summary.interrupted) {
         return Err(Failure::Interrupted(signal));
     }
     let refused = refusals.iter().any(|refusal| !(refusal.unsupported && arguments.skip_unsupported));
     let good = arguments.dry_run || summary.is_good();
     if good && !refused && !failed_check { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Steps at a time: as many as were asked for, or one a CPU.
+fn parallel(asked: u32) -> usize {
+    match asked {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        jobs => jobs as usize,
+    }
+}
+
+/// The end of a build: its summary, and why steps failed. `up_to_date` steps and networks were not looked at one by one.
+fn tell_end(
+    arguments: &BuildArgs,
+    zoo: &Zoo,
+    summary: &Summary,
+    refusals: &[Refusal],
+    up_to_date: (usize, usize),
+    output: Output,
+) {
+    if arguments.format == Format::Json {
+        output.data(&format!("{}\n", report::summary_json(summary, refusals)));
+        return;
+    }
+    let relative = |path: &Path| zoo.shown(path);
+    output.note(&report::failure_blocks(summary, &relative, &repeated(&arguments.targets)));
+    output.data(&closing(summary, refusals, arguments.dry_run, up_to_date));
+    if !arguments.dry_run {
+        output.data(&accuracy(summary, &zoo.root().join(&zoo.resolved.settings.zoo.build)));
+    }
+    let failed = report::counts(summary, refusals).failed;
+    if failed > 0 {
+        let steps = counted(failed, "step");
+        output.note(&format!("error: {steps} failed; the reasons are above\n"));
+    }
+}
+
+/// Writes what was asked for with `--trace`.
+fn write_trace(arguments: &BuildArgs, trace: &Trace, zoo: &Zoo, directory: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = &arguments.trace else { return Ok(()) };
+    // With -C, everything that is typed is meant from there.
+    let path = if directory.is_some() { zoo.root().join(file) } else { file.clone() };
+    fs::write_atomic(&path, trace.text().as_bytes()).map_err(|error| {
+        let problem = Diagnostic::error("build/run", zoo.relative(&error.to_string()));
+        Failure::Failed(problem.maybe_hint(error.hint()))
+    })
 }
 
 fn run_error(error: &ExecError, zoo: Option<&Zoo>) -> Failure {
@@ -156,23 +239,60 @@ fn repeated(targets: &[String]) -> String {
     std::iter::once("axzoo".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
-fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool) -> String {
-    let counts = report::counts(summary, refusals);
+/// The end of a build for people; `remembered` steps and networks are up to date besides.
+fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool, (steps, networks): (usize, usize)) -> String {
+    let mut counts = report::counts(summary, refusals);
+    counts.up_to_date += steps;
     let wall = report::duration(summary.wall.as_millis() as u64);
-    let mut text = Vec::new();
-    let idle = counts.ran + counts.restored + counts.failed + counts.skipped + counts.will_run + counts.may_run == 0;
-    if idle && counts.up_to_date > 0 {
-        let _ = writeln!(text, "up to date: {}, {wall}", counted(counts.up_to_date, "step"));
-    } else {
-        let _ = writeln!(text, "{}", report::network_table(summary, refusals));
-        let what = match (dry_run, summary.interrupted) {
-            (true, _) => "plan",
-            (false, true) => "interrupted",
-            (false, false) => "done",
-        };
-        let _ = writeln!(text, "{what}: {} in {wall}", counts.text());
+    if counts.is_idle() && counts.up_to_date > 0 {
+        return up_to_date(counts.up_to_date, &wall);
     }
-    String::from_utf8_lossy(&text).into_owned()
+    let what = match (dry_run, summary.interrupted) {
+        (true, _) => "plan",
+        (false, true) => "interrupted",
+        (false, false) => "done",
+    };
+    format!("{}\n{what}: {} in {wall}\n", report::network_table(summary, refusals, networks), counts.text())
+}
+
+fn up_to_date(steps: usize, wall: &str) -> String {
+    format!("up to date: {}, {wall}\n", counted(steps, "step"))
+}
+
+/// Reads the cards that the targets mean. Of the whole zoo those are left out that are remembered to be up to date.
+fn read(arguments: &BuildArgs, flags: Flags, directory: Option<&Path>) -> Result<(Zoo, Option<Memory>), Failure> {
+    let everything = arguments.targets.iter().all(|target| target == "all");
+    if !everything {
+        return Ok((Zoo::load_named(&arguments.zoo, flags, directory, &arguments.targets)?, None));
+    }
+    if arguments.force || arguments.dry_run || !arguments.config.is_empty() {
+        return Ok((Zoo::load(&arguments.zoo, flags, directory)?, None));
+    }
+    let moment = moment();
+    let mut zoo = Zoo::without_cards(&arguments.zoo, flags, directory)?;
+    let more = format!("{} {:?}", arguments.quantize_only, arguments.store.cal_seed);
+    let memory = Memory::recall(&mut zoo, &more, moment);
+    Ok((zoo, Some(memory)))
+}
+
+/// Says that everything is up to date, as a build says that found it out.
+fn nothing_to_do(memory: &Memory, wall: Duration, format: Format, output: Output) {
+    if format == Format::Human {
+        output.data(&up_to_date(memory.steps(), &report::duration(wall.as_millis() as u64)));
+        return;
+    }
+    let (labels, steps): (Vec<StepLabel>, Vec<StepSummary>) = memory.steps_from(0).into_iter().unzip();
+    let mut reporter = report::JsonLines::new(output, labels);
+    reporter.event(&Event::Planned { steps: steps.len(), pending: 0, expected: Some(Duration::ZERO) });
+    for step in &steps {
+        reporter.event(&finished(step));
+    }
+    let summary = Summary { steps, wall, interrupted: false };
+    output.data(&format!("{}\n", report::summary_json(&summary, &[])));
+}
+
+fn finished(step: &StepSummary) -> Event<'_> {
+    Event::Finished { step: step.id, outcome: &step.outcome, duration: Duration::from_millis(step.duration_ms) }
 }
 
 /// The steps of this run that quantized a model, or brought its result back from the store.

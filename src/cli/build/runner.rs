@@ -44,6 +44,7 @@ impl Runner<StepWork> for StepRunner<'_> {
             output: job.output,
             threads: self.threads,
             cancel: job.cancel,
+            log: &|line| job.log.line(line),
             progress: &progress,
         };
         job.log.line(&format!("{} of {} with {}", job.step.kind, job.step.subject(), job.step.tool));

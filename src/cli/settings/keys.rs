@@ -15,6 +15,12 @@ pub(super) enum Takes {
     Number,
     /// A whole number from 1.
     Count,
+    /// A time such as `1h`; kept in milliseconds.
+    Time,
+    /// A size such as `8GB`, or a part of the machine's memory such as `80%`.
+    Memory,
+    /// A text.
+    Text,
     /// One of these words.
     Word(&'static [&'static str]),
 }
@@ -44,7 +50,7 @@ const fn key(path: &'static str, flag: &'static str, takes: Takes) -> Key {
 }
 
 /// All settings (SPEC 2), in the order of the file.
-pub(super) const KEYS: [Key; 15] = [
+pub(super) const KEYS: [Key; 21] = [
     key("zoo.cards", "cards", Takes::Paths),
     key("zoo.exclude", "exclude", Takes::Texts),
     key("zoo.configs", "configs", Takes::Paths),
@@ -53,17 +59,20 @@ pub(super) const KEYS: [Key; 15] = [
     Key { path: "zoo.data", flag: "data-root", sdk_variable: Some("AXELERA_DATA_ROOT"), takes: Takes::Path },
     key("zoo.strict", "strict", Takes::Switch),
     key("zoo.allow_keys", "allow-keys", Takes::Texts),
-    key("toolchain.use", "toolchain", Takes::Word(&["host"])),
+    key("toolchain.use", "toolchain", Takes::Word(&["host", "scripted"])),
+    key("toolchain.timeout", "timeout", Takes::Time),
+    key("toolchain.retries", "retries", Takes::Number),
     key("toolchain.sdk", "sdk", Takes::Path),
     key("device.board", "board", Takes::Word(&["pcie", "m2", "europa"])),
     key("device.cores", "device-cores", Takes::Count),
     key("calibration.images", "num-cal-images", Takes::Count),
     key("calibration.allow_random", "allow-random", Takes::Switch),
     key("jobs.parallel", "jobs", Takes::Number),
+    key("jobs.memory", "memory", Takes::Memory),
+    key("scripted.clean", "scripted-clean", Takes::Text),
+    key("scripted.quantize", "scripted-quantize", Takes::Text),
+    key("scripted.lower", "scripted-lower", Takes::Text),
 ];
-
-/// Keys of SPEC 2 that this version does not have: naming one is an error that says so, never silence.
-pub(super) const NOT_YET: [&str; 3] = ["toolchain.timeout", "toolchain.retries", "jobs.memory"];
 
 /// Toolchains of SPEC 8 that this version does not drive.
 pub(super) const TOOLCHAINS_NOT_YET: [&str; 4] = ["axcompile", "deploy", "sima", "auto"];

@@ -7,9 +7,12 @@ use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{KEYS, Key, NOT_YET, TOOLCHAINS_NOT_YET, Takes};
+use super::keys::{KEYS, Key, TOOLCHAINS_NOT_YET, Takes};
 use crate::base::fs;
 use crate::base::near_miss;
+use crate::cli::quantity::Memory;
+use crate::cli::quantity::TIMES;
+use crate::cli::quantity::quantity;
 use crate::diag;
 use crate::diag::Diagnostic;
 use crate::diag::Source;
@@ -84,11 +87,7 @@ pub(super) fn from_file(root: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
             let path = format!("{section}.{}", name.get_ref());
             let span = Span::from(name.span());
             let Some(key) = KEYS.iter().find(|key| key.path == path) else {
-                problems.push(if NOT_YET.contains(&path.as_str()) {
-                    not_yet(&path).at(&source, span)
-                } else {
-                    unknown(&path, &key_paths(), &source, span)
-                });
+                problems.push(unknown(&path, &key_paths(), &source, span));
                 continue;
             };
             match from_toml(*key, value.get_ref()) {
@@ -106,7 +105,7 @@ pub(super) fn from_file(root: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
 }
 
 fn section_names() -> Vec<&'static str> {
-    vec!["zoo", "toolchain", "device", "calibration", "jobs"]
+    vec!["zoo", "toolchain", "device", "calibration", "jobs", "scripted"]
 }
 
 fn key_paths() -> Vec<&'static str> {
@@ -135,11 +134,6 @@ fn known_names(name: &str, known: &[&'static str]) -> String {
     format!("the tables are {}", ticked(known.iter().map(|table| format!("[{table}]")).collect()))
 }
 
-fn not_yet(path: &str) -> Diagnostic {
-    Diagnostic::error("settings/not-supported", format!("`{path}` is not supported by this version of axzoo"))
-        .hint("remove the line; nothing would read it")
-}
-
 fn wrong(key: Key, found: &str) -> Diagnostic {
     let expected = match key.takes {
         Takes::Texts => "a list of texts".to_owned(),
@@ -148,11 +142,14 @@ fn wrong(key: Key, found: &str) -> Diagnostic {
         Takes::Switch => "`true` or `false`".to_owned(),
         Takes::Number => "a whole number from 0".to_owned(),
         Takes::Count => "a whole number from 1".to_owned(),
+        Takes::Time => "a time such as `90s`, `15min` or `1h`".to_owned(),
+        Takes::Memory => "a size such as `8GB`, or a part of the machine's memory such as `80%`".to_owned(),
+        Takes::Text => "a text".to_owned(),
         Takes::Word(words) => format!("one of `{}`", words.join("`, `")),
     };
     let problem = Diagnostic::error("settings/value", format!("`{}` takes {expected}, found {found}", key.path));
     if key.path == "toolchain.use" && TOOLCHAINS_NOT_YET.iter().any(|name| found.trim_matches('`') == *name) {
-        return problem.hint("this version has the embedded compiler only: `host`");
+        return problem.hint("this version has the embedded compiler, `host`, and `scripted` for tests");
     }
     match key.takes {
         Takes::Texts | Takes::Paths if found.starts_with("the text ") => {
@@ -179,7 +176,9 @@ fn from_toml(key: Key, value: &DeValue<'_>) -> Result<Value, Diagnostic> {
             texts.map(Value::from).ok_or_else(|| wrong(key, "a list with something else in it"))
         }
         // The file lies in the root, and so do the paths in it.
-        (Takes::Path | Takes::Word(_), DeValue::String(text)) => from_text(key, text, Path::new("")),
+        (Takes::Path | Takes::Word(_) | Takes::Time | Takes::Memory | Takes::Text, DeValue::String(text)) => {
+            from_text(key, text, Path::new(""))
+        }
         (Takes::Switch, DeValue::Boolean(switch)) => Ok(Value::from(*switch)),
         (Takes::Number | Takes::Count, DeValue::Integer(number)) => {
             match u32::from_str_radix(number.as_str(), number.radix()) {
@@ -201,6 +200,12 @@ pub(super) fn from_text(key: Key, text: &str, standing: &Path) -> Result<Value, 
         Takes::Path => Ok(path(text)),
         Takes::Paths => Ok(Value::from(parts().map(path).collect::<Vec<_>>())),
         Takes::Texts => Ok(Value::from(parts().map(|part| Value::from(part.to_owned())).collect::<Vec<_>>())),
+        Takes::Text => Ok(Value::from(text.to_owned())),
+        Takes::Memory if Memory::parse(text).is_some() => Ok(Value::from(text.to_owned())),
+        Takes::Time => match quantity(text, &TIMES) {
+            Some(milliseconds) if milliseconds > 0 => Ok(Value::from(milliseconds)),
+            _ => Err(wrong(key, &format!("`{text}`"))),
+        },
         Takes::Word(words) if words.contains(&text) => Ok(Value::from(text.to_owned())),
         Takes::Number | Takes::Count => match text.parse::<u32>() {
             Ok(number) if number > 0 || key.takes == Takes::Number => Ok(Value::from(number)),
@@ -211,7 +216,7 @@ pub(super) fn from_text(key: Key, text: &str, standing: &Path) -> Result<Value, 
             "0" | "false" | "no" | "off" | "" => Ok(Value::from(false)),
             _ => Err(wrong(key, &format!("`{text}`"))),
         },
-        Takes::Word(_) => Err(wrong(key, &format!("`{text}`"))),
+        Takes::Word(_) | Takes::Memory => Err(wrong(key, &format!("`{text}`"))),
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Settings {
     pub calibration: Calibration,
     /// `[jobs]`
     pub jobs: Jobs,
+    /// `[scripted]`
+    #[serde(default)]
+    pub scripted: Scripted,
 }
 
 /// `[zoo]`: the folders, relative to the root.
@@ -58,6 +61,10 @@ pub struct Toolchain {
     pub r#use: String,
     /// An installed SDK, searched for configs.
     pub sdk: Option<String>,
+    /// How long one step may take, in milliseconds.
+    pub timeout: u64,
+    /// How often an external tool that failed is run again.
+    pub retries: u32,
 }
 
 /// `[device]`
@@ -83,6 +90,19 @@ pub struct Calibration {
 pub struct Jobs {
     /// Steps at a time; 0: one per CPU.
     pub parallel: u32,
+    /// How much memory steps may take together: a size, or a part of the machine's in per cent.
+    pub memory: String,
+}
+
+/// `[scripted]`: the commands of the toolchain for tests.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Scripted {
+    /// Of clean steps.
+    pub clean: Option<String>,
+    /// Of quantize steps.
+    pub quantize: Option<String>,
+    /// Of lower steps.
+    pub lower: Option<String>,
 }
 
 /// Settings with the root they belong to and the place each was said.
@@ -115,10 +135,13 @@ fn defaults() -> Vec<Setting> {
         default("zoo.strict", Value::from(false)),
         default("zoo.allow_keys", texts(&[])),
         default("toolchain.use", Value::from("host")),
+        default("toolchain.timeout", Value::from(3_600_000_u64)),
+        default("toolchain.retries", Value::from(0_u32)),
         default("device.board", Value::from("pcie")),
         default("calibration.images", Value::from(200_u32)),
         default("calibration.allow_random", Value::from(false)),
         default("jobs.parallel", Value::from(0_u32)),
+        default("jobs.memory", Value::from("80%")),
     ]
 }
 
@@ -239,7 +262,10 @@ mod tests {
             Case { text: "[zoo]\ncache = ''\n", line: 2, says: "takes a path, found an empty text" },
             Case { text: "[zoo]\nstrict = 'yes'\n", line: 2, says: "takes `true` or `false`" },
             Case { text: "[jobs]\nparallel = -1\n", line: 2, says: "whole number" },
-            Case { text: "[jobs]\nmemory = '80%'\n", line: 2, says: "not supported" },
+            Case { text: "[jobs]\nmemory = '80'\nparallel = 'x'\n", line: 3, says: "whole number" },
+            Case { text: "[jobs]\nmemory = 'much'\n", line: 2, says: "a size such as `8GB`" },
+            Case { text: "[toolchain]\ntimeout = '1 year'\n", line: 2, says: "a time such as" },
+            Case { text: "[toolchain]\nretries = -1\n", line: 2, says: "whole number" },
             Case { text: "[toolchain]\nuse = 'axcompile'\n", line: 2, says: "one of `host`" },
             Case { text: "[zoo\n", line: 1, says: "" },
         ];

@@ -1,10 +1,10 @@
 //! A lowered model from its files alone, executed by the integer reference.
 
 use crate::base::Digest;
+use crate::compiler::emit::constants::Constants;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::lower::Manifest;
-use crate::compiler::lower::constants::Constants;
 use crate::compiler::lower::program::FORMAT;
 use crate::compiler::lower::program::ProgramFile;
 use crate::compiler::lower::program::VERSION;

@@ -2,16 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::compiler::lower::constants::WORD;
+use crate::compiler::device::InputLayout;
+use crate::compiler::device::input_pads;
 use crate::compiler::quantize::QuantizedGraph;
-use crate::compiler::quantize::QuantizedOperator;
 use crate::compiler::quantize::TensorId;
 
 /// The version of the manifest that is written.
 pub(super) const MANIFEST_VERSION: &str = "1.0";
-
-/// Channels of an input are stored in groups of so many bytes: a pixel of three colours takes four.
-const INPUT_CHANNELS: usize = 4;
 
 /// What is known of a quantized or a lowered model from outside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,71 +37,6 @@ pub struct Manifest {
     pub postprocess_graph: Option<String>,
     /// The manifest's own version.
     pub manifest_version: String,
-}
-
-/// A tensor as the device stores it: NHWC, padded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InputLayout {
-    /// NHWC with padding.
-    pub shape: [usize; 4],
-    /// Elements before and after N, H, W, C.
-    pub padding: [usize; 8],
-}
-
-/// `[N,C,H,W]` as `[N,H,W,C]`. Tensors without a plane keep their last axis as channels: `[N,C]` is `[N,1,1,C]`, `[N,A,C]` is
-/// `[N,1,A,C]`; more axes are folded into H.
-fn channels_last(shape: &[usize]) -> [usize; 4] {
-    match *shape {
-        [] => [1; 4],
-        [n, c, h, w] => [n, h, w, c],
-        [c] => [1, 1, 1, c],
-        [n, c] => [n, 1, 1, c],
-        [n, a, c] => [n, 1, a, c],
-        [n, ref middle @ .., a, c] => [n, middle.iter().product(), a, c],
-    }
-}
-
-impl InputLayout {
-    /// The rule for inputs, which reproduces the vendor's example (640×640×3 before a 3×3 convolution with padding 1 is
-    /// 642×656×4, padded by 1 and 1 rows, 1 and 15 columns, 1 channel):
-    ///
-    /// 1. the padding of the convolution that reads the input (`pads`: top, left, bottom, right) is stored with it,
-    /// 2. channels are filled up to a multiple of 4,
-    /// 3. rows are filled up at their right end to a whole number of 64-byte words.
-    ///
-    /// The first two dimensions of the example are exactly 1.; that rows of 656·4 bytes are the next whole words after
-    /// 642·4 is why 3. is taken to be the reason for the 15.
-    #[must_use]
-    pub fn of_input(shape: &[usize], pads: [usize; 4], cores: usize) -> Self {
-        let [n, h, w, c] = channels_last(shape);
-        let [top, left, bottom, right] = pads;
-        let channels = c.next_multiple_of(INPUT_CHANNELS);
-        let mut columns = left + w + right;
-        while !(columns * channels).is_multiple_of(WORD) {
-            columns += 1;
-        }
-        Self {
-            shape: [n * cores, top + h + bottom, columns, channels],
-            padding: [0, 0, top, bottom, left, columns - left - w, 0, channels - c],
-        }
-    }
-
-    /// The rule for outputs: channels are filled up to whole 64-byte words.
-    #[must_use]
-    pub fn of_output(shape: &[usize], cores: usize) -> Self {
-        let [n, h, w, c] = channels_last(shape);
-        let channels = c.next_multiple_of(WORD);
-        Self { shape: [n * cores, h, w, channels], padding: [0, 0, 0, 0, 0, 0, 0, channels - c] }
-    }
-}
-
-/// The padding of the convolution that is the only reader of an input.
-fn pads(graph: &QuantizedGraph, input: TensorId) -> [usize; 4] {
-    let mut readers = graph.nodes.iter().filter(|node| node.inputs.contains(&input));
-    match (readers.next().map(|node| &node.operator), readers.next()) {
-        (Some(QuantizedOperator::Convolution { attributes, .. }), None) => attributes.pads,
-        _ => [0; 4],
-    }
 }
 
 impl Manifest {
@@ -137,7 +69,7 @@ impl Manifest {
             encodings.map(|encoding| (encoding.scale, i32::from(encoding.zero_point))).collect()
         };
         let inputs =
-            graph.inputs.iter().map(|&id| InputLayout::of_input(&graph.value(id).shape, pads(graph, id), cores));
+            graph.inputs.iter().map(|&id| InputLayout::of_input(&graph.value(id).shape, input_pads(graph, id), cores));
         let outputs = graph.outputs.iter().map(|&id| InputLayout::of_output(&graph.value(id).shape, cores));
         let (inputs, outputs): (Vec<_>, Vec<_>) = (inputs.collect(), outputs.collect());
         Self {
@@ -166,25 +98,5 @@ impl Manifest {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         super::run::json(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_vendors_example_is_reproduced() {
-        let layout = InputLayout::of_input(&[1, 3, 640, 640], [1, 1, 1, 1], 1);
-        assert_eq!(layout.shape, [1, 642, 656, 4]);
-        assert_eq!(layout.padding, [0, 0, 1, 1, 1, 15, 0, 1]);
-    }
-
-    #[test]
-    fn cores_are_the_batch_and_every_rank_has_a_layout() {
-        assert_eq!(InputLayout::of_input(&[1, 3, 224, 224], [0; 4], 4).shape, [4, 224, 224, 4]);
-        assert_eq!(InputLayout::of_output(&[1, 1000], 4).shape, [4, 1, 1, 1024]);
-        assert_eq!(InputLayout::of_output(&[1, 4420, 2], 1).padding, [0, 0, 0, 0, 0, 0, 0, 62]);
-        assert_eq!(InputLayout::of_output(&[1, 2, 3, 4, 5], 1).shape, [1, 6, 4, 64]);
     }
 }

@@ -3,17 +3,21 @@
 //! - `manifest.json`: shapes, paddings and encodings of inputs and outputs, and the names of the other files,
 //! - `model.json`: the pipeline around the program (quantize, program, dequantize; the host's graphs where there are some),
 //! - `program.json`: the steps, with places in the constants instead of weights,
-//! - `pool_l2_const.bin`: weights, scales, biases and tables.
+//! - `kernel_function.c`: the same as C code (`emit`),
+//! - `pool_l2_const.bin`: weights, scales, biases and tables, laid out for the C code,
+//! - `memory_plan.json`: where every buffer lies (`memory`),
+//! - `report.json`: rewrites, estimated cycles and what was ignored (`schedule`).
 
-mod constants;
 mod load;
 mod manifest;
 mod pipeline;
+mod preview;
 mod program;
 mod run;
 
 pub use load::{Program, load_program};
-pub use manifest::{InputLayout, Manifest};
+pub use manifest::Manifest;
+pub use preview::preview;
 pub use run::{Compiled, HostGraph, HostGraphs, LowerOptions, lower, lower_with_host};
 
 #[cfg(test)]

@@ -51,10 +51,20 @@ enum Stage<'a> {
     HostGraph { file: &'a str, inputs: Vec<&'a str>, outputs: Vec<&'a str> },
     /// Float inputs to int8.
     Quantize,
-    /// The steps of a program file.
-    Program { file: &'static str, constants: &'static str },
+    /// The steps of a program file; the same as C code.
+    Program { file: &'static str, constants: &'static str, code: Code<'a> },
     /// Int8 outputs to float.
     Dequantize,
+}
+
+/// The program as a C function.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Code<'a> {
+    pub(super) file: &'static str,
+    /// What the function is called.
+    pub(super) function: &'a str,
+    /// Bytes of memory that it works in.
+    pub(super) workspace_bytes: usize,
 }
 
 fn ports(ports: &[(String, Vec<usize>)]) -> Vec<HostPort<'_>> {
@@ -67,7 +77,7 @@ impl<'a> Pipeline<'a> {
         host: &'a HostGraphs,
         cores: u32,
         resources: f64,
-        [manifest, program, constants]: [&'static str; 3],
+        ([manifest, program, constants], code): ([&'static str; 3], Code<'a>),
     ) -> Self {
         let port = |&id: &TensorId| {
             let value = graph.value(id);
@@ -96,7 +106,7 @@ impl<'a> Pipeline<'a> {
             Stage::HostGraph { file: &it.file, inputs: names(&it.inputs), outputs: names(&it.outputs) }
         };
         let mut stages: Vec<Stage<'a>> = host.before.iter().map(stage).collect();
-        stages.extend([Stage::Quantize, Stage::Program { file: program, constants }, Stage::Dequantize]);
+        stages.extend([Stage::Quantize, Stage::Program { file: program, constants, code }, Stage::Dequantize]);
         stages.extend(host.after.iter().map(stage));
         Self {
             format: "axzoo-pipeline",

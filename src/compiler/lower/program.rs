@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::compiler::lower::constants::Constants;
-use crate::compiler::lower::constants::Pool as ConstantPool;
-use crate::compiler::lower::constants::Span;
+use crate::compiler::emit::Emitted;
+use crate::compiler::emit::Packing;
+use crate::compiler::emit::constants::Constants;
+use crate::compiler::emit::constants::Pool as ConstantPool;
+use crate::compiler::emit::constants::Span;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Extension;
@@ -26,7 +28,7 @@ use crate::compiler::quantize::contract::Encoding;
 pub(super) const FORMAT: &str = "axzoo-program";
 
 /// The format's version; raised when a reader of the old one would misread the new one.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The whole file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,7 +85,8 @@ pub(super) struct Step {
 #[serde(deny_unknown_fields)]
 struct Placed {
     shape: Vec<usize>,
-    weights: Span,
+    /// Packed for the C code: one part, several of a transposed convolution.
+    weights: Vec<Span>,
     scales: Span,
     bias: Span,
     name: String,
@@ -116,10 +119,10 @@ enum Operation {
 }
 
 impl Placed {
-    fn of(weights: &Weights, pool: &mut ConstantPool) -> Self {
+    fn of(weights: &Weights, packed: &[Span], pool: &mut ConstantPool) -> Self {
         Self {
             shape: weights.shape.clone(),
-            weights: pool.int8(&weights.values),
+            weights: packed.to_vec(),
             scales: pool.float32(&weights.scales),
             bias: pool.int32(&weights.bias),
             name: weights.name.clone(),
@@ -127,9 +130,11 @@ impl Placed {
         }
     }
 
-    fn read(self, constants: Constants<'_>) -> Result<Weights, String> {
+    fn read(self, packing: Option<Packing>, constants: Constants<'_>) -> Result<Weights, String> {
+        let packing = packing.ok_or_else(|| format!("the weights' shape {:?} does not fit it", self.shape))?;
+        let packed: Vec<Vec<i8>> = self.weights.iter().map(|&span| constants.int8(span)).collect::<Result<_, _>>()?;
         Ok(Weights {
-            values: constants.int8(self.weights)?,
+            values: packing.unpack(&packed)?,
             scales: constants.float32(self.scales)?,
             bias: constants.int32(self.bias)?,
             shape: self.shape,
@@ -140,15 +145,15 @@ impl Placed {
 }
 
 impl Operation {
-    fn of(operator: &QuantizedOperator, pool: &mut ConstantPool) -> Self {
+    fn of(operator: &QuantizedOperator, packed: &[Span], pool: &mut ConstantPool) -> Self {
         match operator.clone() {
             QuantizedOperator::Convolution { attributes, weights } => {
-                Self::Convolution { attributes, weights: Placed::of(&weights, pool) }
+                Self::Convolution { attributes, weights: Placed::of(&weights, packed, pool) }
             }
             QuantizedOperator::TransposedConvolution { attributes, weights } => {
-                Self::TransposedConvolution { attributes, weights: Placed::of(&weights, pool) }
+                Self::TransposedConvolution { attributes, weights: Placed::of(&weights, packed, pool) }
             }
-            QuantizedOperator::Dense { weights } => Self::Dense { weights: Placed::of(&weights, pool) },
+            QuantizedOperator::Dense { weights } => Self::Dense { weights: Placed::of(&weights, packed, pool) },
             QuantizedOperator::MatrixProduct => Self::MatrixProduct,
             QuantizedOperator::Arithmetic(arithmetic) => Self::Arithmetic(arithmetic),
             QuantizedOperator::Function { function, table } => Self::Table { function, table: pool.int8(&table) },
@@ -169,15 +174,22 @@ impl Operation {
         }
     }
 
-    fn read(self, constants: Constants<'_>) -> Result<QuantizedOperator, String> {
+    /// `output` is the shape of what it writes.
+    fn read(self, output: &[usize], constants: Constants<'_>) -> Result<QuantizedOperator, String> {
         Ok(match self {
             Self::Convolution { attributes, weights } => {
-                QuantizedOperator::Convolution { attributes, weights: weights.read(constants)? }
+                let packing = Packing::of_convolution(&attributes, &weights.shape);
+                QuantizedOperator::Convolution { attributes, weights: weights.read(packing, constants)? }
             }
             Self::TransposedConvolution { attributes, weights } => {
-                QuantizedOperator::TransposedConvolution { attributes, weights: weights.read(constants)? }
+                let &[.., height, width] = output else { return Err("its output has no plane".to_owned()) };
+                let packing = Packing::of_transposed(&attributes, &weights.shape, [height, width]);
+                QuantizedOperator::TransposedConvolution { attributes, weights: weights.read(packing, constants)? }
             }
-            Self::Dense { weights } => QuantizedOperator::Dense { weights: weights.read(constants)? },
+            Self::Dense { weights } => {
+                let packing = Packing::of_dense(&weights.shape);
+                QuantizedOperator::Dense { weights: weights.read(packing, constants)? }
+            }
             Self::MatrixProduct => QuantizedOperator::MatrixProduct,
             Self::Arithmetic(arithmetic) => QuantizedOperator::Arithmetic(arithmetic),
             Self::Table { function, table } => QuantizedOperator::Function { function, table: constants.int8(table)? },
@@ -201,25 +213,24 @@ impl Operation {
     }
 }
 
-/// Buffers and steps of a graph; its constants go into the pool.
-pub(super) fn steps(graph: &QuantizedGraph, pool: &mut ConstantPool) -> (Vec<Buffer>, Vec<Step>) {
-    let buffers = graph.values.iter().map(|value| Buffer {
+/// Buffers and steps of a graph; what the C code did not put into the pool yet goes there.
+pub(super) fn steps(graph: &QuantizedGraph, code: &Emitted, pool: &mut ConstantPool) -> (Vec<Buffer>, Vec<Step>) {
+    let buffers = graph.values.iter().enumerate().map(|(index, value)| Buffer {
         name: value.name.clone(),
         shape: value.shape.clone(),
         encoding: value.encoding,
         channels: value.channels.clone(),
-        constant: value.constant.as_ref().map(|constant| pool.int8(constant)),
+        constant: code.constants.get(&TensorId(index as u32)).copied(),
     });
-    let buffers = buffers.collect();
-    let steps = graph.nodes.iter().map(|node| Step {
+    let steps = graph.nodes.iter().zip(&code.weights).map(|(node, packed)| Step {
         name: node.name.clone(),
-        operation: Operation::of(&node.operator, pool),
+        operation: Operation::of(&node.operator, packed, pool),
         activation: node.activation,
         clamp: node.clamp,
         inputs: node.inputs.clone(),
         output: node.output,
     });
-    (buffers, steps.collect())
+    (buffers.collect(), steps.collect())
 }
 
 /// The graph that a file and its constants stand for, not verified yet.
@@ -231,7 +242,8 @@ pub(super) fn graph(file: ProgramFile, constants: Constants<'_>) -> Result<Quant
         graph.values.push(QuantizedValue { name, shape, encoding, channels, constant });
     }
     for Step { name, operation, activation, clamp, inputs, output } in file.steps {
-        let operator = operation.read(constants).map_err(|message| format!("step `{name}`: {message}"))?;
+        let shape = graph.values.get(output.index()).map(|value| value.shape.as_slice()).unwrap_or_default();
+        let operator = operation.read(shape, constants).map_err(|message| format!("step `{name}`: {message}"))?;
         graph.nodes.push(QuantizedNode { name, operator, activation, clamp, inputs, output });
     }
     Ok(graph)

@@ -4,32 +4,78 @@ use serde::Serialize;
 
 use crate::base::Digest;
 use crate::base::Share;
+use crate::compiler::emit::constants::Pool;
+use crate::compiler::emit::emit;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::graph::ValueId;
+use crate::compiler::legalize::LegalizeOptions;
+use crate::compiler::legalize::legalize;
 use crate::compiler::lower::Manifest;
-use crate::compiler::lower::constants::Pool;
+use crate::compiler::lower::pipeline::Code;
 use crate::compiler::lower::pipeline::Pipeline;
 use crate::compiler::lower::program::FORMAT;
 use crate::compiler::lower::program::ProgramFile;
 use crate::compiler::lower::program::VERSION;
 use crate::compiler::lower::program::steps;
+use crate::compiler::memory;
+use crate::compiler::memory::MemoryOptions;
 use crate::compiler::onnx::ImportOptions;
 use crate::compiler::onnx::NoExternalData;
 use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::schedule;
+use crate::compiler::schedule::IgnoredProperty;
+use crate::compiler::schedule::ScheduleOptions;
+use crate::properties;
+use crate::properties::CompilerConfig;
+use crate::properties::HostSupport;
+use crate::properties::Influence;
 
 pub(super) const MANIFEST: &str = "manifest.json";
 const MODEL: &str = "model.json";
 const PROGRAM: &str = "program.json";
+const CODE: &str = "kernel_function.c";
 const CONSTANTS: &str = "pool_l2_const.bin";
+const PLAN: &str = "memory_plan.json";
+const REPORT: &str = "report.json";
 
 /// What lowering is told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LowerOptions {
-    /// Cores the model runs on at once: the batch in the manifest's shapes. At least 1.
-    pub cores: u32,
-    /// The share of the device's memory the model may hold.
-    pub resources: Share,
+    /// Which rewrites bring the graph into the device's forms.
+    pub legalize: LegalizeOptions,
+    /// How much memory there is, and how it is used; cores and the share of the device are in its budget.
+    pub memory: MemoryOptions,
+    /// How the time is estimated.
+    pub schedule: ScheduleOptions,
+    /// What was set and has no effect.
+    pub ignored: Vec<IgnoredProperty>,
+}
+
+impl LowerOptions {
+    /// As a configuration says.
+    #[must_use]
+    pub fn of(config: &CompilerConfig) -> Self {
+        let ignored = properties::all()
+            .iter()
+            .filter(|row| row.influences == Influence::Lower && row.host == HostSupport::Ignored);
+        let ignored = ignored.filter_map(|row| {
+            let value = config.get(row.name).filter(|value| *value != row.default)?;
+            Some(IgnoredProperty { property: row.name, value: value.to_json(), why: row.why.unwrap_or_default() })
+        });
+        Self {
+            legalize: LegalizeOptions::of(config),
+            memory: MemoryOptions::of(config),
+            schedule: ScheduleOptions::of(config),
+            ignored: ignored.collect(),
+        }
+    }
+
+    /// The documented defaults with so many cores and this share of the device.
+    #[must_use]
+    pub fn new(cores: u32, resources: Share) -> Self {
+        Self::of(&CompilerConfig { aipu_cores_used: cores, resources_used: resources, ..CompilerConfig::default() })
+    }
 }
 
 /// A lowered model.
@@ -81,7 +127,8 @@ pub struct HostGraphs {
     pub after: Option<HostGraph>,
 }
 
-/// Writes a quantized graph as manifest, pipeline, program and constants.
+/// Legalizes a quantized graph, plans its memory and writes it as manifest, pipeline, program and constants, with the plan and
+/// the report of the estimate.
 pub fn lower(graph: &QuantizedGraph, options: &LowerOptions) -> Result<Compiled, StageError> {
     lower_with_host(graph, &HostGraphs::default(), options)
 }
@@ -92,7 +139,8 @@ pub fn lower_with_host(
     host: &HostGraphs,
     options: &LowerOptions,
 ) -> Result<Compiled, StageError> {
-    if options.cores == 0 {
+    let budget = &options.memory.budget;
+    if budget.cores == 0 {
         return Err(StageError::new(Status::LowerFrontendError, "0 cores were asked for, expected at least 1"));
     }
     graph.verify().map_err(|(node, message)| {
@@ -102,8 +150,16 @@ pub fn lower_with_host(
             None => error,
         }
     })?;
+    let simplified = legalize(graph.clone(), &options.legalize.for_any_program())?;
+    // The device's own forms are for plan and estimate: a processor joins and multiplies as it is, to the same bits.
+    let device = legalize(simplified.graph.clone(), &options.legalize)?;
+    let plan = memory::plan(&device.graph, &options.memory)?;
+    let estimate = schedule::estimate(&device.graph, &plan, &options.schedule);
+    let applied: Vec<(String, usize)> = simplified.applied.into_iter().chain(device.applied).collect();
+    let graph = &simplified.graph;
     let mut pool = Pool::default();
-    let (buffers, steps) = steps(graph, &mut pool);
+    let code = emit(graph, &mut pool)?;
+    let (buffers, steps) = steps(graph, &code, &mut pool);
     let constants = pool.finish();
     let program = ProgramFile {
         format: FORMAT.to_owned(),
@@ -116,12 +172,21 @@ pub fn lower_with_host(
         inputs: graph.inputs.clone(),
         outputs: graph.outputs.clone(),
     };
-    let manifest = Manifest::of_program(graph, options.cores as usize, PROGRAM, CONSTANTS)
+    let manifest = Manifest::of_program(graph, budget.cores as usize, PROGRAM, CONSTANTS)
         .with_host(host.before.as_ref().map(|it| it.file.as_str()), host.after.as_ref().map(|it| it.file.as_str()));
-    let resources = options.resources.decimal();
-    let pipeline = Pipeline::of(graph, host, options.cores, resources, [MANIFEST, PROGRAM, CONSTANTS]);
-    let files =
-        [(MANIFEST, manifest.to_json()), (MODEL, json(&pipeline)), (PROGRAM, json(&program)), (CONSTANTS, constants)];
+    let resources = budget.resources.decimal();
+    let function = Code { file: CODE, function: &code.function, workspace_bytes: code.workspace };
+    let names = ([MANIFEST, PROGRAM, CONSTANTS], function);
+    let pipeline = Pipeline::of(graph, host, budget.cores, resources, names);
+    let files = [
+        (MANIFEST, manifest.to_json()),
+        (MODEL, json(&pipeline)),
+        (PROGRAM, json(&program)),
+        (CODE, code.source.into_bytes()),
+        (CONSTANTS, constants),
+        (PLAN, plan.to_json(&device.graph)),
+        (REPORT, schedule::report(&device.graph, &applied, &plan, &estimate, &options.ignored)),
+    ];
     let host = [&host.before, &host.after].into_iter().flatten().map(|it| (it.file.clone(), it.bytes.clone()));
     let files = files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).chain(host);
     Ok(Compiled { files: files.collect() })

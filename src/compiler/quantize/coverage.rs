@@ -109,7 +109,7 @@ fn quantized(graph: Graph) -> Result<(Vec<&'static str>, bool), String> {
     }
     let inputs = samples.load(9)?;
     let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-    let options = LowerOptions { cores: 1, resources: Share::WHOLE };
+    let options = LowerOptions::new(1, Share::WHOLE);
     let compiled = lower(&made.graph, &options).map_err(|error| error.to_string())?;
     let program = load_program(&|name| {
         let file = compiled.files.iter().find(|file| file.0 == name);

@@ -13,9 +13,11 @@ use crate::compiler::calibrate::Scheme;
 use crate::compiler::calibrate::Watch;
 use crate::compiler::clean::clean;
 use crate::compiler::error::StageError;
+use crate::compiler::legalize::legalize;
 use crate::compiler::lower::LowerOptions;
 use crate::compiler::lower::load_program;
 use crate::compiler::lower::lower;
+use crate::compiler::memory;
 use crate::compiler::onnx::ImportOptions;
 use crate::compiler::onnx::NoExternalData;
 use crate::compiler::onnx::import;
@@ -145,7 +147,7 @@ fn check(quantized: &Quantized, photographs: &Photographs, sqnr_db: f64) -> Resu
     if QuantizedGraph::from_json(&quantized.graph.to_json()).as_ref() != Ok(&quantized.graph) {
         return Err("its file does not bring it back".to_owned());
     }
-    let options = LowerOptions { cores: 1, resources: Share::WHOLE };
+    let options = LowerOptions::new(1, Share::eighths(2));
     let compiled = lower(&quantized.graph, &options).map_err(|error| error.to_string())?;
     let program = load_program(&|name| {
         let file = compiled.files.iter().find(|file| file.0 == name);
@@ -156,7 +158,21 @@ fn check(quantized: &Quantized, photographs: &Photographs, sqnr_db: f64) -> Resu
     if lowered != reference::run(&quantized.graph, &[&input[0]]) {
         return Err("the lowered program computes something else".to_owned());
     }
-    Ok(())
+    check_plan(&quantized.graph, &options, &input[0])
+}
+
+/// The device's form of a graph computes the same, and its memory plan needs at most 15 % more than is alive at once.
+fn check_plan(graph: &QuantizedGraph, options: &LowerOptions, input: &[f32]) -> Result<(), String> {
+    let legal = legalize(graph.clone(), &options.legalize).map_err(|error| error.to_string())?.graph;
+    if reference::run(&legal, &[input]) != reference::run(graph, &[input]) {
+        return Err("its legal form computes something else".to_owned());
+    }
+    let plan = memory::plan(&legal, &options.memory).map_err(|error| error.to_string())?;
+    memory::tests::check(&legal, &plan)?;
+    match plan.pools.iter().find(|pool| pool.workspace * 100 > pool.live * 115) {
+        Some(pool) => Err(format!("its memory plan is loose: {pool:?}")),
+        None => Ok(()),
+    }
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn a_network_that_grows_its_picture_survives() {
     // 70 places of 2 channels into 4 by 9 weights, then 280 of 4 into 3 by 4.
     assert_eq!((made.report.macs, made.report.integer_macs), (70 * 2 * 4 * 9 + 280 * 4 * 3 * 4, 18_480));
     assert_eq!(QuantizedGraph::from_json(&made.graph.to_json()).as_ref(), Ok(&made.graph));
-    let compiled = lower(&made.graph, &LowerOptions { cores: 1, resources: Share::WHOLE }).expect("lowered");
+    let compiled = lower(&made.graph, &LowerOptions::new(1, Share::WHOLE)).expect("lowered");
     let program = load_program(&|name| {
         let file = compiled.files.iter().find(|file| file.0 == name);
         file.map(|file| file.1.clone()).ok_or_else(|| "there is no such file".to_owned())

@@ -6,10 +6,11 @@ use super::Entry;
 use super::find::all;
 
 /// What each subject is about. A subject without a line here has its name as its heading.
-const SUBJECTS: [(&str, &str); 13] = [
+const SUBJECTS: [(&str, &str); 14] = [
     ("build", "What a build needs and does not find"),
     ("card", "Model cards"),
     ("cascade", "Cores and memory of the device"),
+    ("compile", "One model without a card: `axzoo compile`"),
     ("config", "Compiler settings, in TOML files, cards and `--set`"),
     ("convert", "Configurations that become TOML files"),
     ("file", "Files that a card names"),

@@ -4,10 +4,12 @@ use crate::base::did_you_mean;
 use crate::base::nearest;
 
 use super::Entry;
-use super::{build, card, card_values, cascade, config, convert, file, images, onnx, pipeline, settings, yaml};
+use super::{
+    build, card, card_values, cascade, compile, config, convert, file, images, onnx, pipeline, settings, yaml,
+};
 
 /// The rows by subject; a subject has its heading in `docs/diagnostics.md`.
-const TABLES: [&[Entry]; 13] = [
+const TABLES: [&[Entry]; 14] = [
     card::ENTRIES,
     card_values::ENTRIES,
     pipeline::ENTRIES,
@@ -17,6 +19,7 @@ const TABLES: [&[Entry]; 13] = [
     file::ENTRIES,
     onnx::ENTRIES,
     build::ENTRIES,
+    compile::ENTRIES,
     images::ENTRIES,
     yaml::ENTRIES,
     settings::ENTRIES,

@@ -5,6 +5,7 @@ mod build;
 mod card;
 mod card_values;
 mod cascade;
+mod compile;
 mod config;
 mod convert;
 mod document;

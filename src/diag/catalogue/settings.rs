@@ -17,17 +17,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
-        code: "settings/not-supported",
-        severity: Severity::Error,
-        placed: Placed::Line,
-        title: "a setting that this version does not have",
-        meaning: "The setting is described for axzoo, but nothing of this version reads it.",
-        why: "It would have no effect.",
-        remedy: "Remove the line.",
-        example: "[jobs]\nmemory = \"80%\"",
-        no_case: None,
-    },
-    Entry {
         code: "settings/syntax",
         severity: Severity::Error,
         placed: Placed::Line,

@@ -12,7 +12,7 @@ use crate::toolchains::{Work, WorkError};
 pub(super) fn lower(work: &Work<'_>, settings: &LowerSettings) -> Result<(), WorkError> {
     let graph = QuantizedGraph::from_json(&fs::read(work.input("quantized/quantized_model.json")?)?)?;
     (work.progress)("lower", 0, 1);
-    let options = stage::LowerOptions { cores: settings.cores, resources: settings.resources() };
+    let options = stage::LowerOptions::of(&settings.config());
     let [before, after] = HOST_GRAPHS.map(|name| -> Result<_, WorkError> {
         let Some(path) = work.optional_input(name) else { return Ok(None) };
         Ok(Some(stage::HostGraph::of(name, fs::read(path)?)?))

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use serde_json::json;
 
-use super::samples::{Images, Random};
+use super::samples::{Images, Random, Tensors};
 use crate::base::fs;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::graph::Graph;
@@ -31,24 +31,35 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     let [preamble, postamble] = HOST_GRAPHS.map(|name| work.optional_input(name).map(import).transpose());
     let parts = Parts { preamble: preamble?, core: import(work.input("model")?)?, postamble: postamble? };
     let (graph, first) = (&parts.core, parts.preamble.as_ref().unwrap_or(&parts.core));
-    let images = |prefix: &str, what, labels| Images {
-        files: work.inputs_under(prefix).into_iter().map(|(_, path)| path).collect(),
+    let files = |prefix: &str| work.inputs_under(prefix).into_iter().map(|(_, path)| path).collect::<Vec<_>>();
+    let images = |files, what, labels| Images {
+        files,
         preprocess: &settings.preprocess,
         labels,
         what,
         portraits: Mutex::default(),
     };
-    let from_images = images("calibration/", "calibration", &[]);
+    let shape = first.inputs.first().map_or(&[][..], |input| first.value(*input).shape.as_slice());
+    let tensors = |prefix, what| settings.tensors.then(|| Tensors { files: files(prefix), shape, what });
+    let of_images = |prefix| if settings.tensors { Vec::new() } else { files(prefix) };
+    let from_images = images(of_images("calibration/"), "calibration", &[]);
+    let from_tensors = tensors("calibration/", "calibration");
     let random = settings.random_calibration.map(|seed| Random {
         seed,
         count: settings.calibration_images,
-        elements: first.inputs.first().map_or(0, |input| first.value(*input).shape.iter().product()),
+        elements: shape.iter().product(),
     });
-    let calibration: &dyn Samples = match &random {
-        Some(random) => random,
-        None => &from_images,
+    let calibration: &dyn Samples = match (&random, &from_tensors) {
+        (Some(random), _) => random,
+        (None, Some(tensors)) => tensors,
+        (None, None) => &from_images,
     };
-    let evaluation = images("evaluation/", "held-out", &settings.labels);
+    let evaluation_images = images(of_images("evaluation/"), "held-out", &settings.labels);
+    let evaluation_tensors = tensors("evaluation/", "held-out");
+    let evaluation: &dyn Samples = match &evaluation_tensors {
+        Some(tensors) => tensors,
+        None => &evaluation_images,
+    };
     let quantize_options = quantizer::QuantizeOptions {
         scheme: scheme(settings),
         depthwise_channels: settings.depthwise_channels(),
@@ -58,7 +69,7 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     let watch = quantizer::Watch { cancel: work.cancel, progress: work.progress };
     let host = HostParts::new(&parts)?;
     let calibration = Measured::new(&host, calibration, None);
-    let measured = Measured::new(&host, &evaluation, Some(settings.class_count));
+    let measured = Measured::new(&host, evaluation, Some(settings.class_count));
     let mut quantized = quantizer::quantize(graph, &calibration, &measured, &quantize_options, &watch)?;
     if let Some(evaluated) = &mut quantized.report.evaluation {
         measured.correct(evaluated);
@@ -78,7 +89,7 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     for (name, path) in HOST_GRAPHS.iter().filter_map(|name| Some((name, work.optional_input(name)?))) {
         write(name, &fs::read(path)?)?;
     }
-    let audit = Audit::of(&from_images.seen(), &evaluation.seen(), &settings.preprocess);
+    let audit = Audit::of(&from_images.seen(), &evaluation_images.seen(), &settings.preprocess);
     let mut report = quantized.report.to_json();
     if let Some(entries) = report.as_object_mut() {
         entries.insert("random_calibration".to_owned(), json!(settings.random_calibration.is_some()));

@@ -11,6 +11,7 @@ use crate::base::tidy;
 use crate::compiler::calibrate::Samples;
 use crate::imaging::Portrait;
 use crate::imaging::Preprocess;
+use crate::imaging::read_npy;
 
 /// Bytes that an image file may have; a picture as large as can be decoded has no more.
 const FILE_LIMIT: u64 = 512 << 20;
@@ -54,6 +55,37 @@ impl Samples for Images<'_> {
 
     fn label(&self, index: usize) -> Option<usize> {
         self.labels.get(index).copied()
+    }
+}
+
+/// Tensors in `.npy` files, each as it goes into the network.
+pub(super) struct Tensors<'a> {
+    pub(super) files: Vec<&'a Path>,
+    /// The shape of the network's input; a file may leave a batch of 1 out.
+    pub(super) shape: &'a [usize],
+    /// What to call the tensors in messages.
+    pub(super) what: &'static str,
+}
+
+impl Samples for Tensors<'_> {
+    fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        let what = self.what;
+        let path = self.files.get(index).ok_or_else(|| format!("there is no {what} tensor {index}"))?;
+        let bytes = fs::read_limited(path, FILE_LIMIT).map_err(|error| error.shown_as(tidy(path)).to_string())?;
+        let (shape, tensor) = read_npy(&bytes).map_err(|error| format!("{what} tensor {index}: {error}"))?;
+        if shape != self.shape && self.shape.strip_prefix(&[1]) != Some(&shape) {
+            let expected = self.shape;
+            return Err(format!("{what} tensor {index} has the shape {shape:?}, the network's input has {expected:?}"));
+        }
+        Ok(vec![tensor])
+    }
+
+    fn label(&self, _index: usize) -> Option<usize> {
+        None
     }
 }
 

@@ -59,7 +59,8 @@ impl Extension {
     }
 
     /// The input place of each output place along an axis of `size`.
-    fn places(&self, axis: usize, size: usize) -> Vec<usize> {
+    #[must_use]
+    pub fn places(&self, axis: usize, size: usize) -> Vec<usize> {
         let place = |at: usize| {
             // From the first element on, negative before it.
             let at = at as i64 - self.before[axis] as i64;

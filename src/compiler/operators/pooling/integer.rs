@@ -26,12 +26,16 @@ pub struct IntegerPool {
 /// The places of one window along one axis: those inside the input, and how many count in a divisor that includes
 /// padding (padding that `ceil_mode` invents beyond the declared one never counts).
 #[derive(Debug, Clone)]
-struct Span {
-    inside: std::iter::StepBy<std::ops::Range<usize>>,
-    with_padding: usize,
+pub struct Span {
+    /// Places of the input.
+    pub inside: std::iter::StepBy<std::ops::Range<usize>>,
+    /// Places that count where padding does.
+    pub with_padding: usize,
 }
 
-fn spans(attributes: &Pool, axis: usize, input: usize, output: usize) -> Vec<Span> {
+/// The windows along an axis (0 or 1) of so many input and output places.
+#[must_use]
+pub fn spans(attributes: &Pool, axis: usize, input: usize, output: usize) -> Vec<Span> {
     let (before, after) = (attributes.pads[axis], attributes.pads[axis + 2]);
     let (stride, dilation, kernel) = (attributes.strides[axis], attributes.dilations[axis], attributes.kernel[axis]);
     (0..output)

@@ -33,7 +33,8 @@ fn source(attributes: &Resize, axis: usize, x: usize, input: usize, output: usiz
 }
 
 /// The input place of each output place along one axis, of a nearest resize.
-fn nearest(attributes: &Resize, axis: usize, input: usize, output: usize) -> Vec<usize> {
+#[must_use]
+pub fn nearest(attributes: &Resize, axis: usize, input: usize, output: usize) -> Vec<usize> {
     (0..output)
         .map(|x| {
             let at = source(attributes, axis, x, input, output);
@@ -65,14 +66,19 @@ pub fn run_nearest<T: Copy>(attributes: &Resize, from: &[T], input: [usize; 2], 
 /// The two input places of each output place along one axis of a linear resize, and the weight of the second; weights are
 /// in parts that the two add up to.
 #[derive(Debug, Clone)]
-struct Neighbours {
-    places: Vec<[usize; 2]>,
-    seconds: Vec<i32>,
-    parts: u32,
+pub struct Neighbours {
+    /// Of each output place.
+    pub places: Vec<[usize; 2]>,
+    /// Of each output place.
+    pub seconds: Vec<i32>,
+    /// What both weights add up to.
+    pub parts: u32,
 }
 
 impl Neighbours {
-    fn of(attributes: &Resize, axis: usize, input: usize, output: usize) -> Self {
+    /// Along an axis (0 or 1) of so many input and output places.
+    #[must_use]
+    pub fn of(attributes: &Resize, axis: usize, input: usize, output: usize) -> Self {
         let sources = (0..output)
             .map(|x| source(attributes, axis, x, input, output).clamp(0.0, (input - 1) as f32))
             .collect::<Vec<f32>>();

@@ -45,13 +45,13 @@ struct Phase {
 
 /// The positions of one phase along one axis; at least one kernel place is met.
 #[derive(Debug, Clone)]
-struct Taps {
+pub struct Taps {
     /// The first output place; the others follow a stride apart.
-    first: usize,
+    pub first: usize,
     /// How many there are.
-    count: usize,
+    pub count: usize,
     /// For each kernel place that is met: it, and the input place that the first output place reads. The `n`-th reads `n` further on.
-    places: Vec<(usize, isize)>,
+    pub places: Vec<(usize, isize)>,
 }
 
 /// What the accumulators become.
@@ -66,7 +66,8 @@ pub struct Requantization {
 }
 
 /// The phases along one axis whose positions meet the kernel at all.
-fn phases(attributes: &TransposedConvolution, axis: usize, kernel: usize, output: usize) -> Vec<Taps> {
+#[must_use]
+pub fn phases(attributes: &TransposedConvolution, axis: usize, kernel: usize, output: usize) -> Vec<Taps> {
     let (stride, dilation, before) =
         (attributes.strides[axis], attributes.dilations[axis] as isize, attributes.pads[axis] as isize);
     let taps = |first: usize| {

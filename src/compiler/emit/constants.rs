@@ -2,22 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a device word (PWORD); each constant begins at a multiple.
-pub(super) const WORD: usize = 64;
+use crate::compiler::device::WORD;
 
 /// Where a constant lies in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Span {
+pub(in crate::compiler) struct Span {
     /// First byte.
-    pub(super) offset: usize,
+    pub(in crate::compiler) offset: usize,
     /// Bytes.
-    pub(super) length: usize,
+    pub(in crate::compiler) length: usize,
 }
 
 /// Constants being gathered.
 #[derive(Debug, Default)]
-pub(super) struct Pool {
+pub(in crate::compiler) struct Pool {
     bytes: Vec<u8>,
 }
 
@@ -29,20 +28,20 @@ impl Pool {
         Span { offset, length: self.bytes.len() - offset }
     }
 
-    pub(super) fn int8(&mut self, values: &[i8]) -> Span {
+    pub(in crate::compiler) fn int8(&mut self, values: &[i8]) -> Span {
         self.add(values.iter().map(|&value| value as u8))
     }
 
-    pub(super) fn int32(&mut self, values: &[i32]) -> Span {
+    pub(in crate::compiler) fn int32(&mut self, values: &[i32]) -> Span {
         self.add(values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
-    pub(super) fn float32(&mut self, values: &[f32]) -> Span {
+    pub(in crate::compiler) fn float32(&mut self, values: &[f32]) -> Span {
         self.add(values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
     /// The file, a whole number of words.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(in crate::compiler) fn finish(mut self) -> Vec<u8> {
         self.bytes.resize(self.bytes.len().next_multiple_of(WORD), 0);
         self.bytes
     }
@@ -50,7 +49,7 @@ impl Pool {
 
 /// Reads constants back.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Constants<'a>(pub(super) &'a [u8]);
+pub(in crate::compiler) struct Constants<'a>(pub(in crate::compiler) &'a [u8]);
 
 impl Constants<'_> {
     fn bytes(&self, span: Span) -> Result<&[u8], String> {
@@ -69,15 +68,15 @@ impl Constants<'_> {
         Ok(words.iter().copied())
     }
 
-    pub(super) fn int8(&self, span: Span) -> Result<Vec<i8>, String> {
+    pub(in crate::compiler) fn int8(&self, span: Span) -> Result<Vec<i8>, String> {
         Ok(self.bytes(span)?.iter().map(|&byte| byte as i8).collect())
     }
 
-    pub(super) fn int32(&self, span: Span) -> Result<Vec<i32>, String> {
+    pub(in crate::compiler) fn int32(&self, span: Span) -> Result<Vec<i32>, String> {
         Ok(self.words(span)?.map(i32::from_le_bytes).collect())
     }
 
-    pub(super) fn float32(&self, span: Span) -> Result<Vec<f32>, String> {
+    pub(in crate::compiler) fn float32(&self, span: Span) -> Result<Vec<f32>, String> {
         Ok(self.words(span)?.map(f32::from_le_bytes).collect())
     }
 }

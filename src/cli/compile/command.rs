@@ -1,0 +1,271 @@
+//! The command as a whole: from what was typed to the exit code.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::artifact;
+use super::flags::CompileArgs;
+use super::folder::{ERROR_ARTIFACT, Folder};
+use super::given::{Given, PATHS};
+use super::journal::Journal;
+use super::outcome::Outcome;
+use super::request::{Gathered, Request, gather, is_manifest};
+use super::run::Run;
+use super::summary;
+use crate::base::CancelToken;
+use crate::base::fs;
+use crate::base::shown;
+use crate::cli::convert::standing;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::compiler::Status;
+use crate::config::Config;
+use crate::diag::Diagnostic;
+use crate::diag::Severity;
+use crate::diag::distinct;
+use crate::exec;
+use crate::plan::StepKind;
+use crate::report::Live;
+use crate::report::Plain;
+use crate::report::Report;
+use crate::report::StepLabel;
+
+/// Compiles one model, or writes the default configuration.
+pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
+    let standing = standing(directory)?;
+    if let Some(folder) = &flags.generate_config {
+        return generate_config(&standing.join(folder), &standing, output);
+    }
+    let cancel = CancelToken::new();
+    let signals = exec::watch_signals(&cancel)
+        .map_err(|error| Failure::Failed(Diagnostic::error("compile/failed", error.to_string())))?;
+    let journal = Journal::new();
+    let gathered = gather(flags, &standing);
+    let Some(path) = gathered.output.clone() else {
+        return Err(without_output(gathered, &standing));
+    };
+    let folder_name = shown(&path, &standing);
+    let folder = Folder::open(&path, &folder_name).map_err(|problem| {
+        let failure = Diagnostic::error("compile/output", problem.to_string()).maybe_hint(problem.hint());
+        Failure::Failed(failure)
+    })?;
+    let typed: Vec<String> = std::env::args().skip(1).collect();
+    journal.line(&format!("axzoo {}", typed.join(" ")));
+
+    let kept: Vec<PathBuf> = given_files(&gathered, flags, &standing);
+    let request = match gathered.understood(&standing) {
+        Ok(request) => request,
+        Err(problems) => {
+            output.diagnostics(&problems);
+            for problem in distinct(&problems) {
+                journal.problem(&problem);
+            }
+            return Err(end_of_arguments(&folder, &journal, &problems, output));
+        }
+    };
+    for note in distinct(&request.notes) {
+        journal.problem(&note);
+    }
+    // Notes are for the log and the reports; a warning is for whoever watches.
+    let warnings: Vec<Diagnostic> =
+        request.notes.iter().filter(|note| note.severity > Severity::Note).cloned().collect();
+    output.diagnostics(&warnings);
+    describe(&request, &journal);
+
+    let done = work(&request, &folder, &kept, &journal, &cancel, output, &standing);
+    match done {
+        Ok((message, took)) => {
+            drop(folder);
+            output.data(&summary::closing(&request, &path, &standing, &message, &took));
+            Ok(())
+        }
+        Err(outcome) => {
+            drop(folder);
+            if let Some(signal) = signals.received() {
+                output.note(&format!("interrupted; `{folder_name}/compilation_report.json` says where\n"));
+                return Err(Failure::Interrupted(signal));
+            }
+            output.diagnostics(&[summary::failure(&outcome)]);
+            output.note(&format!("error: nothing was compiled; `{folder_name}/compilation_log.txt` has the details\n"));
+            Err(Failure::Reported)
+        }
+    }
+}
+
+/// Files that were given: they are never removed, also where they lie in the folder of results.
+fn given_files(gathered: &Gathered, flags: &CompileArgs, standing: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        PATHS.iter().filter_map(|name| gathered.arguments.get(name)).map(Given::path).collect();
+    files.extend(flags.cli_args.iter().map(|file| standing.join(file)));
+    if let Some(input) = gathered.arguments.get("input").map(Given::path)
+        && is_manifest(&input)
+        && let Some(folder) = input.parent()
+    {
+        // A manifest stands for the files beside it.
+        files.extend(fs::list(folder).unwrap_or_default());
+    }
+    files
+}
+
+/// Nothing names the folder of results, so there is no place for a report.
+fn without_output(gathered: Gathered, standing: &Path) -> Failure {
+    let missing = Diagnostic::error("compile/arguments", "there is no folder for the results");
+    let mut problems = vec![missing.hint("name one with `-o`")];
+    if let Err(more) = gathered.understood(standing) {
+        problems.extend(more.into_iter().filter(|problem| problem.severity == Severity::Error));
+    }
+    Failure::Usage(problems)
+}
+
+/// Writes the report of arguments that cannot be followed. The results of an earlier run stay.
+fn end_of_arguments(folder: &Folder, journal: &Journal, problems: &[Diagnostic], output: Output) -> Failure {
+    let errors: Vec<Diagnostic> =
+        distinct(problems).into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+    let place = |problem: &Diagnostic| {
+        let place = problem.place.as_ref().filter(|place| !place.source.is_typed());
+        place.map_or_else(String::new, |place| {
+            let position = place.position();
+            format!("{}:{}:{}: ", place.source.name(), position.line, position.column)
+        })
+    };
+    let messages: Vec<String> = errors.iter().map(|problem| format!("{}{}", place(problem), problem.message)).collect();
+    let hint = errors.first().and_then(|problem| problem.hint.clone());
+    let outcome = Outcome::failed(Status::InitializeCliError, messages.join("\n")).hint(hint);
+    journal.line("nothing was done; results of an earlier run, if there are any, are as they were");
+    if let Err(error) = folder.finish(&journal.text(), &outcome) {
+        output.note(&format!("error: the report cannot be written: {error}\n"));
+    }
+    Failure::Reported
+}
+
+/// What the run is about, for the log.
+fn describe(request: &Request, journal: &Journal) {
+    let kind = if request.is_manifest { "quantized model" } else { "ONNX model" };
+    journal.line(&format!("input: {kind} {}", request.input.display()));
+    for (name, value) in request.config.non_default() {
+        journal.line(&format!("property: {name} = {value}"));
+    }
+    if let Some(images) = &request.images {
+        journal.line(&format!("images: {} in {}", images.images.len(), images.folder.display()));
+    }
+}
+
+/// Goes through the stages and puts the results in place; the message, and how long it took.
+fn work(
+    request: &Request,
+    folder: &Folder,
+    kept: &[PathBuf],
+    journal: &Journal,
+    cancel: &CancelToken,
+    output: Output,
+    standing: &Path,
+) -> Result<(String, String), Outcome> {
+    let effective = request.config.effective();
+    let removed = if effective.remove_output_dir {
+        let none = BTreeSet::new();
+        folder.clear(kept, &none)
+    } else {
+        Ok(())
+    };
+    let tell = |problem: &Diagnostic| output.diagnostics(std::slice::from_ref(problem));
+    let mut run = Run {
+        request,
+        folder,
+        journal,
+        cancel,
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        reporter: Mutex::new(reporter(request, output)),
+        tell: &tell,
+        made: Vec::new(),
+        is_random: false,
+        images: Default::default(),
+    };
+    let mut result = removed
+        .map_err(|error| Outcome::of_file(&error, Status::InitializeCliError, Status::InitializeCliError))
+        .and_then(|()| run.write_arguments(&request.arguments))
+        .and_then(|()| run.go());
+    if let Ok(mut reporter) = run.reporter.lock() {
+        reporter.finish();
+    }
+    let is_random = run.is_random;
+    let images = std::mem::take(&mut run.images);
+    let mut made = std::mem::take(&mut run.made);
+    drop(run);
+    if let Err(outcome) = &result
+        && effective.save_error_artifact
+    {
+        let archive = artifact::archive(outcome, &journal.text(), &made, effective.randomize_onnx_model);
+        let file = folder.work(ERROR_ARTIFACT);
+        match archive.and_then(|bytes| fs::write(&file, &bytes).map_err(|error| error.to_string())) {
+            Ok(()) => made.push((ERROR_ARTIFACT.to_owned(), file)),
+            Err(error) => journal.line(&format!("`{ERROR_ARTIFACT}` cannot be written: {error}")),
+        }
+    }
+    // What was made before a failure is put in place too: a quantized model can be compiled later.
+    let in_place = folder.swap(&made, kept);
+    if let Err(failure) = in_place {
+        // Half of this run beside half of an earlier one would be worse than nothing; the first failure is the one to tell.
+        if let Err(error) = folder.clear(kept, &BTreeSet::new()) {
+            journal.line(&error.to_string());
+        }
+        result = result.and(Err(failure));
+    }
+    let outcome = match &result {
+        Ok(()) => Outcome::succeeded(summary::done(request, is_random)),
+        Err(outcome) => outcome.clone(),
+    };
+    if result.is_ok() {
+        let warnings = summary::image_warnings(&folder.result("quantized_model/report.json"), &images, standing);
+        for warning in &warnings {
+            journal.problem(warning);
+        }
+        output.diagnostics(&warnings);
+    }
+    let took = journal.took();
+    journal.line(&format!("{}: {}", super::outcome::word(outcome.status), outcome.message));
+    if let Err(error) = folder.finish(&journal.text(), &outcome) {
+        output.note(&format!("error: the report cannot be written: {error}\n"));
+        if result.is_ok() {
+            result = Err(Outcome::of_file(&error, Status::TopLevelLowerError, Status::TopLevelLowerError));
+        }
+    }
+    result.map(|()| (outcome.message, took))
+}
+
+/// The display of a build, for the steps of one model.
+fn reporter(request: &Request, output: Output) -> Box<dyn Report + Send> {
+    let name = request.input.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let kinds: &[StepKind] = match (request.is_manifest, request.quantize_only) {
+        (true, _) => &[StepKind::Fetch, StepKind::Lower],
+        (false, true) => &[StepKind::Clean, StepKind::Quantize],
+        (false, false) => &[StepKind::Clean, StepKind::Quantize, StepKind::Lower],
+    };
+    let label = |kind: &StepKind| StepLabel { kind: *kind, network: name.clone(), model: None };
+    let labels = kinds.iter().map(label).collect();
+    if std::io::stderr().is_terminal() && !output.is_dumb_terminal() {
+        Box::new(Live::new(labels))
+    } else {
+        Box::new(Plain::new(std::io::stderr(), labels))
+    }
+}
+
+/// `--generate-config`: the documented defaults as a file to edit.
+fn generate_config(folder: &Path, standing: &Path, output: Output) -> Result<(), Failure> {
+    let file = folder.join("default_conf.json");
+    let conf = format!("{:#}\n", crate::config::settings_json(&Config::default()));
+    let name = shown(&file, standing);
+    let failed = |error: &fs::FsError| {
+        let problem = Diagnostic::error("compile/output", format!("`{name}` cannot be written: {error}"));
+        Failure::Failed(problem.maybe_hint(error.hint()))
+    };
+    let present = fs::read_if_there(&file).map_err(|error| failed(&error))?;
+    if present.as_ref().is_some_and(|present| *present != conf.as_bytes()) {
+        let problem = Diagnostic::error("compile/output", format!("`{name}` is there already, and is not the default"));
+        return Err(Failure::Failed(problem.hint("move it away if it is to be replaced, or name another folder")));
+    }
+    fs::write_atomic(&file, conf.as_bytes()).map_err(|error| failed(&error))?;
+    output.data(&format!("wrote `{name}`\n"));
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! The folder of results. Work is done in a folder inside it, on the same file system; at the end the names that are ours are
+//! swapped, the report last, so that the folder is one run's and no other's. Foreign files are never touched.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use super::outcome::Outcome;
+use crate::base::fs;
+use crate::base::fs::FsError;
+use crate::compiler::Status;
+use crate::compiler::onnx::OnnxFile;
+
+/// The report, written last and removed first.
+const REPORT: &str = "compilation_report.json";
+const LOG: &str = "compilation_log.txt";
+
+/// The copy of the input.
+pub(super) const MODEL: &str = "input_model/fp32_model.onnx";
+
+/// What a failure leaves on request.
+pub(super) const ERROR_ARTIFACT: &str = "error_artifact.zip";
+
+/// Every name that some run may write, beside the report, the log and what lies beside the copy of the model.
+const OWN: [&str; 21] = [
+    "cli_args.json",
+    "conf.json",
+    MODEL,
+    "quantized_model/quantized_model_manifest.json",
+    "quantized_model/quantized_model.json",
+    "quantized_model/quantized_model.txt",
+    "quantized_model/quantized_model.onnx",
+    "quantized_model/report.json",
+    "quantized_model/preprocess_graph.onnx",
+    "quantized_model/postprocess_graph.onnx",
+    "compiled_model/manifest.json",
+    "compiled_model/model.json",
+    "compiled_model/quantized_model.json",
+    "compiled_model/kernel_function.c",
+    "compiled_model/pool_l2_const.bin",
+    "compiled_model/report.json",
+    "compiled_model/program.json",
+    "compiled_model/memory_plan.json",
+    "compiled_model/preprocess_graph.onnx",
+    "compiled_model/postprocess_graph.onnx",
+    ERROR_ARTIFACT,
+];
+
+/// A folder of results that this process alone writes to.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    work: PathBuf,
+    /// Held for as long as the folder is written to.
+    _lock: File,
+}
+
+/// Why a folder cannot be written to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("the folder of results `{0}` is a file")]
+    IsFile(String),
+    #[error("another `axzoo compile` writes to `{0}` now")]
+    Busy(String),
+    #[error("the folder of results cannot be used: {0}")]
+    File(FsError),
+}
+
+impl Unusable {
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::IsFile(_) => Some("name a folder with `-o`; it is made where it does not exist".to_owned()),
+            Self::Busy(_) => Some("wait for it, or name another folder with `-o`".to_owned()),
+            Self::File(error) => error.hint().map(ToOwned::to_owned),
+        }
+    }
+}
+
+impl Folder {
+    /// Makes the folder where it does not exist, and takes it for this process. What a killed run left is removed.
+    pub(super) fn open(path: &Path, shown: &str) -> Result<Self, Unusable> {
+        if fs::exists(path) && !fs::is_folder(path) {
+            return Err(Unusable::IsFile(shown.to_owned()));
+        }
+        let named = |error: FsError| Unusable::File(error);
+        fs::create_folders(path).map_err(named)?;
+        let lock = fs::try_lock_folder(path).map_err(named)?.ok_or_else(|| Unusable::Busy(shown.to_owned()))?;
+        let unfinished = path.join("compile");
+        for entry in fs::list(path).map_err(named)? {
+            if fs::target_of_temporary(&entry).is_some_and(|target| target == unfinished) {
+                fs::remove_folder(&entry).map_err(named)?;
+            }
+        }
+        let work = fs::temporary_beside(&unfinished);
+        fs::create_folders(&work).map_err(named)?;
+        Ok(Self { path: path.to_owned(), work, _lock: lock })
+    }
+
+    /// A place in the folder where the work is done.
+    pub(super) fn work(&self, name: &str) -> PathBuf {
+        self.work.join(name)
+    }
+
+    /// A place among the results.
+    pub(super) fn result(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether files of these names can take their places: a folder there is not ours to remove.
+    pub(super) fn check<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+        for name in names {
+            if fs::is_folder(&self.path.join(name)) {
+                return Err(format!("`{name}` is to be written, and there is a folder of that name"));
+            }
+            if let Some((folder, _)) = name.split_once('/')
+                && fs::is_file(&self.path.join(folder))
+            {
+                return Err(format!("`{name}` is to be written, and `{folder}` is a file"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what earlier runs wrote here, but for `kept` (files that this run was given).
+    pub(super) fn clear(&self, kept: &[PathBuf], made: &BTreeSet<&str>) -> Result<(), FsError> {
+        let kept: Vec<PathBuf> = kept.iter().filter_map(|path| fs::canonical(path).ok()).collect();
+        let mut names: Vec<String> = OWN.iter().map(|name| (*name).to_owned()).collect();
+        names.extend(self.beside_model());
+        for name in names.iter().filter(|name| !made.contains(name.as_str())) {
+            let path = self.path.join(name);
+            let is_kept = fs::canonical(&path).is_ok_and(|path| kept.contains(&path));
+            if fs::is_file(&path) && !is_kept {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that hold tensors of the copy that an earlier run made of its model.
+    fn beside_model(&self) -> Vec<String> {
+        let Ok(bytes) = fs::read_limited(&self.path.join(MODEL), OnnxFile::LENGTH_LIMIT) else { return Vec::new() };
+        let file = OnnxFile::skim(Cursor::new(&bytes), bytes.len() as u64);
+        let plain = |name: &String| !name.is_empty() && !name.contains(['/', '\\']) && name != "..";
+        let names = file.map(|file| file.external_locations()).unwrap_or_default();
+        names.into_iter().filter(plain).map(|name| format!("input_model/{name}")).collect()
+    }
+
+    /// Puts what was made (name and file, all in the folder of the work) in the place of what earlier runs wrote.
+    pub(super) fn swap(&self, made: &[(String, PathBuf)], kept: &[PathBuf]) -> Result<(), Outcome> {
+        let failed = |error: FsError| Outcome::of_file(&error, Status::TopLevelLowerError, Status::TopLevelLowerError);
+        fs::remove_file(&self.path.join(REPORT)).map_err(failed)?;
+        let names: BTreeSet<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
+        self.clear(kept, &names).map_err(failed)?;
+        for (name, file) in made {
+            let target = self.path.join(name);
+            let place = || if let Some(folder) = target.parent() { fs::create_folders(folder) } else { Ok(()) };
+            place().and_then(|()| fs::rename(file, &target)).map_err(|error| {
+                let status = if name.starts_with("quantized_model/") {
+                    Status::GraphExporterError
+                } else if name.starts_with("compiled_model/") {
+                    Status::TirToRuntimeError
+                } else {
+                    Status::InitializeCliError
+                };
+                Outcome::of_file(&error, status, status)
+            })?;
+        }
+        for name in ["input_model", "quantized_model", "compiled_model"] {
+            // It may be a file of somebody else's.
+            if fs::is_folder(&self.path.join(name)) {
+                fs::remove_folder_if_empty(&self.path.join(name)).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the folder of the work, so that there is room for the report, and writes log and report.
+    pub(super) fn finish(&self, log: &str, outcome: &Outcome) -> Result<(), FsError> {
+        fs::remove_folder(&self.work)?;
+        fs::remove_file(&self.path.join(REPORT))?;
+        fs::write_atomic(&self.path.join(LOG), log.as_bytes())?;
+        fs::write_atomic(&self.path.join(REPORT), &outcome.to_json())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next run removes.
+        let _ = fs::remove_folder(&self.work);
+    }
+}

@@ -1,0 +1,93 @@
+//! What has no effect in a compilation, and what does not fit together: said before it begins, and in the reports.
+
+use serde_json::Value as Json;
+use serde_json::json;
+
+use super::given::{Arguments, flag};
+use crate::config::Board;
+use crate::config::Config;
+use crate::diag::Diagnostic;
+use crate::properties::Property;
+use crate::properties::Value;
+
+/// Properties that `build` has no use for, and `compile` has.
+const HONOURED: [&str; 7] = [
+    "graph_cleaner_dump_core_onnx",
+    "graph_cleaner_dump_full_opt_onnx",
+    "model_debug_save_dir",
+    "output_dir",
+    "randomize_onnx_model",
+    "remove_output_dir",
+    "save_error_artifact",
+];
+
+/// Properties that are not the default and change nothing here: each with its value and the reason.
+pub(super) fn ignored(config: &Config) -> Vec<(&'static Property, &Value, &'static str)> {
+    let saves = config.effective().save_error_artifact;
+    let honoured = |name: &str| HONOURED.contains(&name) && (name != "randomize_onnx_model" || saves);
+    let why = |property: &Property| match property.name {
+        "randomize_onnx_model" => "no archive is written without `save_error_artifact`",
+        _ => property.why.unwrap_or("it concerns hardware"),
+    };
+    let all = config.ignored_by_host().filter(|(property, _)| !honoured(property.name));
+    all.map(|(property, traced)| (property, &traced.value, why(property))).collect()
+}
+
+/// The same for a report.
+pub(super) fn ignored_json(config: &Config) -> Json {
+    let one = |(property, value, why): &(&Property, &Value, &str)| json!({ "property": property.name, "value": value.to_json(), "why": why });
+    ignored(config).iter().map(one).collect::<Vec<_>>().into()
+}
+
+/// Everything of the kind.
+pub(super) fn of(arguments: &Arguments, config: &Config, is_manifest: bool) -> Vec<Diagnostic> {
+    let mut notes: Vec<Diagnostic> = ignored(config)
+        .into_iter()
+        .map(|(property, _, why)| {
+            let message = format!("`{}` has no effect with the embedded compiler: {why}", property.name);
+            let place = config.get(property.name).and_then(|traced| traced.origin.place.as_ref());
+            Diagnostic::note("config/ignored", message).at_place(place)
+        })
+        .collect();
+    notes.extend(crate::cli::zoo::half_a_split_point(config));
+    notes.extend(without_effect(arguments, is_manifest));
+    notes.extend(cores(config));
+    notes
+}
+
+fn without_effect(arguments: &Arguments, is_manifest: bool) -> Vec<Diagnostic> {
+    let given = |name: &str| arguments.contains_key(name);
+    let mut idle: Vec<(&str, String)> = Vec::new();
+    if is_manifest {
+        let names = ["input_shape", "imageset", "transform", "input_data_layout", "color_format", "imreader_backend"];
+        let why = "the model is quantized already";
+        idle.extend(names.into_iter().filter(|name| given(name)).map(|name| (name, why.to_owned())));
+    } else if !given("imageset") {
+        let names = ["transform", "color_format", "imreader_backend"];
+        let why = "there is no `--imageset`";
+        idle.extend(names.into_iter().filter(|name| given(name)).map(|name| (name, why.to_owned())));
+    } else if given("imreader_backend")
+        && !arguments.get("transform").is_some_and(|transform| transform.text.to_lowercase().ends_with(".py"))
+    {
+        idle.push(("imreader_backend", "without a Python file, images are read here and not by a library".to_owned()));
+    }
+    let warning = |(name, why): (&str, String)| {
+        Diagnostic::warning("compile/no-effect", format!("`{}` has no effect: {why}", flag(name)))
+    };
+    idle.into_iter().map(warning).collect()
+}
+
+/// More cores than the memory share is meant for.
+fn cores(config: &Config) -> Option<Diagnostic> {
+    let effective = config.effective();
+    let (cores, share) = (effective.aipu_cores_used, effective.resources_used);
+    let fitting = Board::default().share_of(cores);
+    (share < fitting).then(|| {
+        let (share, fitting) = (share.decimal(), fitting.decimal());
+        let message = format!(
+            "`resources_used` is {share:?} for {cores} cores, which is less than their own part of the memory, {fitting:?}"
+        );
+        let place = config.get("resources_used").and_then(|traced| traced.origin.place.as_ref());
+        Diagnostic::note("compile/cores", message).at_place(place).hint("nothing follows from `--aipu-cores` but `aipu_cores_used`")
+    })
+}

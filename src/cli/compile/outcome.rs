@@ -1,0 +1,139 @@
+//! How a compilation ends: `compilation_report.json`.
+
+use serde::Serialize;
+
+use crate::base::fs::Action;
+use crate::base::fs::FsError;
+use crate::compiler::StageError;
+use crate::compiler::Status;
+use crate::toolchains::WorkError;
+
+/// `compilation_report.json` (SPEC 8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Outcome {
+    /// The vendor's word.
+    pub(super) status: Status,
+    /// The stage that failed, in our words; null when none did.
+    pub(super) stage: Option<&'static str>,
+    /// What was done, or what is wrong.
+    pub(super) message: String,
+    /// The ONNX node concerned.
+    pub(super) node: Option<String>,
+    /// What to do.
+    pub(super) hint: Option<String>,
+}
+
+/// The stage that a status stands for (`int8-contract.md`, "Which failure ends in which status").
+const fn stage(status: Status) -> Option<&'static str> {
+    Some(match status {
+        Status::Succeeded => return None,
+        Status::InitializeCliError => "arguments",
+        Status::OnnxGraphCleanerError => "clean",
+        Status::QtoolsError | Status::TopLevelQuantizeError => "quantize",
+        Status::GraphExporterError => "write the quantized model",
+        Status::TvmFrontendError => "read the quantized model",
+        Status::LowerFrontendError => "legalize",
+        Status::FrontendToMidendError => "tile",
+        Status::LowerMidendError => "plan the memory",
+        Status::MidendToTirError => "schedule",
+        Status::LowerTirError => "emit code",
+        Status::TirToRuntimeError => "write the compiled model",
+        Status::TopLevelLowerError => "lower",
+    })
+}
+
+/// The word of a status in files.
+pub(super) fn word(status: Status) -> String {
+    let word = serde_json::to_value(status).ok();
+    word.and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+}
+
+impl Outcome {
+    pub(super) fn failed(status: Status, message: impl Into<String>) -> Self {
+        Self { status, stage: stage(status), message: message.into(), node: None, hint: None }
+    }
+
+    pub(super) fn succeeded(message: String) -> Self {
+        Self { status: Status::Succeeded, stage: None, message, node: None, hint: None }
+    }
+
+    pub(super) fn hint(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hint = hint.map(Into::into);
+        self
+    }
+
+    /// A failed file operation; `writing` is the status of what was being written, `other` of everything else.
+    pub(super) fn of_file(error: &FsError, writing: Status, other: Status) -> Self {
+        let is_write = matches!(error.action, Action::Write | Action::CreateFolder | Action::Rename | Action::Remove);
+        let status = if is_write { writing } else { other };
+        Self::failed(status, error.to_string()).hint(error.hint())
+    }
+
+    /// A failed step.
+    pub(super) fn of_work(error: WorkError, writing: Status, other: Status) -> Self {
+        match error {
+            WorkError::Stage(StageError { status, message, node, hint }) => {
+                Self { status, stage: stage(status), message, node, hint }
+            }
+            WorkError::File(error) => Self::of_file(&error, writing, other),
+            error => Self::failed(other, error.to_string()).hint(error.hint()),
+        }
+    }
+
+    /// Somebody asked to stop.
+    pub(super) fn interrupted(status: Status) -> Self {
+        let hint = "give the command again; nothing of this run is kept but the report and what earlier stages wrote";
+        Self::failed(status, "interrupted").hint(Some(hint))
+    }
+
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_words_in_the_report() {
+        let cases = [
+            (Status::InitializeCliError, "INITIALIZE_CLI_ERROR", "arguments"),
+            (Status::OnnxGraphCleanerError, "ONNX_GRAPH_CLEANER_ERROR", "clean"),
+            (Status::QtoolsError, "QTOOLS_ERROR", "quantize"),
+            (Status::GraphExporterError, "GRAPH_EXPORTER_ERROR", "write the quantized model"),
+            (Status::TvmFrontendError, "TVM_FRONTEND_ERROR", "read the quantized model"),
+            (Status::TopLevelQuantizeError, "TOP_LEVEL_QUANTIZE_ERROR", "quantize"),
+            (Status::LowerFrontendError, "LOWER_FRONTEND_ERROR", "legalize"),
+            (Status::FrontendToMidendError, "FRONTEND_TO_MIDEND_ERROR", "tile"),
+            (Status::LowerMidendError, "LOWER_MIDEND_ERROR", "plan the memory"),
+            (Status::MidendToTirError, "MIDEND_TO_TIR_ERROR", "schedule"),
+            (Status::LowerTirError, "LOWER_TIR_ERROR", "emit code"),
+            (Status::TirToRuntimeError, "TIR_TO_RUNTIME_ERROR", "write the compiled model"),
+            (Status::TopLevelLowerError, "TOP_LEVEL_LOWER_ERROR", "lower"),
+        ];
+        for (status, word, stage) in cases {
+            let error = StageError::new(status, "too large").node("conv").hint("make it smaller");
+            let outcome = Outcome::of_work(error.into(), Status::Succeeded, Status::Succeeded);
+            let found: serde_json::Value = serde_json::from_slice(&outcome.to_json()).expect("JSON");
+            let expected = serde_json::json!({
+                "status": word, "stage": stage, "message": "too large", "node": "conv", "hint": "make it smaller",
+            });
+            assert_eq!(found, expected);
+        }
+        let found: serde_json::Value =
+            serde_json::from_slice(&Outcome::succeeded("done".to_owned()).to_json()).expect("JSON");
+        assert_eq!(found["status"], "SUCCEEDED");
+        assert!(found["stage"].is_null() && found["hint"].is_null());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_of_the_stage_that_writes_it() {
+        let error = |action| FsError { action, path: "x".into(), source: std::io::Error::other("no") };
+        let (writing, other) = (Status::TirToRuntimeError, Status::TopLevelLowerError);
+        assert_eq!(Outcome::of_file(&error(Action::Write), writing, other).status, writing);
+        assert_eq!(Outcome::of_file(&error(Action::Read), writing, other).status, other);
+    }
+}

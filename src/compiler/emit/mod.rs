@@ -1,0 +1,63 @@
+//! A quantized graph as C code that needs nothing but `stdint.h`, and its constants as that code reads them
+//! (`docs/design/emitted-code.md`).
+//!
+//! `fusion.rs` finds what is a table of one other value, `flow.rs` turns nodes into calls (`layers.rs`, `elements.rs`, `moves.rs`)
+//! and keeps track of the order in which axes lie in memory (`order.rs`), `packing.rs` lays weights out, `workspace.rs` places
+//! buffers, `source.rs` writes the file. The kernels are the C files in `kernels/`, of which a file gets those it uses.
+
+pub(in crate::compiler) mod constants;
+mod elements;
+mod flow;
+mod fusion;
+mod layers;
+mod moves;
+mod order;
+mod packing;
+mod source;
+mod step;
+#[cfg(test)]
+mod tests;
+mod workspace;
+
+use std::collections::BTreeMap;
+
+use crate::compiler::emit::constants::Pool;
+use crate::compiler::emit::constants::Span;
+use crate::compiler::emit::flow::Flow;
+pub(in crate::compiler) use crate::compiler::emit::packing::Packing;
+use crate::compiler::emit::workspace::Workspace;
+use crate::compiler::error::StageError;
+use crate::compiler::error::Status;
+use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::TensorId;
+
+/// The code of a graph, and where its constants lie.
+#[derive(Debug)]
+pub(in crate::compiler) struct Emitted {
+    /// The name of the C function.
+    pub(in crate::compiler) function: String,
+    /// Bytes of its workspace.
+    pub(in crate::compiler) workspace: usize,
+    /// The file.
+    pub(in crate::compiler) source: String,
+    /// The packed weights of each node that has some.
+    pub(in crate::compiler) weights: Vec<Vec<Span>>,
+    /// Constant operands, as they are in the graph.
+    pub(in crate::compiler) constants: BTreeMap<TensorId, Span>,
+}
+
+/// Writes a verified graph as C; its constants go into the pool. Fails, naming the node, where the code could not count what
+/// there is: values of 2³¹ elements, more than 8 axes that cannot be joined.
+pub(in crate::compiler) fn emit(graph: &QuantizedGraph, pool: &mut Pool) -> Result<Emitted, StageError> {
+    let flow = Flow::of(graph, pool).map_err(|(node, message)| {
+        let error = StageError::new(Status::LowerTirError, message);
+        match node {
+            Some(node) => error.node(node),
+            None => error,
+        }
+    })?;
+    let workspace = Workspace::of(&flow.buffers, &flow.steps);
+    let source = source::source(&flow, &workspace);
+    let function = source::identifier(&graph.name);
+    Ok(Emitted { function, workspace: workspace.bytes, source, weights: flow.weights, constants: flow.constants })
+}

@@ -1,0 +1,199 @@
+//! The device's memories and how much of each a model may hold (`int8-contract.md`, "Memory").
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Share;
+use crate::properties::CompilerConfig;
+use crate::properties::MemoryPool;
+
+/// A memory, the nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pool {
+    /// A core's own.
+    L1,
+    /// Shared by the cores of a device.
+    L2,
+    /// The card's DRAM.
+    Ddr,
+}
+
+impl Pool {
+    /// All of them, the nearest first.
+    pub const ALL: [Self; 3] = [Self::L1, Self::L2, Self::Ddr];
+
+    /// As in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+            Self::Ddr => "DDR",
+        }
+    }
+
+    /// Place in [`Pool::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl From<MemoryPool> for Pool {
+    fn from(pool: MemoryPool) -> Self {
+        match pool {
+            MemoryPool::L1 => Self::L1,
+            MemoryPool::L2 => Self::L2,
+            MemoryPool::Ddr => Self::Ddr,
+        }
+    }
+}
+
+/// What bounds each pool: the configuration's sizes, and the share of the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// Cores that one instance of the model runs on.
+    pub cores: u32,
+    /// The share of L2 and DDR that one instance may hold.
+    pub resources: Share,
+    /// The least of used, bounded and whole size of each pool, less nothing.
+    sizes: [usize; 3],
+    /// What the system keeps of each pool.
+    reserved: [usize; 3],
+    /// What each core keeps of L2 for its task list.
+    tasklist: usize,
+}
+
+/// A property's bytes; none is below 0.
+fn bytes(value: i64) -> usize {
+    usize::try_from(value).unwrap_or(0)
+}
+
+impl Budget {
+    /// The budget that a configuration gives.
+    #[must_use]
+    pub fn of(config: &CompilerConfig) -> Self {
+        let least = |sizes: &[i64], bound: Option<i64>| sizes.iter().copied().chain(bound).min().map_or(0, bytes);
+        Self {
+            cores: config.aipu_cores_used,
+            resources: config.resources_used,
+            sizes: [
+                least(&[config.l1_size_used], config.l1_constraint),
+                least(&[config.l2_size_used], config.l2_constraint),
+                least(&[config.ddr_size_used, config.ddr_size_max], config.ddr_constraint),
+            ],
+            reserved: [config.l1_size_reserved, config.l2_size_reserved, config.ddr_size_reserved].map(bytes),
+            tasklist: bytes(config.l2_size_reserved_tasklist),
+        }
+    }
+
+    /// The same for another number of cores.
+    #[must_use]
+    pub fn with_cores(&self, cores: u32) -> Self {
+        Self { cores, ..self.clone() }
+    }
+
+    /// Bytes of a pool that one instance may hold; of L1 each core.
+    #[must_use]
+    pub fn bytes(&self, pool: Pool) -> usize {
+        self.bytes_with(pool, self.resources)
+    }
+
+    /// The same with another share.
+    #[must_use]
+    pub fn bytes_with(&self, pool: Pool, share: Share) -> usize {
+        let own = self.sizes[pool.index()].saturating_sub(self.reserved[pool.index()]);
+        let shared = (own as u128 * u128::from(share.count()) / u128::from(Share::WHOLE.count())) as usize;
+        match pool {
+            Pool::L1 => own,
+            Pool::L2 => shared.saturating_sub(self.tasklist.saturating_mul(self.cores as usize)),
+            Pool::Ddr => shared,
+        }
+    }
+
+    /// The smallest share with which a pool has so many bytes, larger than the present one; `None` where all of the
+    /// device has fewer, or where the share does not matter.
+    #[must_use]
+    pub fn share_for(&self, pool: Pool, bytes: usize) -> Option<Share> {
+        let larger = (self.resources.count() + 1..=Share::WHOLE.count()).map(Share::eighths);
+        larger.into_iter().find(|&share| pool != Pool::L1 && self.bytes_with(pool, share) >= bytes)
+    }
+
+    /// What a size property would have to be, all else equal, for a pool to have so many bytes; `None` where that is more
+    /// than can be written.
+    #[must_use]
+    pub fn size_for(&self, pool: Pool, bytes: usize) -> Option<usize> {
+        let reserved = self.reserved[pool.index()];
+        let share = u128::from(self.resources.count().max(1));
+        let needed = match pool {
+            Pool::L1 => bytes as u128,
+            Pool::L2 => {
+                let tasklists = self.tasklist as u128 * u128::from(self.cores);
+                ((bytes as u128 + tasklists) * u128::from(Share::WHOLE.count())).div_ceil(share)
+            }
+            Pool::Ddr => (bytes as u128 * u128::from(Share::WHOLE.count())).div_ceil(share),
+        };
+        usize::try_from(needed + reserved as u128).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A change of the defaults, and what each pool then has.
+    struct Case(fn(&mut CompilerConfig), [usize; 3]);
+
+    #[test]
+    fn pools_are_as_large_as_the_contract_says() {
+        const L1: usize = 4_194_304 - 524_288;
+        const DDR: usize = 1_073_741_824 - 33_554_432;
+        let quarter = |config: &mut CompilerConfig| config.resources_used = Share::eighths(2);
+        let cases = [
+            Case(|_| (), [L1, 33_554_432 - 1_245_184 - 1_048_576, DDR]),
+            Case(quarter, [L1, 7_028_736, DDR / 4]),
+            Case(|config| config.aipu_cores_used = 4, [L1, 33_554_432 - 1_245_184 - 4 * 1_048_576, DDR]),
+            Case(|config| config.l1_constraint = Some(1 << 20), [(1 << 20) - 524_288, 31_260_672, DDR]),
+            Case(|config| config.l2_constraint = Some(1 << 20), [L1, 0, DDR]),
+            Case(|config| config.ddr_constraint = Some(50_000_000), [L1, 31_260_672, 50_000_000 - 33_554_432]),
+            Case(|config| config.ddr_size_max = 40_000_000, [L1, 31_260_672, 40_000_000 - 33_554_432]),
+            Case(|config| config.l2_size_reserved_tasklist = 0, [L1, 32_309_248, DDR]),
+        ];
+        for (place, Case(change, expected)) in cases.into_iter().enumerate() {
+            let mut config = CompilerConfig::default();
+            change(&mut config);
+            assert_eq!(Pool::ALL.map(|pool| Budget::of(&config).bytes(pool)), expected, "case {place}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_help_helps_and_less_does_not() {
+        let mut config = CompilerConfig { resources_used: Share::eighths(2), ..CompilerConfig::default() };
+        let budget = Budget::of(&config);
+        assert_eq!(budget.share_for(Pool::L2, 7_028_737), Some(Share::eighths(3)));
+        assert_eq!(budget.share_for(Pool::L2, 40_000_000), None);
+        assert_eq!(budget.share_for(Pool::L1, 1), None);
+        for (pool, wanted) in [(Pool::L1, 5_000_001), (Pool::L2, 9_000_003), (Pool::Ddr, 300_000_001)] {
+            let size = budget.size_for(pool, wanted).expect("a size");
+            let has = |config: &mut CompilerConfig, size: usize| {
+                let size = size as i64;
+                match pool {
+                    Pool::L1 => config.l1_size_used = size,
+                    Pool::L2 => config.l2_size_used = size,
+                    Pool::Ddr => (config.ddr_size_used, config.ddr_size_max) = (size, size),
+                }
+                Budget::of(config).bytes(pool)
+            };
+            assert!(has(&mut config, size) >= wanted, "{pool}");
+            assert!(has(&mut config, size - 4) < wanted, "{pool}");
+        }
+    }
+}

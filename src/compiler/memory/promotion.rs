@@ -1,0 +1,139 @@
+//! Which tensors move to a nearer pool: those that save the most transfers for the room they take, and fit.
+
+use crate::base::SplitMix;
+use crate::compiler::memory::Packing;
+use crate::compiler::memory::Request;
+use crate::compiler::memory::pack;
+
+/// A tensor that may move up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// Its value's place in the graph.
+    pub(super) value: usize,
+    /// What it needs in the pool.
+    pub(super) request: Request,
+    /// Bytes moved in one run, which would be moved within the nearer pool.
+    pub(super) traffic: u64,
+}
+
+/// Ways to order candidates beyond which attempts bring nothing new in sensible time.
+const MOST_ATTEMPTS: i64 = 64;
+
+/// Room in a pool, step by step.
+pub(super) struct Room<'a> {
+    /// Bytes that there are.
+    pub(super) capacity: usize,
+    /// Requests that are there whatever moves up, given who moves up.
+    pub(super) fixed: &'a dyn Fn(&[usize]) -> Vec<Request>,
+    /// Bytes that are freed in a step when a value moves up.
+    pub(super) freed: &'a dyn Fn(usize) -> Vec<(usize, usize)>,
+}
+
+/// What moves up, and where all lies: the fixed requests first, then the chosen candidates in their order.
+#[derive(Debug, Clone)]
+pub(super) struct Choice {
+    /// Places of the chosen candidates, ascending.
+    pub(super) chosen: Vec<usize>,
+    /// Offsets of the fixed requests, then of the chosen candidates.
+    pub(super) packing: Packing,
+    /// The requests that were packed.
+    pub(super) requests: Vec<Request>,
+}
+
+/// Candidates in the order of an attempt, the most wanted first.
+fn order(candidates: &[Candidate], attempt: i64) -> Vec<usize> {
+    let density = |candidate: &Candidate| {
+        let area = candidate.request.bytes as u128 * (candidate.request.last - candidate.request.first + 1) as u128;
+        u64::try_from((u128::from(candidate.traffic) << 20) / area.max(1)).unwrap_or(u64::MAX)
+    };
+    let mut numbers = SplitMix::new(attempt as u64);
+    let mut keyed: Vec<(u64, u64, usize)> = Vec::with_capacity(candidates.len());
+    for (place, candidate) in candidates.iter().enumerate() {
+        let down = |value: u64| u64::MAX - value;
+        let (length, bytes) = (candidate.request.last - candidate.request.first, candidate.request.bytes as u64);
+        let keys = match attempt {
+            1 => (down(density(candidate)), bytes),
+            2 => (down(candidate.traffic), bytes),
+            3 => (bytes, down(candidate.traffic)),
+            4 => (length as u64, down(candidate.traffic)),
+            5 => (candidate.request.first as u64, bytes),
+            // Chance between the half and the whole of the density, the same for the same attempt.
+            _ => (down((density(candidate) / 512).saturating_mul(256 + numbers.draw() % 257)), bytes),
+        };
+        keyed.push((keys.0, keys.1, place));
+    }
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, _, place)| place).collect()
+}
+
+/// Chooses among the candidates in up to `attempts` ways and takes the choice that saves the most traffic; of equal ones the
+/// first. It is always a choice that fits, if only nothing moves up.
+pub(super) fn choose(candidates: &[Candidate], room: &Room<'_>, steps: usize, attempts: i64) -> Choice {
+    let mut best: Option<(u64, Choice)> = None;
+    let everything: u64 = candidates.iter().map(|candidate| candidate.traffic).sum();
+    for attempt in 1..=attempts.clamp(1, MOST_ATTEMPTS) {
+        let choice = attempt_in_order(candidates, &order(candidates, attempt), room, steps);
+        let saved: u64 = choice.chosen.iter().map(|&place| candidates[place].traffic).sum();
+        if best.as_ref().is_none_or(|(most, _)| saved > *most) {
+            best = Some((saved, choice));
+        }
+        if best.as_ref().is_some_and(|(most, _)| *most == everything) {
+            break;
+        }
+    }
+    best.map_or_else(|| packed(candidates, Vec::new(), room), |(_, choice)| choice)
+}
+
+fn packed(candidates: &[Candidate], mut chosen: Vec<usize>, room: &Room<'_>) -> Choice {
+    chosen.sort_unstable();
+    let values: Vec<usize> = chosen.iter().map(|&place| candidates[place].value).collect();
+    let mut requests = (room.fixed)(&values);
+    requests.extend(chosen.iter().map(|&place| candidates[place].request));
+    let packing = pack(&requests);
+    Choice { chosen, packing, requests }
+}
+
+/// Takes candidates in order for as long as no step has more alive than there is room; then packs, and drops what sticks
+/// out until all of it fits.
+fn attempt_in_order(candidates: &[Candidate], order: &[usize], room: &Room<'_>, steps: usize) -> Choice {
+    let mut used = vec![0_usize; steps.max(1)];
+    for request in (room.fixed)(&[]) {
+        for step in &mut used[request.first..=request.last] {
+            *step += request.bytes;
+        }
+    }
+    let mut chosen = Vec::new();
+    for &place in order {
+        let candidate = candidates[place];
+        let Request { first, last, bytes, .. } = candidate.request;
+        let freed = (room.freed)(candidate.value);
+        let mut after = used[first..=last].to_vec();
+        for step in &mut after {
+            *step = step.saturating_add(bytes);
+        }
+        for &(step, bytes) in freed.iter().filter(|(step, _)| (first..=last).contains(step)) {
+            after[step - first] = after[step - first].saturating_sub(bytes);
+        }
+        if after.iter().all(|&step| step <= room.capacity) {
+            used[first..=last].copy_from_slice(&after);
+            chosen.push(place);
+        }
+    }
+    // The least wanted go first where only what is fixed sticks out.
+    let wanted = |place: &usize| order.iter().position(|it| it == place);
+    let mut choice = packed(candidates, chosen, room);
+    while choice.packing.peak > room.capacity && !choice.chosen.is_empty() {
+        let fixed = choice.requests.len() - choice.chosen.len();
+        let end = |index: usize| choice.packing.offsets[fixed + index] + choice.requests[fixed + index].bytes;
+        let mut kept: Vec<usize> = (0..choice.chosen.len())
+            .filter(|&index| end(index) <= room.capacity)
+            .map(|index| choice.chosen[index])
+            .collect();
+        if kept.len() == choice.chosen.len() {
+            kept.sort_by_key(wanted);
+            kept.pop();
+        }
+        choice = packed(candidates, kept, room);
+    }
+    choice
+}

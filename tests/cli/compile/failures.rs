@@ -1,0 +1,283 @@
+//! A status for each way to fail (`int8-contract.md`, "Which failure ends in which status"), and the report that says it.
+
+use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, TensorProto, ValueInfoProto};
+
+use super::made::{ended, model, node, report, space, with_photos};
+use crate::space::Space;
+
+/// What is wrong, what is prepared, what is typed, the status, and a part of the message or hint.
+type Case = (&'static str, fn() -> Space, &'static str, &'static str, &'static str);
+
+fn quantized() -> Space {
+    let space = space();
+    space.axzoo("compile -i net.onnx --quantize-only -o q").expect_code(0);
+    space
+}
+
+fn tampered(from: &str, to: &str) -> Space {
+    let space = quantized();
+    let graph = space.path("q/quantized_model/quantized_model.json");
+    space.edit(&graph, from, to);
+    space
+}
+
+const MANIFEST: &str = "compile -i q/quantized_model/quantized_model_manifest.json -o out";
+
+const CASES: &[Case] = &[
+    ("nothing", space, "compile -i net.onnx -o out", "SUCCEEDED", "RANDOM DATA"),
+    ("no such model", space, "compile -i nett.onnx -o out", "INITIALIZE_CLI_ERROR", "did you mean `net.onnx`?"),
+    ("no model", space, "compile -o out", "INITIALIZE_CLI_ERROR", "name an ONNX file"),
+    (
+        "a folder for the model",
+        || {
+            let space = space();
+            space.write("models/net.onnx", "");
+            space
+        },
+        "compile -i models -o out",
+        "INITIALIZE_CLI_ERROR",
+        "found the folder `models`",
+    ),
+    ("no such configuration", space, "compile -i net.onnx --conf no.toml -o out", "INITIALIZE_CLI_ERROR", "no.toml"),
+    (
+        "a wrong configuration",
+        || {
+            let space = space();
+            space.write("c.json", "{\n  \"tiling_dept\": 6,\n  \"aipu_cores_used\": 9\n}\n");
+            space
+        },
+        "compile -i net.onnx --conf c.json -o out",
+        "INITIALIZE_CLI_ERROR",
+        "c.json:2:3",
+    ),
+    (
+        "a folder without images",
+        with_empty,
+        "compile -i net.onnx --imageset empty -o out",
+        "INITIALIZE_CLI_ERROR",
+        "no image",
+    ),
+    (
+        "a manifest that is none",
+        || {
+            let space = space();
+            space.write("m.json", "[");
+            space
+        },
+        "compile -i m.json -o out",
+        "INITIALIZE_CLI_ERROR",
+        "is no manifest",
+    ),
+    (
+        "a model that is a text",
+        || {
+            let space = space();
+            space.write("net.onnx", "It was a dark and stormy night");
+            space
+        },
+        "compile -i net.onnx -o out",
+        "ONNX_GRAPH_CLEANER_ERROR",
+        "not an ONNX model",
+    ),
+    (
+        "an image that is cut short",
+        || {
+            let space = with_photos(3);
+            let whole = space.tree("photos")["01.png"].clone();
+            space.write("photos/01.png", &whole[..whole.len() / 2]);
+            space
+        },
+        "compile -i net.onnx --imageset photos -o out",
+        "QTOOLS_ERROR",
+        "01.png",
+    ),
+    (
+        "a folder in the place of the quantized graph",
+        || {
+            let space = space();
+            space.write("out/quantized_model/quantized_model.json/mine.txt", "mine");
+            space
+        },
+        "compile -i net.onnx -o out",
+        "GRAPH_EXPORTER_ERROR",
+        "there is a folder of that name",
+    ),
+    (
+        "a quantized graph that was changed",
+        || tampered("convolution", "convolutoin"),
+        MANIFEST,
+        "TVM_FRONTEND_ERROR",
+        "convolutoin",
+    ),
+    (
+        "a manifest that names what is not there",
+        || {
+            let space = quantized();
+            std::fs::remove_file(space.path("q/quantized_model/quantized_model.json")).expect("removed");
+            space
+        },
+        MANIFEST,
+        "TVM_FRONTEND_ERROR",
+        "not beside it",
+    ),
+    (
+        "an operator that does not fit L1 however it is divided",
+        || with_conf("l1_constraint = 524600\n"),
+        "compile -i net.onnx --conf c.toml -o out",
+        "FRONTEND_TO_MIDEND_ERROR",
+        "bytes of L1",
+    ),
+    (
+        "a model that does not fit DDR and L2",
+        || with_conf("ddr_constraint = 33554432\nl2_constraint = 2293760\n"),
+        "compile -i net.onnx --conf c.toml -o out",
+        "LOWER_MIDEND_ERROR",
+        "bytes",
+    ),
+    (
+        "a transposition that the code cannot count",
+        || {
+            let space = with_conf("run_graph_cleaner = false\n");
+            space.write("net.onnx", many_axes());
+            space
+        },
+        "compile -i net.onnx --conf c.toml -o out",
+        "LOWER_TIR_ERROR",
+        "moves elements along",
+    ),
+    (
+        "a folder in the place of the compiled manifest",
+        || {
+            let space = space();
+            space.write("out/compiled_model/manifest.json/mine.txt", "mine");
+            space
+        },
+        "compile -i net.onnx -o out",
+        "TIR_TO_RUNTIME_ERROR",
+        "there is a folder of that name",
+    ),
+];
+
+fn with_conf(text: &str) -> Space {
+    let space = space();
+    space.write("c.toml", text);
+    space
+}
+
+/// Ten axes turned round, so that no two of them move together.
+fn many_axes() -> Vec<u8> {
+    let shape: Vec<usize> = std::iter::once(1).chain([2; 9]).collect();
+    let mut transpose = node("Transpose", &["c"], "t");
+    transpose.attribute.push(AttributeProto::integers("perm", [0, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
+    let weights = [0.5, -0.25];
+    model(GraphProto {
+        node: vec![
+            node("Conv", &["x", "w"], "y0"),
+            node("Reshape", &["y0", "many"], "c"),
+            transpose,
+            node("Reshape", &["t", "few"], "r"),
+            node("Conv", &["r", "v"], "y"),
+        ],
+        initializer: vec![
+            TensorProto::from_f32("w", &[2, 1, 1, 1], &weights),
+            TensorProto::from_f32("v", &[1, 2, 1, 1], &weights),
+            TensorProto::from_i64("many", &[10], &shape.iter().map(|side| *side as i64).collect::<Vec<_>>()),
+            TensorProto::from_i64("few", &[4], &[1, 2, 16, 16]),
+        ],
+        input: vec![ValueInfoProto::tensor("x", 1, &[1, 1, 16, 16])],
+        output: vec![ValueInfoProto::tensor("y", 1, &[])],
+        ..GraphProto::default()
+    })
+}
+
+fn with_empty() -> Space {
+    let space = space();
+    space.write("empty/notes.txt", "no image");
+    space
+}
+
+#[test]
+fn a_failure_has_its_status() {
+    for (what, prepare, typed, status, says) in CASES {
+        let space = prepare();
+        println!("{what}: {typed}");
+        let run = ended(&space, "out", space.axzoo(typed), status);
+        let found = report(&space, "out").to_string();
+        assert!(
+            found.contains(says) || run.stderr.contains(says),
+            "{what}: `{says}` is not in\n{found}\n{}",
+            run.stderr
+        );
+        assert!(!space.read("out/compilation_log.txt").is_empty(), "{what}: no log");
+    }
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let space = space();
+    space.write("c.toml", "tiling_dept = 6\naipu_cores_used = 9\nfrequency = \"fast\"\n");
+    let typed = "compile -i nett.onnx --conf c.toml --input-shape 1,x --color-format RBG --imageset no -o out";
+    let run = ended(&space, "out", space.axzoo(typed), "INITIALIZE_CLI_ERROR");
+    for part in ["c.toml:1:1", "c.toml:2:19", "c.toml:3:13", "nett.onnx", "--input-shape", "`RBG`", "no folder `no`"] {
+        assert!(run.stderr.contains(part), "`{part}` is not in\n{}", run.stderr);
+    }
+    let message = report(&space, "out")["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.lines().count() >= 6, "{message}");
+}
+
+#[test]
+fn an_unknown_flag_is_a_usage_error() {
+    let space = space();
+    space.axzoo("compile -i net.onnx -o out --colour BGR").expect_code(2);
+    space.axzoo("compile -i net.onnx").expect_code(2).says("name one with `-o`");
+    space.axzoo("compile").expect_code(2);
+    assert!(!space.path("out").exists());
+}
+
+#[test]
+fn a_model_with_two_inputs_names_them() {
+    let space = space();
+    space.write(
+        "two.onnx",
+        model(GraphProto {
+            node: vec![node("Add", &["a", "b"], "y")],
+            initializer: Vec::<TensorProto>::new(),
+            input: vec![ValueInfoProto::tensor("a", 1, &[1, 4]), ValueInfoProto::tensor("b", 1, &[1, 4])],
+            output: vec![ValueInfoProto::tensor("y", 1, &[])],
+            ..GraphProto::default()
+        }),
+    );
+    let run = space.axzoo("compile -i two.onnx -o out");
+    ended(&space, "out", run, "ONNX_GRAPH_CLEANER_ERROR").says("2 inputs (`a`, `b`)");
+}
+
+#[test]
+fn a_failure_leaves_an_archive_on_request() {
+    let space = space();
+    space.write("c.toml", "save_error_artifact = true\n");
+    space.write("d.toml", "save_error_artifact = true\nrandomize_onnx_model = false\n");
+    for (conf, is_same) in [("c.toml", false), ("d.toml", true)] {
+        space.write("out/compiled_model/manifest.json/mine.txt", "mine");
+        let run = space.axzoo(&format!("compile -i net.onnx --conf {conf} -o out"));
+        ended(&space, "out", run, "TIR_TO_RUNTIME_ERROR");
+        let bytes = space.tree("out")["error_artifact.zip"].clone();
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("a ZIP archive");
+        let mut read = |name: &str| {
+            let mut bytes = Vec::new();
+            let mut file = archive.by_name(name).expect(name);
+            std::io::Read::read_to_end(&mut file, &mut bytes).expect("readable");
+            bytes
+        };
+        assert!(String::from_utf8_lossy(&read("compilation_report.json")).contains("TIR_TO_RUNTIME_ERROR"));
+        let copy = read("input_model/fp32_model.onnx");
+        assert_eq!(copy == space.tree(".")["net.onnx"], is_same, "{conf}");
+        space.write("again.onnx", copy);
+        space.axzoo("compile -i again.onnx -o again").expect_code(0);
+        let has_weights = archive.by_name("quantized_model/quantized_model.json").is_ok();
+        assert_eq!(has_weights, is_same, "{conf}: weights in other files stay out too");
+    }
+    // A good run takes the archive away.
+    std::fs::remove_dir_all(space.path("out/compiled_model")).expect("removed");
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    assert!(!space.path("out/error_artifact.zip").exists());
+}

@@ -1,0 +1,225 @@
+//! The folder of results: one run's and no other's, whatever happens.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use axzoo::compiler::onnx::proto::{GraphProto, TensorProto, ValueInfoProto};
+
+use super::made::{ended, json, model, names, node, planar, report, space, with_photos};
+use crate::space::{Run, Space};
+
+#[test]
+fn foreign_files_stay_and_stale_ones_of_ours_go() {
+    let space = space();
+    space.write("out/mine.txt", "mine");
+    space.write("out/compiled_model/labels.txt", "mine too");
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    let first = names(&space, "out");
+    space.axzoo("compile -i net.onnx --quantize-only -o out").expect_code(0);
+    let second = names(&space, "out");
+    assert!(first.contains(&"compiled_model/manifest.json".to_owned()));
+    let compiled: Vec<&String> = second.iter().filter(|name| name.starts_with("compiled_model/")).collect();
+    assert_eq!(compiled, ["compiled_model/labels.txt"]);
+    assert_eq!(space.read("out/mine.txt"), "mine");
+    assert_eq!(report(&space, "out")["message"].as_str().map(|text| text.starts_with("quantized;")), Some(true));
+}
+
+#[test]
+fn a_failed_run_leaves_what_its_stages_made_and_wrong_arguments_leave_everything() {
+    let space = space();
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    let before = space.tree("out/compiled_model");
+    space.axzoo("compile -i net.onnx --input-shape 0 -o out").expect_code(1);
+    assert_eq!(space.tree("out/compiled_model"), before);
+    assert_eq!(report(&space, "out")["status"], "INITIALIZE_CLI_ERROR");
+    space.write("bad.onnx", "no model");
+    space.axzoo("compile -i bad.onnx -o out").expect_code(1);
+    assert_eq!(names(&space, "out"), ["cli_args.json", "compilation_log.txt", "compilation_report.json", "conf.json"]);
+    assert_eq!(report(&space, "out")["status"], "ONNX_GRAPH_CLEANER_ERROR");
+}
+
+#[test]
+fn what_is_given_is_never_removed_also_where_results_go() {
+    let space = space();
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    let model = space.tree("out")["input_model/fp32_model.onnx"].clone();
+    let typed = "compile -i out/input_model/fp32_model.onnx --conf out/conf.json --cli-args out/cli_args.json -o out";
+    ended(&space, "out", space.axzoo(typed), "SUCCEEDED");
+    assert_eq!(space.tree("out")["input_model/fp32_model.onnx"], model);
+    // The model that fails is still there afterwards.
+    space.write("out/input_model/fp32_model.onnx", "no model");
+    ended(&space, "out", space.axzoo(typed), "ONNX_GRAPH_CLEANER_ERROR");
+    assert_eq!(space.read("out/input_model/fp32_model.onnx"), "no model");
+    // A folder that is a file, and the model itself as the folder.
+    space.axzoo("compile -i net.onnx -o net.onnx").expect_code(1).says("is a file");
+}
+
+#[test]
+fn a_model_with_tensors_beside_it_is_copied_whole() {
+    let space = space();
+    let mut model =
+        <axzoo::compiler::onnx::proto::ModelProto as prost::Message>::decode(planar(&[1, 3, 8, 8]).as_slice())
+            .expect("our own model");
+    let weights = &mut model.graph.as_mut().expect("a graph").initializer[0];
+    space.write("big/w.bin", &weights.raw_data);
+    weights.raw_data.clear();
+    weights.data_location = 1;
+    let entry = axzoo::compiler::onnx::proto::StringStringEntryProto { key: "location".into(), value: "w.bin".into() };
+    weights.external_data = vec![entry];
+    space.write("big/net.onnx", prost::Message::encode_to_vec(&model));
+    space.axzoo("compile -i big/net.onnx -o out").expect_code(0);
+    assert_eq!(names(&space, "out/input_model"), ["fp32_model.onnx", "w.bin"]);
+    space.axzoo("compile -i out/input_model/fp32_model.onnx -o again").expect_code(0);
+    assert_eq!(space.tree("out/compiled_model"), space.tree("again/compiled_model"));
+    // What lay beside the copy goes with it.
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    assert_eq!(names(&space, "out/input_model"), ["fp32_model.onnx"]);
+}
+
+/// A small file system on `full`, for as long as it lives; `None` where this user may not mount one.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(space: &Space, size: &str) -> Option<Self> {
+        let folder = space.path("full");
+        fs::create_dir_all(&folder).expect("created");
+        let mut command = std::process::Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&folder).stderr(Stdio::null());
+        if command.status().is_ok_and(|status| status.success()) {
+            return Some(Self(folder));
+        }
+        println!("skipped: a small file system cannot be mounted here");
+        None
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_no_good_report() {
+    let space = space();
+    for size in ["8k", "16k", "24k", "40k"] {
+        let Some(small) = Small::mount(&space, size) else { return };
+        let run = space.axzoo("compile -i net.onnx -o full");
+        let text = fs::read_to_string(small.0.join("compilation_report.json")).unwrap_or_default();
+        assert_eq!(run.code, 1, "{size}: {} {}", run.stdout, run.stderr);
+        assert!(!text.contains("SUCCEEDED"), "{size}: {text}");
+        assert!(run.stderr.contains("o space left"), "{size}: {}", run.stderr);
+        assert!(names(&space, "full").iter().all(|name| !name.contains(".tmp")), "{size}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_before_lowering_is_no_fault_of_a_stage() {
+    let space = space();
+    let weights: Vec<f32> = (0..49_152).map(|place| (place as f32).sin()).collect();
+    space.write(
+        "large.onnx",
+        model(GraphProto {
+            node: vec![node("Conv", &["x", "w"], "y")],
+            initializer: vec![TensorProto::from_f32("w", &[16_384, 3, 1, 1], &weights)],
+            input: vec![ValueInfoProto::tensor("x", 1, &[1, 3, 4, 4])],
+            output: vec![ValueInfoProto::tensor("y", 1, &[])],
+            ..GraphProto::default()
+        }),
+    );
+    space.axzoo("compile -i large.onnx --quantize-only -o q").expect_code(0);
+    let Some(_small) = Small::mount(&space, "48k") else { return };
+    let run = space.axzoo("compile -i q/quantized_model/quantized_model_manifest.json -o full");
+    ended(&space, "full", run, "TOP_LEVEL_LOWER_ERROR").says("o space left");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told() {
+    let space = space();
+    space.write("file", "a file");
+    space.axzoo("compile -i net.onnx -o file/out").expect_code(1).says("compile/output");
+    space.axzoo("compile -i net.onnx -o /proc/axzoo").expect_code(1).says("compile/output");
+}
+
+/// A model whose quantization takes a while: many images, each decoded anew.
+fn slow() -> Space {
+    let space = with_photos(24);
+    space.write("slow.onnx", planar(&[1, 3, 160, 160]));
+    space
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it does not come to pass");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_working(folder: &Path, part: &str) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut work = entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".tmp"));
+    work.any(|entry| entry.path().join(part).exists())
+}
+
+fn interrupt(id: u32) {
+    let id = rustix::process::Pid::from_raw(i32::try_from(id).expect("a small number")).expect("a process");
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it is running");
+}
+
+#[test]
+fn an_interrupted_run_ends_with_130_and_no_good_report() {
+    for part in ["", "clean", "quantized"] {
+        let space = slow();
+        space.axzoo("compile -i net.onnx -o out").expect_code(0);
+        let mut command = space.command("compile -i slow.onnx --imageset photos -o out");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        wait_until(|| is_working(&space.path("out"), part));
+        interrupt(child.id());
+        let run = Run::from(child.wait_with_output().expect("it ends")).expect_code(130);
+        assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+        let found = report(&space, "out");
+        assert_eq!(found["status"], "TOP_LEVEL_QUANTIZE_ERROR", "{part}: {found:#}");
+        assert!(!space.path("out/compiled_model").exists(), "{part}");
+        assert!(names(&space, "out").iter().all(|name| !name.contains(".tmp")), "{part}");
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_the_folder_as_it_was_and_the_next_one_cleans_up() {
+    let space = slow();
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    let before = space.tree("out");
+    let mut child = space
+        .command("compile -i slow.onnx --imageset photos -o out")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    wait_until(|| is_working(&space.path("out"), "quantized"));
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    let mut after = space.tree("out");
+    after.retain(|name, _| !name.contains(".tmp"));
+    assert_eq!(after, before);
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    assert!(names(&space, "out").iter().all(|name| !name.contains(".tmp")));
+}
+
+#[test]
+fn two_runs_never_share_a_folder() {
+    let space = slow();
+    let mut first = space
+        .command("compile -i slow.onnx --imageset photos -o out")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    wait_until(|| is_working(&space.path("out"), ""));
+    space.axzoo("compile -i net.onnx -o out").expect_code(1).says("another `axzoo compile` writes to `out`");
+    assert!(first.wait().expect("it ends").success());
+    assert_eq!(report(&space, "out")["status"], "SUCCEEDED");
+    assert_eq!(json(&space, "out/compiled_model/model.json")["inputs"][0]["shape"][2], 160);
+}

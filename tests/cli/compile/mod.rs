@@ -1,0 +1,9 @@
+//! `axzoo compile`, typed as the documents type it.
+
+mod failures;
+mod folder;
+mod made;
+mod properties;
+mod real;
+mod transform;
+mod typed;

@@ -1,0 +1,172 @@
+//! The toolchain whose steps are commands: how external tools are driven, and a zoo for tests that need many quick steps.
+
+use std::fs;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::space::Space;
+
+/// Commands that write what they were given: every setting and every input shows in the output.
+pub(crate) const COMMANDS: &str = r#"
+[toolchain]
+use = "scripted"
+[scripted]
+clean = '{ echo "clean $AXZOO_SETTINGS"; cat "$AXZOO_INPUT_MODEL_MODEL_ONNX"; } > model.onnx'
+quantize = '''
+hash() { cksum < "$1" | tr -d " \n"; }
+{ echo "{\"settings\": $AXZOO_SETTINGS, \"model\": $(hash "$AXZOO_INPUT_MODEL"), \"image\": $(hash "$AXZOO_INPUT_CALIBRATION_000000")}"; } > quantized_model.json
+'''
+lower = '''
+cp "$AXZOO_INPUT_QUANTIZED_QUANTIZED_MODEL_JSON" model.json
+echo "{\"settings\": $AXZOO_SETTINGS}" > manifest.json
+'''
+"#;
+
+/// A card of a network with one model of its name, whose files lie beside the cards' folder.
+pub(crate) fn card(name: &str, settings: &str) -> String {
+    format!(
+        "axelera-model-format: 1.0.0\n\
+         name: {name}\n\
+         description: a network\n\
+         pipeline:\n\
+         \x20 - classify:\n\
+         \x20     model_name: {name}\n\
+         \x20     preprocess:\n\
+         \x20       - resize: {{width: 8, height: 8}}\n\
+         \x20       - torch-totensor:\n\
+         models:\n\
+         \x20 {name}:\n\
+         \x20   class: Net\n\
+         \x20   class_path: net.py\n\
+         \x20   weight_path: ../weights/{name}.onnx\n\
+         \x20   task_category: Classification\n\
+         \x20   input_tensor_layout: NCHW\n\
+         \x20   input_tensor_shape: [1, 3, 8, 8]\n\
+         \x20   input_color_format: RGB\n\
+         \x20   num_classes: 10\n\
+         \x20   dataset: Pictures\n\
+         \x20   extra_kwargs:\n\
+         \x20     num_cal_images: 1\n\
+         {settings}\
+         datasets:\n\
+         \x20 Pictures:\n\
+         \x20   class: Folder\n\
+         \x20   class_path: net.py\n\
+         \x20   data_dir_name: pictures\n\
+         \x20   repr_imgs_dir_path: ../data/pictures\n"
+    )
+}
+
+/// A zoo of networks `a`, `b`, … with commands for steps.
+pub(crate) fn zoo(networks: &[&str]) -> Space {
+    let space = Space::empty();
+    space.write("axzoo.toml", COMMANDS);
+    space.write("data/pictures/one.png", "a picture");
+    for name in networks {
+        space.write(&format!("model_cards/{name}.yaml"), card(name, ""));
+        space.write(&format!("weights/{name}.onnx"), format!("weights of {name}"));
+    }
+    space
+}
+
+/// The zoo with one command replaced by another.
+fn with_command(step: &str, command: &str) -> Space {
+    let space = zoo(&["a"]);
+    let mut table: toml::Table = COMMANDS.parse().expect("TOML");
+    table["scripted"][step] = command.into();
+    space.write("axzoo.toml", table.to_string());
+    space
+}
+
+#[test]
+fn commands_get_settings_and_inputs_and_their_outputs_are_packed() {
+    let space = zoo(&["a"]);
+    space.axzoo("build").expect_code(0);
+    let quantized = space.read("build/a/a/quantized/quantized_model.json");
+    assert!(quantized.contains("per_tensor_histogram") && quantized.contains("\"image\""), "{quantized}");
+    assert!(space.path("build/a/a/a.axm").is_file() && space.path("build/a/a.zip").is_file());
+    // The command is part of the key, as a new version of a tool is.
+    space.edit(&space.path("axzoo.toml"), "clean $AXZOO", "cleaned $AXZOO");
+    assert_eq!(space.build("all")["a/a/clean"], "ran");
+    space.axzoo("why a").says("up to date");
+}
+
+#[test]
+fn a_command_is_judged_by_its_end_and_by_what_it_wrote() {
+    struct Case {
+        step: &'static str,
+        command: &'static str,
+        says: &'static str,
+    }
+    let cases = [
+        Case { step: "clean", command: "echo no licence >&2; exit 7", says: "the command ended with exit code 7" },
+        Case { step: "clean", command: "echo no licence >&2; exit 7", says: "  | no licence" },
+        Case { step: "clean", command: "kill -SEGV $$", says: "the command was ended by signal 11" },
+        Case { step: "clean", command: "true", says: "did not write `model.onnx`" },
+        Case { step: "clean", command: ": > model.onnx", says: "wrote a `model.onnx` that is empty" },
+        Case { step: "quantize", command: "echo '{' > quantized_model.json", says: "that is no JSON" },
+        Case { step: "lower", command: "echo '{}' > manifest.json", says: "did not write `model.json`" },
+    ];
+    for case in cases {
+        let run = with_command(case.step, case.command).axzoo("build a").expect_code(1).says(case.says);
+        run.says(&format!("log: cache/logs/a/a/{}.log", case.step));
+    }
+    let space = zoo(&["a"]);
+    space.write("axzoo.toml", "[toolchain]\nuse = \"scripted\"\n");
+    space.axzoo("build").expect_code(1).says("`scripted.clean` names no command");
+}
+
+#[test]
+fn a_step_that_takes_too_long_is_stopped_with_all_that_it_started() {
+    let space = with_command("clean", "(sleep 60) & sleep 60");
+    let began = Instant::now();
+    space.axzoo("build --timeout 300ms").expect_code(1).says("it was stopped after 300ms");
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_command_that_fails_is_run_again_as_often_as_was_said() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let tries = folder.path().join("tries");
+    let command = |enough: usize| {
+        let tries = tries.display();
+        format!("echo x >> {tries}; echo part > half; [ $(wc -l < {tries}) -ge {enough} ] && echo m > model.onnx")
+    };
+    let space = with_command("clean", &command(3));
+    space.axzoo("build --retries 1").expect_code(1);
+    assert_eq!(fs::read_to_string(&tries).expect("it ran").lines().count(), 2);
+    space.axzoo("build --retries 1").expect_code(0);
+    let space = with_command("clean", &command(5));
+    space.axzoo("build --retries 2").expect_code(0);
+    assert_eq!(fs::read_to_string(&tries).expect("it ran").lines().count(), 5);
+}
+
+#[test]
+fn memory_is_a_setting() {
+    let space = zoo(&["a", "b"]);
+    space.axzoo("build --memory 1MB -j 2").expect_code(0);
+    space.axzoo("build --memory none").expect_code(2).says("a part of the machine's memory such as `80%`");
+}
+
+#[test]
+fn a_trace_has_a_bar_for_each_step_that_ran_in_lanes_that_do_not_overlap() {
+    let space = zoo(&["a", "b"]);
+    space.axzoo("build -j 2 --trace traces/first.json").expect_code(0);
+    let trace: serde_json::Value = serde_json::from_str(&space.read("traces/first.json")).expect("JSON");
+    let bars = trace["traceEvents"].as_array().expect("bars");
+    assert_eq!(bars.len(), 12, "{trace}");
+    let mut ends = std::collections::BTreeMap::new();
+    let mut sorted: Vec<_> = bars.iter().collect();
+    let number = |bar: &serde_json::Value, name: &str| bar[name].as_u64().expect("a whole number");
+    sorted.sort_by_key(|bar| number(bar, "ts"));
+    for bar in sorted {
+        assert_eq!((bar["ph"].as_str(), number(bar, "pid")), (Some("X"), 1), "{bar}");
+        assert!(bar["name"].as_str().is_some_and(|name| name.ends_with(['a', 'b'])), "{bar}");
+        let end = ends.insert(number(bar, "tid"), number(bar, "ts") + number(bar, "dur"));
+        assert!(end.is_none_or(|end| end <= number(bar, "ts")), "two steps at a time in one lane: {bar}");
+    }
+    assert!((1..=2).contains(&ends.len()), "{ends:?}");
+    // With nothing to do there are no bars, and the file is the new one.
+    space.axzoo("build --trace traces/first.json").expect_code(0);
+    assert!(!space.read("traces/first.json").contains("dur"));
+}

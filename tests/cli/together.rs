@@ -1,0 +1,117 @@
+//! Several processes in one zoo at once: builds, and what looks after the store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Child;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::scripted::zoo;
+use crate::space::Space;
+
+/// Four networks whose clean steps leave a line for each run, and fail when the same step runs at the same time.
+fn watched_zoo() -> Space {
+    let space = zoo(&["a", "b", "c", "d"]);
+    let folder = space.path("watch");
+    fs::create_dir(&folder).expect("created");
+    let watch = format!(
+        "clean = '{{ name=$(cksum < \"$AXZOO_INPUT_MODEL_MODEL_ONNX\" | tr -d \" \"); mkdir \"{0}/$name\" || exit 9; \
+         echo $name >> \"{0}/runs\"; sleep 0.1; rmdir \"{0}/$name\"; ",
+        folder.display()
+    );
+    space.edit(&space.path("axzoo.toml"), "clean = '{", &watch);
+    space
+}
+
+fn start(space: &Space, arguments: &str) -> Child {
+    space.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
+}
+
+fn runs(space: &Space) -> BTreeMap<String, usize> {
+    let mut runs = BTreeMap::new();
+    for line in fs::read_to_string(space.path("watch/runs")).unwrap_or_default().lines() {
+        *runs.entry(line.to_owned()).or_default() += 1;
+    }
+    runs
+}
+
+#[test]
+fn many_builds_at_once_all_end_well_and_do_each_step_once() {
+    let alone = watched_zoo();
+    alone.axzoo("build").expect_code(0);
+    for count in [2, 8] {
+        let space = watched_zoo();
+        let builds: Vec<Child> = (0..count).map(|_| start(&space, "build -j 2")).collect();
+        for mut build in builds {
+            assert!(build.wait().expect("it ends").success(), "one of {count} builds failed");
+        }
+        let runs = runs(&space);
+        assert!(runs.len() == 4 && runs.values().all(|&count| count == 1), "{count} builds: {runs:?}");
+        assert!(space.tree("build") == alone.tree("build"), "{count} builds: other results");
+        space.axzoo("cache verify").expect_code(0);
+        assert!(space.build("all").values().all(|outcome| outcome == "up_to_date"));
+    }
+}
+
+#[test]
+fn whoever_looks_after_the_store_leaves_what_a_running_build_uses() {
+    for care in ["cache gc", "cache verify", "cache stats", "clean --stale"] {
+        let space = watched_zoo();
+        let mut build = start(&space, "build -j 1");
+        while runs(&space).is_empty() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        space.axzoo(care).expect_code(0);
+        assert!(build.wait().expect("it ends").success(), "{care}");
+        space.axzoo("cache verify").expect_code(0);
+        assert!(space.build("all").values().all(|outcome| outcome == "up_to_date"), "{care}");
+    }
+}
+
+#[test]
+fn a_build_that_is_stopped_ends_its_commands_and_keeps_what_is_finished() {
+    let space = watched_zoo();
+    space.edit(&space.path("axzoo.toml"), "lower = '''", "lower = '''\nif [ -e \"$HOME/slow\" ]; then sleep 60; fi");
+    space.write("slow", "");
+    let home = space.path("").display().to_string();
+    let mut build = space
+        .command("build -j 2")
+        .env("HOME", &home)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    while runs(&space).len() < 4 || !space.path("cache/logs/d/d/lower.log").exists() {
+        assert!(build.try_wait().expect("asked").is_none(), "it ended too soon");
+        std::thread::sleep(Duration::from_millis(10));
+        if space.path("cache/logs/a/a/lower.log").exists() && runs(&space).len() == 4 {
+            break;
+        }
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let pid = i32::try_from(build.id()).expect("small");
+    let killed = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("sent");
+    assert!(killed.success());
+    assert_eq!(build.wait().expect("it ends").code(), Some(130));
+    fs::remove_file(space.path("slow")).expect("removed");
+    let outcomes = space.build_with("all", &[("HOME", &home)]);
+    assert_eq!(outcomes["a/a/clean"], "up_to_date", "{outcomes:?}");
+    assert!(runs(&space).values().all(|&count| count == 1), "a finished step ran again");
+}
+
+#[test]
+fn a_store_may_lie_on_another_file_system() {
+    let memory = std::path::Path::new("/dev/shm");
+    let Ok(folder) = tempfile::tempdir_in(memory) else {
+        println!("skipped: there is no {}", memory.display());
+        return;
+    };
+    let space = zoo(&["a"]);
+    space.axzoo("build").expect_code(0);
+    let good = space.tree("build");
+    fs::remove_dir_all(space.path("build")).expect("removed");
+    let cache = format!("--cache {}", folder.path().join("cache").display());
+    space.axzoo(&format!("build {cache}")).expect_code(0);
+    assert!(space.tree("build") == good);
+    assert!(space.build(&format!("all {cache}")).values().all(|outcome| outcome == "up_to_date"));
+}

@@ -4,6 +4,7 @@ mod cancel;
 mod digest;
 pub mod fs;
 mod names;
+pub mod npy;
 mod paths;
 mod random;
 mod share;

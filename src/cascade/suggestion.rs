@@ -77,7 +77,7 @@ pub fn suggest(
 ) -> Suggestion {
     let models: Vec<(&Demand, &Model)> =
         budget.demands.iter().filter_map(|demand| Some((demand, card.model(&demand.name)?))).collect();
-    let costs = Costs::of(&models.iter().map(|(_, model)| *model).collect::<Vec<_>>());
+    let costs = Costs::of(&models.iter().map(|(_, model)| *model).collect::<Vec<_>>(), device.board);
     let mut runs_of = runs_per_frame(card);
     let runs: Vec<Runs> = models.iter().map(|(demand, _)| runs_of.remove(&demand.name).unwrap_or_default()).collect();
     let candidates: Vec<Candidate> = models

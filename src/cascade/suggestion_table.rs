@@ -65,7 +65,7 @@ fn relative(rate: Rate, base: Rate) -> String {
 fn costs(suggestion: &Suggestion) -> String {
     let mut text = String::new();
     let unit = match suggestion.costs.kind {
-        CostKind::Cycles => "estimated cycles of one run × runs a frame",
+        CostKind::Cycles => "estimated cycles of one run on one core × runs a frame",
         CostKind::Macs => "multiplications of one run, counted in the ONNX file, × runs a frame",
         CostKind::Equal if suggestion.candidates.len() == 1 => "that of the one model, in every split",
         CostKind::Equal => "every model counts the same, × runs a frame",

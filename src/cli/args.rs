@@ -37,6 +37,8 @@ pub(super) enum Command {
     Config(ConfigArgs),
     /// Show how networks share the device's cores and memory
     Cascade(CascadeArgs),
+    /// Run a compiled model by the integer reference
+    Run(RunArgs),
     /// Turn inline configurations and JSON files into TOML files, changing no effective value
     Convert(ConvertArgs),
     /// Remove the results of networks from the build root; the store keeps what it has
@@ -377,6 +379,22 @@ pub(super) struct ConfigDiffArgs {
     pub(super) config: ConfigFlags,
     #[command(flatten)]
     pub(super) zoo: ZooFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// A folder with the `manifest.json` of a compiled model, that file, or a `.axm`
+    #[arg(value_name = "MODEL")]
+    pub(super) model: PathBuf,
+    /// A `.npy` file of an input (float32, or int8 as the program takes it), or an image; one for each input, in order
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub(super) input: Vec<PathBuf>,
+    /// Write each output to this folder, as `.npy`
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
+    /// How to show results
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ mod list;
 mod output;
 mod plans;
 mod quantity;
+mod run;
 pub mod settings;
 mod split;
 mod why;
@@ -70,6 +71,7 @@ fn run(command: &Command, output: Output, directory: Option<&Path>) -> Result<()
             CacheCommand::Gc(arguments) => cache::collect(arguments, output, directory),
             CacheCommand::Clear(arguments) => cache::clear(arguments, output, directory),
         },
+        Command::Run(arguments) => run::run(arguments, output, directory),
         Command::Convert(arguments) => convert::convert(arguments, output, directory),
         Command::Config(arguments) => match &arguments.command {
             ConfigCommand::Show(arguments) => config::show(arguments, output, directory),

@@ -20,6 +20,7 @@ mod models;
 mod modes;
 mod mutations;
 mod rebuild;
+mod run;
 mod scripted;
 mod sequences;
 mod shared;

@@ -61,16 +61,13 @@ pub(super) fn read(path: &Path, name: &str, standing: &Path, problems: &mut Vec<
         if value.is_null() {
             continue;
         }
-        match argument(name, value) {
-            Some(text) => {
-                let text = if PATHS.contains(&name) { standing.join(text).display().to_string() } else { text };
-                arguments.insert(name, Given { text, place: Some(place) });
-            }
-            None => {
-                let message = format!("`{name}` takes {}, found {}", expected(name), value.describe());
-                problems.push(Diagnostic::error("compile/cli-args", message).at_place(Some(&place)));
-            }
-        }
+        let Some(text) = argument(name, value) else {
+            let message = format!("`{name}` takes {}, found {}", expected(name), value.describe());
+            problems.push(Diagnostic::error("compile/cli-args", message).at_place(Some(&place)));
+            continue;
+        };
+        let text = if PATHS.contains(&name) { standing.join(text).display().to_string() } else { text };
+        arguments.insert(name, Given { text, place: Some(place) });
     }
     arguments
 }

@@ -1,5 +1,6 @@
 //! The command as a whole: from what was typed to the exit code.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -7,10 +8,10 @@ use std::sync::Mutex;
 use super::artifact;
 use super::flags::CompileArgs;
 use super::folder::{ERROR_ARTIFACT, Folder};
-use super::given::PATHS;
+use super::given::{Given, PATHS};
 use super::journal::Journal;
 use super::outcome::Outcome;
-use super::request::{Gathered, Request, gather};
+use super::request::{Gathered, Request, gather, is_manifest};
 use super::run::Run;
 use super::summary;
 use crate::base::CancelToken;
@@ -53,7 +54,7 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
     let typed: Vec<String> = std::env::args().skip(1).collect();
     journal.line(&format!("axzoo {}", typed.join(" ")));
 
-    let kept: Vec<PathBuf> = given_files(&gathered);
+    let kept: Vec<PathBuf> = given_files(&gathered, flags, &standing);
     let request = match gathered.understood(&standing) {
         Ok(request) => request,
         Err(problems) => {
@@ -94,15 +95,13 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
 }
 
 /// Files that were given: they are never removed, also where they lie in the folder of results.
-fn given_files(gathered: &Gathered) -> Vec<PathBuf> {
+fn given_files(gathered: &Gathered, flags: &CompileArgs, standing: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
-        PATHS.iter().filter_map(|name| gathered.arguments.get(name)).map(|it| it.path()).collect();
-    files.extend(
-        gathered.arguments.values().filter_map(|given| Some(PathBuf::from(given.place.as_ref()?.source.name()))),
-    );
-    if let Some(input) = gathered.arguments.get("input")
-        && let Some(folder) = input.path().parent()
-        && input.text.ends_with(".json")
+        PATHS.iter().filter_map(|name| gathered.arguments.get(name)).map(Given::path).collect();
+    files.extend(flags.cli_args.iter().map(|file| standing.join(file)));
+    if let Some(input) = gathered.arguments.get("input").map(Given::path)
+        && is_manifest(&input)
+        && let Some(folder) = input.parent()
     {
         // A manifest stands for the files beside it.
         files.extend(fs::list(folder).unwrap_or_default());
@@ -165,7 +164,7 @@ fn work(
 ) -> Result<(String, String), Outcome> {
     let effective = request.config.effective();
     let removed = if effective.remove_output_dir {
-        let none = std::collections::BTreeSet::new();
+        let none = BTreeSet::new();
         folder.clear(kept, &none)
     } else {
         Ok(())
@@ -206,8 +205,12 @@ fn work(
     }
     // What was made before a failure is put in place too: a quantized model can be compiled later.
     let in_place = folder.swap(&made, kept);
-    if let (Err(failure), true) = (in_place, result.is_ok()) {
-        result = Err(failure);
+    if let Err(failure) = in_place {
+        // Half of this run beside half of an earlier one would be worse than nothing; the first failure is the one to tell.
+        if let Err(error) = folder.clear(kept, &BTreeSet::new()) {
+            journal.line(&error.to_string());
+        }
+        result = result.and(Err(failure));
     }
     let outcome = match &result {
         Ok(()) => Outcome::succeeded(summary::done(request, is_random)),

@@ -15,7 +15,7 @@ pub(in crate::cli) struct CompileArgs {
     /// Compiler configuration, JSON or TOML
     #[arg(long, value_name = "FILE")]
     pub(super) conf: Option<PathBuf>,
-    /// Write the default configuration to DIR/default_conf.json, and do nothing else
+    /// Write the default configuration to `DIR/default_conf.json`, and do nothing else
     #[arg(long, value_name = "DIR", exclusive = true)]
     pub(super) generate_config: Option<PathBuf>,
     /// Stop after quantization

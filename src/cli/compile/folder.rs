@@ -23,7 +23,7 @@ pub(super) const MODEL: &str = "input_model/fp32_model.onnx";
 pub(super) const ERROR_ARTIFACT: &str = "error_artifact.zip";
 
 /// Every name that some run may write, beside the report, the log and what lies beside the copy of the model.
-const OWN: [&str; 24] = [
+const OWN: [&str; 21] = [
     "cli_args.json",
     "conf.json",
     MODEL,
@@ -38,15 +38,12 @@ const OWN: [&str; 24] = [
     "compiled_model/model.json",
     "compiled_model/quantized_model.json",
     "compiled_model/kernel_function.c",
-    "compiled_model/kernel_function.h",
     "compiled_model/pool_l2_const.bin",
     "compiled_model/report.json",
     "compiled_model/program.json",
     "compiled_model/memory_plan.json",
-    "compiled_model/schedule.json",
     "compiled_model/preprocess_graph.onnx",
     "compiled_model/postprocess_graph.onnx",
-    "compiled_model/report.txt",
     ERROR_ARTIFACT,
 ];
 

@@ -178,7 +178,7 @@ impl Gathered {
 }
 
 /// By its ending, else by its first letter: ONNX never begins with a brace.
-fn is_manifest(path: &Path) -> bool {
+pub(super) fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("json") => true,

@@ -157,7 +157,7 @@ impl Run<'_> {
             output: &output,
             threads: self.threads,
             cancel: self.cancel,
-            log: &|_| (),
+            log: &|line| self.journal.line(line),
             progress,
         };
         let done = match settings {
@@ -416,15 +416,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Adds what is worth knowing about the run to a report: properties without effect, and random calibration.
+    /// Adds what is worth knowing about the run to a report: properties without effect, and random calibration. A report with
+    /// nothing to add keeps its bytes, which are those of a build.
     fn note_ignored(&self, report: &Path, status: Status) -> Result<(), Outcome> {
         let Some(Json::Object(mut entries)) = read_json(report) else { return Ok(()) };
+        let before = entries.clone();
         let ignored = notes::ignored_json(&self.request.config);
         if ignored.as_array().is_some_and(|list| !list.is_empty()) {
             entries.insert("ignored_properties".to_owned(), ignored);
         }
         if self.is_random {
             entries.insert("random_calibration".to_owned(), Json::Bool(true));
+        }
+        if entries == before {
+            return Ok(());
         }
         let text = format!("{:#}\n", Json::Object(entries));
         fs::write(report, text.as_bytes()).map_err(|error| Outcome::of_file(&error, status, status))

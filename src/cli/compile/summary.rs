@@ -42,10 +42,34 @@ pub(super) fn closing(request: &Request, folder: &Path, standing: &Path, message
     line("quantized_model", "the quantized model; ONNX Runtime opens its quantized_model.onnx");
     line("compilation_report.json", "status");
     line("compilation_log.txt", "what was done, stage by stage");
+    text += &estimate(&folder.join("compiled_model/report.json"));
     let name = request.input.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let row = report::read_accuracy_of(&folder.join("quantized_model/report.json"), &name);
     if let Some(row) = row.filter(|_| !request.is_manifest) {
         let _ = write!(text, "\n{}", report::accuracy_table(&[row]));
+    }
+    text
+}
+
+/// What lowering estimates, in two lines; nothing where it did not run.
+fn estimate(report: &Path) -> String {
+    let value: Option<Json> = fs::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Some(value) = value else { return String::new() };
+    let (image, note) = (&value["estimate"]["one_image"], &value["estimate"]["note"]);
+    let mut text = String::new();
+    if let (Some(cycles), Some(milliseconds), Some(note)) =
+        (image["cycles"].as_u64(), image["milliseconds"].as_f64(), note.as_str())
+    {
+        let _ = writeln!(text, "{note}: {cycles} cycles an image, {milliseconds:.3} ms");
+    }
+    let pools = value["memory"].as_array().into_iter().flatten().filter_map(|pool| {
+        let [used, allowed] = ["used_bytes", "allowed_bytes"].map(|key| pool[key].as_u64());
+        let name = pool["pool"].as_str()?.to_uppercase();
+        Some(format!("{name} {} of {}", report::bytes(used?), report::bytes(allowed?)))
+    });
+    let pools: Vec<String> = pools.collect();
+    if !pools.is_empty() {
+        let _ = writeln!(text, "memory in the plan: {}", pools.join(", "));
     }
     text
 }

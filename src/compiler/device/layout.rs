@@ -38,14 +38,14 @@ pub fn channels_last(shape: &[usize]) -> [usize; 4] {
 #[must_use]
 pub fn tensor_bytes(shape: &[usize], padded: bool) -> usize {
     let bytes = match *shape {
-        [n, c, h, w] if padded => [n, c.next_multiple_of(WORD), h, w].iter().fold(1, saturating),
-        _ => shape.iter().fold(1, saturating),
+        [n, c, h, w] if padded => product(&[n, c.next_multiple_of(WORD), h, w]),
+        _ => product(shape),
     };
     bytes.checked_next_multiple_of(WORD).unwrap_or(usize::MAX)
 }
 
-fn saturating(product: usize, &size: &usize) -> usize {
-    product.saturating_mul(size)
+fn product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |product: usize, size| product.saturating_mul(*size))
 }
 
 impl InputLayout {
@@ -84,7 +84,7 @@ impl InputLayout {
     /// Bytes of the stored tensor.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.shape.iter().fold(1, saturating)
+        product(&self.shape)
     }
 }
 

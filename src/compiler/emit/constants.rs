@@ -40,6 +40,11 @@ impl Pool {
         self.add(values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
+    /// Bytes so far, up to a whole word.
+    pub(in crate::compiler) fn bytes(&self) -> usize {
+        self.bytes.len().next_multiple_of(WORD)
+    }
+
     /// The file, a whole number of words.
     pub(in crate::compiler) fn finish(mut self) -> Vec<u8> {
         self.bytes.resize(self.bytes.len().next_multiple_of(WORD), 0);

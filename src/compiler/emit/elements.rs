@@ -123,7 +123,7 @@ impl Flow<'_> {
             Argument::Plain(function.to_owned()),
             Argument::Read(buffers[0]),
             Argument::Read(buffers[1]),
-            Argument::Written(to, 0),
+            Argument::Written(to),
         ];
         self.push(Step::new(kernels, "arithmetic", arguments));
         Ok(())
@@ -173,7 +173,7 @@ impl Flow<'_> {
         ];
         record.extend(["low", "high", "zero"].into_iter().zip(bounds(Saturation::full(output.encoding.zero_point))));
         let mut arguments =
-            vec![Argument::Record("pool", record), Argument::Constants, Argument::Read(from), Argument::Written(to, 0)];
+            vec![Argument::Record("pool", record), Argument::Constants, Argument::Read(from), Argument::Written(to)];
         if pool.kind == PoolKind::Maximum {
             self.push(Step::new(&["pool", "maximum_pool"], "maximum_pool", arguments));
         } else {
@@ -197,7 +197,7 @@ impl Flow<'_> {
         let arguments = vec![
             Argument::Table(tables),
             Argument::Read(from),
-            Argument::Written(to, 0),
+            Argument::Written(to),
             Argument::Plain((output.len() / channels).to_string()),
             Argument::Plain(channels.to_string()),
         ];
@@ -242,7 +242,7 @@ impl Flow<'_> {
             Argument::Record("linear_resize", record),
             Argument::Constants,
             Argument::Read(from),
-            Argument::Written(to, 0),
+            Argument::Written(to),
         ];
         self.push(Step::new(&["linear_resize"], "linear_resize", arguments));
         Ok(())
@@ -278,7 +278,7 @@ impl Flow<'_> {
             Argument::Record("instance_normalization", record),
             Argument::Constants,
             Argument::Read(from),
-            Argument::Written(to, 0),
+            Argument::Written(to),
             Argument::Scratch,
         ];
         let mut step = Step::new(&["wide", "instance_normalization"], "instance_normalization", arguments);
@@ -306,7 +306,7 @@ impl Flow<'_> {
             Argument::Record("softmax", record),
             Argument::Constants,
             Argument::Read(place.buffer),
-            Argument::Written(to, 0),
+            Argument::Written(to),
         ];
         self.push(Step::new(&["softmax"], "softmax", arguments));
         Ok(())
@@ -344,7 +344,7 @@ impl Flow<'_> {
             Argument::Numbers(how),
             Argument::Read(from),
             Argument::Read(other),
-            Argument::Written(to, 0),
+            Argument::Written(to),
             Argument::Scratch,
         ];
         let mut step = Step::new(&["matrix_product"], "matrix_product", arguments);

@@ -99,6 +99,9 @@ impl<'a> Flow<'a> {
             flow.works.push(Work { comment, steps: first..flow.steps.len() });
         }
         flow.outputs()?;
+        if u32::try_from(flow.pool.bytes()).is_err() {
+            return Err((None, format!("the constants have {} bytes, beyond 32 bits", flow.pool.bytes())));
+        }
         Ok(flow)
     }
 
@@ -231,7 +234,7 @@ impl<'a> Flow<'a> {
         how.extend(joined.iter().map(|axis| axis.2));
         check_axes(joined.len())?;
         let table = table.map_or_else(|| Argument::Plain("0".to_owned()), Argument::Table);
-        let arguments = vec![Argument::Numbers(how), table, Argument::Read(from), Argument::Written(to, 0)];
+        let arguments = vec![Argument::Numbers(how), table, Argument::Read(from), Argument::Written(to)];
         self.push(Step::new(&["move"], "move", arguments));
         Ok(())
     }
@@ -289,7 +292,7 @@ impl<'a> Flow<'a> {
         let arguments = vec![
             Argument::Table(table),
             Argument::Read(place.buffer),
-            Argument::Written(buffer, 0),
+            Argument::Written(buffer),
             Argument::Plain(count.to_string()),
         ];
         self.push(Step::new(&["vector", "look_up"], "look_up", arguments));

@@ -84,7 +84,7 @@ impl Flow<'_> {
         match &packing {
             Packing::Depthwise { .. } => {
                 let shape = (image(input), [out_height, out_width], kernel);
-                self.depthwise(index, &packing, weights, &rows, (attributes, reach), shape, (from, to))
+                self.depthwise(index, (&packing, weights), &rows, (attributes, reach), shape, (from, to))
             }
             Packing::Blocks { matrix, pieces } => {
                 let Some(piece) = pieces.first() else { return Err("its weights are empty".to_owned()) };
@@ -218,6 +218,7 @@ impl Flow<'_> {
         let Geometry { images, input: [height, width, channels], before, reach, positions, strides, .. } = *geometry;
         let quads = piece.quads(matrix);
         let run = piece.segments.first().map_or(0, |places| places.len() * matrix.inputs);
+        check_image(reach, channels)?;
         let is_direct = before == [0, 0] && reach[0] <= height && reach[1] <= width && run.is_multiple_of(4);
         let line = if is_direct { width } else { reach[1] };
         let places: Vec<i32> = geometry.segments.iter().map(|[y, x]| ((y * line + x) * channels) as i32).collect();
@@ -273,7 +274,7 @@ impl Flow<'_> {
             Argument::Record("convolution", record),
             Argument::Constants,
             Argument::Read(from),
-            Argument::Written(to, 0),
+            Argument::Written(to),
             Argument::Scratch,
         ];
         let mut step = Step::new(&["vector", "convolution"], "convolution", arguments);
@@ -285,8 +286,7 @@ impl Flow<'_> {
     fn depthwise(
         &mut self,
         index: usize,
-        packing: &Packing,
-        weights: &Weights,
+        (packing, weights): (&Packing, &Weights),
         rows: &[Row],
         (attributes, reach): (&Convolution, [usize; 2]),
         ([height, width, channels], [out_height, out_width], kernel): ([usize; 3], [usize; 2], [usize; 2]),
@@ -295,6 +295,7 @@ impl Flow<'_> {
         let node = &self.graph.nodes[index];
         let input = self.graph.value(node.inputs[0]);
         let zeros: Vec<i8> = (0..channels).map(|channel| input.encoding_of(channel).zero_point).collect();
+        check_image(reach, channels)?;
         let area = kernel[0] * kernel[1];
         let rows: Vec<Row> = rows
             .iter()
@@ -342,7 +343,7 @@ impl Flow<'_> {
             Argument::Record("depthwise", record),
             Argument::Constants,
             Argument::Read(from),
-            Argument::Written(to, 0),
+            Argument::Written(to),
             Argument::Scratch,
         ];
         let mut step = Step::new(&["vector", "depthwise"], "depthwise", arguments);
@@ -350,6 +351,18 @@ impl Flow<'_> {
         self.push(step);
         Ok(())
     }
+}
+
+/// Refuses an image whose places in its padding do not fit 31 bits.
+fn check_image(reach: [usize; 2], channels: usize) -> Result<(), String> {
+    let bytes = reach[0].checked_mul(reach[1]).and_then(|area| area.checked_mul(channels));
+    if bytes.is_some_and(|bytes| i32::try_from(bytes).is_ok()) {
+        return Ok(());
+    }
+    Err(format!(
+        "its input in its padding, {} x {} x {channels}, has more elements than 31 bits count",
+        reach[0], reach[1]
+    ))
 }
 
 /// Biases, multipliers, bounds and zero points of a block of outputs, each list in the order of its lanes.

@@ -57,7 +57,8 @@ pub(in crate::compiler) fn emit(graph: &QuantizedGraph, pool: &mut Pool) -> Resu
         }
     })?;
     let workspace = Workspace::of(&flow.buffers, &flow.steps);
-    let source = source::source(&flow, &workspace);
+    let constants = flow.pool.bytes();
+    let source = source::source(&flow, &workspace, constants);
     let function = source::identifier(&graph.name);
     Ok(Emitted { function, workspace: workspace.bytes, source, weights: flow.weights, constants: flow.constants })
 }

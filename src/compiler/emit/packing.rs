@@ -14,6 +14,9 @@ pub(super) const OUTPUTS: usize = 16;
 /// Channels that a depth-wise kernel computes side by side.
 pub(super) const CHANNELS: usize = 32;
 
+/// More than any size of a layer.
+const LARGEST: usize = 1 << 24;
+
 /// How the weights of one layer are packed.
 #[derive(Debug, Clone)]
 pub(in crate::compiler) enum Packing {
@@ -137,7 +140,13 @@ impl Packing {
         output: [usize; 2],
     ) -> Option<Self> {
         let &[outputs, inputs, height, width] = shape else { return None };
-        if attributes.strides.contains(&0) {
+        let numbers = [attributes.strides, attributes.dilations, output, [height, width]].concat();
+        let numbers = numbers.iter().chain(&attributes.pads);
+        // Those of a file may be anything; phases are counted one by one.
+        let is_sound = numbers.clone().all(|&number| number <= LARGEST)
+            && !attributes.strides.contains(&0)
+            && (0..2).all(|axis| attributes.strides[axis].min(output[axis]) * shape[axis + 2] <= LARGEST);
+        if !is_sound {
             return None;
         }
         let area = height.checked_mul(width)?;
@@ -193,7 +202,7 @@ impl Packing {
     fn each(&self, mut each: impl FnMut(usize, usize, usize)) {
         match self {
             Self::Depthwise { channels, area } => {
-                each_depthwise(*channels, *area, |packed, value| each(0, packed, value))
+                each_depthwise(*channels, *area, |packed, value| each(0, packed, value));
             }
             Self::Blocks { matrix, pieces } => {
                 for (index, piece) in pieces.iter().enumerate() {

@@ -39,13 +39,18 @@ const KERNELS: [(&str, &str); 20] = [
 
 const COMMON: &str = include_str!("kernels/common.c");
 
-/// A network's name as a C identifier; names that are no identifiers get `model_` in front.
+/// Words of C that no kernel uses.
+const WORDS: &str = "auto case char default do enum extern goto inline long main register restrict short signed sizeof switch typedef \
+                     unsigned while posix_memalign malloc free exit printf memcpy memset memmove";
+
+/// A network's name as a C identifier; one that is none, or that the code has another use for, gets `model_` in front.
 pub(super) fn identifier(name: &str) -> String {
     let word: String =
         name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).take(60).collect();
-    let is_taken = ["main", "int", "char", "float", "double", "if", "for", "do", "while", "switch"].contains(&&*word);
+    let texts = KERNELS.iter().map(|(_, code)| *code).chain([COMMON, WORDS]);
+    let mut taken = texts.flat_map(|text| text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_'));
     let starts_right = word.starts_with(|letter: char| letter.is_ascii_alphabetic());
-    if starts_right && !is_taken { word } else { format!("model_{word}") }
+    if starts_right && !taken.any(|other| other == word) { word } else { format!("model_{word}") }
 }
 
 /// A text that may stand in a C comment.
@@ -141,8 +146,7 @@ impl Writer<'_> {
             Argument::Table(span) => format!("(const int8_t *)(pool + {})", span.offset),
             Argument::Words(span) => format!("(const int32_t *)(const void *)(pool + {})", span.offset),
             Argument::Read(id) => self.buffer(*id, false),
-            Argument::Written(id, 0) => self.buffer(*id, true),
-            Argument::Written(id, offset) => format!("{} + {offset}", self.buffer(*id, true)),
+            Argument::Written(id) => self.buffer(*id, true),
             Argument::Constants => "pool".to_owned(),
             Argument::Scratch => format!("memory + {}", self.workspace.scratch),
             Argument::Plain(text) => text.clone(),
@@ -173,7 +177,7 @@ fn port(graph: &QuantizedGraph, kind: &str, number: usize, id: TensorId) -> Stri
 }
 
 /// The file.
-pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace) -> String {
+pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace, constants: usize) -> String {
     let graph = flow.graph;
     let name = identifier(&graph.name);
     let macros = name.to_ascii_uppercase();
@@ -186,15 +190,17 @@ pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace) -> String {
     }
     let _ = write!(
         text,
-        " *\n * Tensors have no padding. `constants` are the bytes of pool_l2_const.bin, `workspace` is memory that is not used for anything else\n\
-         \x20* while the function runs; both begin at a multiple of {macros}_ALIGNMENT. Nothing is kept between calls, so that any number may\n\
-         \x20* run at the same time, each in a workspace of its own. Returns 0, or 1 where a pointer is missing or not aligned.\n */\n\
+        " *\n * Tensors have no padding. `constants` are the first {macros}_CONSTANTS_BYTES of pool_l2_const.bin, or\n\
+         \x20* all of it; `workspace` is memory that nothing else uses while the function runs; both begin at a multiple\n\
+         \x20* of {macros}_ALIGNMENT. Nothing is kept between calls: any number may run at the same time, each in a\n\
+         \x20* workspace of its own. Returns 0, or 1 where a pointer is missing or not aligned.\n */\n\
          #include <stdint.h>\n\n"
     );
     let macro_line = |text: &mut String, word: &str, value: usize| {
         let _ = writeln!(text, "#define {macros}_{word} {value}");
     };
     macro_line(&mut text, "ALIGNMENT", 64);
+    macro_line(&mut text, "CONSTANTS_BYTES", constants);
     macro_line(&mut text, "WORKSPACE_BYTES", workspace.bytes);
     for (kind, ids) in [("INPUT", &graph.inputs), ("OUTPUT", &graph.outputs)] {
         for (number, &id) in ids.iter().enumerate() {
@@ -225,4 +231,27 @@ pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace) -> String {
         writer.calls
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_networks_become_names_of_functions() {
+        let cases = [
+            ("DigitClassifier", "DigitClassifier"),
+            ("torch-jit-export", "torch_jit_export"),
+            ("0a64", "model_0a64"),
+            ("", "model_"),
+            ("while", "model_while"),
+            ("convolution", "model_convolution"),
+            ("_t", "model__t"),
+            ("a/\u{e9}*/", "a____"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(identifier(name), expected, "{name}");
+        }
+        assert_eq!(quoted("a*/b??/c\n"), "a* /b? ?/c?");
+    }
 }

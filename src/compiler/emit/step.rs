@@ -48,8 +48,8 @@ pub(super) enum Argument {
     Words(Span),
     /// What is read.
     Read(BufferId),
-    /// What is written, from so many bytes on.
-    Written(BufferId, usize),
+    /// What is written.
+    Written(BufferId),
     /// All constants.
     Constants,
     /// Memory that is not needed behind the call.
@@ -77,7 +77,7 @@ impl Step {
     /// Buffers that are read or written.
     pub(super) fn buffers(&self) -> impl Iterator<Item = BufferId> {
         self.arguments.iter().filter_map(|argument| match argument {
-            Argument::Read(id) | Argument::Written(id, _) => Some(*id),
+            Argument::Read(id) | Argument::Written(id) => Some(*id),
             _ => None,
         })
     }

@@ -74,7 +74,7 @@ mod tests {
         let bytes = [100, 64, 100, 200];
         let buffers: Vec<Buffer> = bytes.iter().map(|&bytes| Buffer { storage: Storage::Workspace, bytes }).collect();
         let step =
-            |from, to| Step::new(&[], "move", vec![Argument::Read(BufferId(from)), Argument::Written(BufferId(to), 0)]);
+            |from, to| Step::new(&[], "move", vec![Argument::Read(BufferId(from)), Argument::Written(BufferId(to))]);
         let mut steps = vec![step(0, 1), step(1, 2), step(2, 3)];
         steps[1].scratch = 10;
         let workspace = Workspace::of(&buffers, &steps);

@@ -23,6 +23,7 @@ use crate::properties::CompilerConfig;
 
 /// Which rewrites are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct LegalizeOptions {
     /// Joins of channels become sums where these do not begin at words.
     pub concat_to_addition: bool,

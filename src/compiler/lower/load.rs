@@ -19,11 +19,11 @@ pub struct Program {
     executor: Executor<'static>,
 }
 
-fn failed(message: String) -> StageError {
+pub(super) fn failed(message: String) -> StageError {
     StageError::new(Status::TvmFrontendError, message).hint("build the model again")
 }
 
-fn parse<'a, T: serde::Deserialize<'a>>(name: &str, bytes: &'a [u8]) -> Result<T, StageError> {
+pub(super) fn parse<'a, T: serde::Deserialize<'a>>(name: &str, bytes: &'a [u8]) -> Result<T, StageError> {
     serde_json::from_slice(bytes).map_err(|error| failed(format!("`{name}` cannot be read: {error}")))
 }
 

@@ -10,12 +10,16 @@
 
 mod load;
 mod manifest;
+mod model;
 mod pipeline;
+mod preview;
 mod program;
 mod run;
 
 pub use load::{Program, load_program};
 pub use manifest::Manifest;
+pub use model::{CompiledModel, ModelPort};
+pub use preview::preview;
 pub use run::{Compiled, HostGraph, HostGraphs, LowerOptions, lower, lower_with_host};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::compiler::emit::Packing;
 use crate::compiler::emit::constants::Constants;
 use crate::compiler::emit::constants::Pool as ConstantPool;
 use crate::compiler::emit::constants::Span;
+use crate::compiler::graph::element_count;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Extension;
@@ -130,6 +131,16 @@ impl Placed {
         }
     }
 
+    /// The shape, where there are as many bytes as weights of it.
+    fn checked(&self, constants: Constants<'_>) -> Result<&[usize], String> {
+        let lengths = self.weights.iter().map(|span| span.length.min(constants.0.len()));
+        let found = lengths.fold(0, usize::saturating_add);
+        match element_count(&self.shape).filter(|&count| count > 0 && count <= found) {
+            Some(_) => Ok(&self.shape),
+            None => Err(format!("the weights' shape {:?} does not fit their {found} bytes", self.shape)),
+        }
+    }
+
     fn read(self, packing: Option<Packing>, constants: Constants<'_>) -> Result<Weights, String> {
         let packing = packing.ok_or_else(|| format!("the weights' shape {:?} does not fit it", self.shape))?;
         let packed: Vec<Vec<i8>> = self.weights.iter().map(|&span| constants.int8(span)).collect::<Result<_, _>>()?;
@@ -178,16 +189,16 @@ impl Operation {
     fn read(self, output: &[usize], constants: Constants<'_>) -> Result<QuantizedOperator, String> {
         Ok(match self {
             Self::Convolution { attributes, weights } => {
-                let packing = Packing::of_convolution(&attributes, &weights.shape);
+                let packing = Packing::of_convolution(&attributes, weights.checked(constants)?);
                 QuantizedOperator::Convolution { attributes, weights: weights.read(packing, constants)? }
             }
             Self::TransposedConvolution { attributes, weights } => {
                 let &[.., height, width] = output else { return Err("its output has no plane".to_owned()) };
-                let packing = Packing::of_transposed(&attributes, &weights.shape, [height, width]);
+                let packing = Packing::of_transposed(&attributes, weights.checked(constants)?, [height, width]);
                 QuantizedOperator::TransposedConvolution { attributes, weights: weights.read(packing, constants)? }
             }
             Self::Dense { weights } => {
-                let packing = Packing::of_dense(&weights.shape);
+                let packing = Packing::of_dense(weights.checked(constants)?);
                 QuantizedOperator::Dense { weights: weights.read(packing, constants)? }
             }
             Self::MatrixProduct => QuantizedOperator::MatrixProduct,

@@ -163,7 +163,8 @@ impl Operators<'_> {
         let links: Vec<TensorId> = (first..last).map(|before| self.works[before].writes.id).collect();
         tiling.buffers.retain(|buffer| {
             let linked = buffer.tensor.is_some_and(|id| links.contains(&id));
-            !(linked && buffer.role == "input") && !buffer.tensor.is_some_and(self.in_l1)
+            let passed_on = linked && buffer.role == "input";
+            !passed_on && !buffer.tensor.is_some_and(self.in_l1)
         });
         for buffer in &mut tiling.buffers {
             if buffer.tensor.is_some_and(|id| links.contains(&id)) {

@@ -12,6 +12,7 @@ use crate::properties::MulticoreMode;
 
 /// What the memory plan is told.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct MemoryOptions {
     /// How much of each pool there is.
     pub budget: Budget,

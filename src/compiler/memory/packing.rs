@@ -266,10 +266,10 @@ mod tests {
             if from % request.alignment != 0 || to > packing.peak {
                 return Err(format!("{request:?} lies at {from} of {}", packing.peak));
             }
-            for other in 0..place {
+            for (other, it) in requests.iter().enumerate().take(place) {
                 let (start, end) = range(other);
-                if request.overlaps(&requests[other]) && from < end && start < to {
-                    return Err(format!("{request:?} at {from} lies over {:?} at {start}", requests[other]));
+                if request.overlaps(it) && from < end && start < to {
+                    return Err(format!("{request:?} at {from} lies over {it:?} at {start}"));
                 }
             }
         }

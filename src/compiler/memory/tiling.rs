@@ -1,5 +1,7 @@
 //! How an operator is divided so that what one tile needs fits a core's L1 (docs/design/memory-plan.md, "Tiling").
 
+use std::collections::BTreeSet;
+
 use crate::compiler::device::Access;
 use crate::compiler::device::Rates;
 use crate::compiler::device::Tile;
@@ -21,6 +23,7 @@ const DOUBLINGS: u32 = 40;
 
 /// What bounds and guides tiling.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct TilingOptions {
     /// Attempt n divides an operator into at most 2ⁿ⁻¹ tiles.
     pub attempts: i64,
@@ -72,6 +75,7 @@ pub struct TileBuffer {
 
 /// How one operator is divided.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Tiling {
     /// What a tile is.
     pub tile: Tile,
@@ -239,12 +243,13 @@ pub(super) fn counts(size: usize, forced: Option<i64>, most: u128) -> Vec<usize>
 
 /// Every tiling with at most so many tiles, each once.
 fn tilings(work: &Work, options: &TilingOptions, most: u128) -> Vec<Tiling> {
+    let mut seen: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut tiles: Vec<Tile> = Vec::new();
     for height in counts(work.rows, options.height, most) {
         let left = most / height as u128;
         for channels in counts(work.words, options.channels, left.max(1)) {
             let tile = Tile { rows: work.rows.div_ceil(height).max(1), words: work.words.div_ceil(channels).max(1) };
-            if !tiles.contains(&tile) {
+            if seen.insert((tile.rows, tile.words)) {
                 tiles.push(tile);
             }
         }
@@ -268,13 +273,14 @@ pub fn divide(
     for &(name, work) in operators {
         let candidates = tilings(work, options, 1 << doublings);
         let fitting = candidates.iter().filter(|tiling| tiling.bytes() <= allowed);
-        match fitting.min_by_key(|tiling| (cycles(work, tiling, rates, &|_| false), tiling.tiles(), tiling.bytes())) {
-            Some(best) => found.push(best.clone()),
-            None => {
-                let needed = candidates.iter().map(Tiling::bytes).min().unwrap_or(usize::MAX);
-                let tried = candidates.iter().map(Tiling::tiles).max().unwrap_or(1);
-                misfits.push((name, work, needed, tried));
-            }
+        let best =
+            fitting.min_by_key(|tiling| (cycles(work, tiling, rates, &|_| false), tiling.tiles(), tiling.bytes()));
+        if let Some(best) = best {
+            found.push(best.clone());
+        } else {
+            let needed = candidates.iter().map(Tiling::bytes).min().unwrap_or(usize::MAX);
+            let tried = candidates.iter().map(Tiling::tiles).max().unwrap_or(1);
+            misfits.push((name, work, needed, tried));
         }
     }
     let Some(&(name, _, needed, tried)) = misfits.first() else { return Ok(found) };
@@ -305,7 +311,15 @@ fn help(
         works.iter().all(|work| tilings(work, options, 1 << doublings).iter().any(|it| it.bytes() <= allowed))
     };
     let mut settings: Vec<String> = Vec::new();
-    if let Some(more) = (doublings + 1..=DOUBLINGS).find(|&more| fits(options, more)) {
+    // No number of tiles helps what does not fit in tiles of one row and one word.
+    let smallest = |work: &&Work| {
+        let rows = options.height.map_or(1, |_| tilings(work, options, 1).first().map_or(1, |it| it.tile.rows));
+        let words = options.channels.map_or(1, |_| tilings(work, options, 1).first().map_or(1, |it| it.tile.words));
+        divided(work, options, Tile { rows, words }).bytes() <= allowed
+    };
+    let more =
+        if works.iter().all(smallest) { (doublings + 1..=DOUBLINGS).find(|&more| fits(options, more)) } else { None };
+    if let Some(more) = more {
         settings.push(format!("`max_tiling_attempts` of {} or more", more + 1));
     }
     let free = TilingOptions { height: None, channels: None, ..options.clone() };

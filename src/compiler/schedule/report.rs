@@ -46,7 +46,7 @@ struct Estimated<'a> {
     one_image: Timed,
     all_cores: Timed,
     traffic_bytes: Traffic,
-    nodes: Vec<Node<'a>>,
+    nodes: Vec<Step<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +66,7 @@ struct Traffic {
 }
 
 #[derive(Debug, Serialize)]
-struct Node<'a> {
+struct Step<'a> {
     node: &'a str,
     operator: &'static str,
     cycles: u64,
@@ -112,7 +112,7 @@ pub fn report(
     ignored: &[IgnoredProperty],
 ) -> Vec<u8> {
     let nodes = graph.nodes.iter().zip(&estimate.alone.nodes).zip(plan.works.iter().zip(&plan.tilings));
-    let nodes = nodes.map(|((node, estimated), (work, tiling))| Node {
+    let nodes = nodes.map(|((node, estimated), (work, tiling))| Step {
         node: &node.name,
         operator: node.operator.name(),
         cycles: estimated.cycles,

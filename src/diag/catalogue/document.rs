@@ -6,7 +6,7 @@ use super::Entry;
 use super::find::all;
 
 /// What each subject is about. A subject without a line here has its name as its heading.
-const SUBJECTS: [(&str, &str); 14] = [
+const SUBJECTS: [(&str, &str); 15] = [
     ("build", "What a build needs and does not find"),
     ("card", "Model cards"),
     ("cascade", "Cores and memory of the device"),
@@ -17,6 +17,7 @@ const SUBJECTS: [(&str, &str); 14] = [
     ("images", "The images that a model is calibrated on"),
     ("onnx", "The ONNX files of models"),
     ("pipeline", "Tasks and the models they use"),
+    ("run", "Compiled models that are run"),
     ("settings", "Settings of the tool: `axzoo.toml`, variables, flags"),
     ("target", "What the command line asks for"),
     ("usage", "How the command line is written"),

@@ -5,11 +5,11 @@ use crate::base::nearest;
 
 use super::Entry;
 use super::{
-    build, card, card_values, cascade, compile, config, convert, file, images, onnx, pipeline, settings, yaml,
+    build, card, card_values, cascade, compile, config, convert, file, images, onnx, pipeline, run, settings, yaml,
 };
 
 /// The rows by subject; a subject has its heading in `docs/diagnostics.md`.
-const TABLES: [&[Entry]; 14] = [
+const TABLES: [&[Entry]; 15] = [
     card::ENTRIES,
     card_values::ENTRIES,
     pipeline::ENTRIES,
@@ -21,6 +21,7 @@ const TABLES: [&[Entry]; 14] = [
     build::ENTRIES,
     compile::ENTRIES,
     images::ENTRIES,
+    run::ENTRIES,
     yaml::ENTRIES,
     settings::ENTRIES,
     settings::COMMAND_LINE,

@@ -16,6 +16,7 @@ mod find;
 mod images;
 mod onnx;
 mod pipeline;
+mod run;
 mod settings;
 mod yaml;
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use axzoo::properties;
-use axzoo::properties::{Kind, Property};
+use axzoo::properties::{Influence, Kind, Property};
 use serde_json::{Value, json};
 
-use super::made::{json as read, space};
+use super::made::{json as read, model, node, space};
 use crate::space::Space;
 
 /// Values under which a property shows what it does on the small model; others take the first value of their kind that is not
@@ -23,10 +24,36 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("remove_output_dir", "an_emptied_folder_is_empty_before_the_first_stage"),
     ("save_error_artifact", "a_failure_leaves_an_archive_on_request"),
     ("randomize_onnx_model", "a_failure_leaves_an_archive_on_request"),
+    ("max_memplan_attempts", "more_attempts_find_another_plan"),
     ("validate_operators", "always on: unsupported operators are refused whatever is set"),
-    ("graph_cleaner_condition", "a_part_of_a_split_point_is_noted"),
-    ("graph_cleaner_node", "a_part_of_a_split_point_is_noted"),
-    ("graph_cleaner_threshold", "a_part_of_a_split_point_is_noted"),
+];
+
+/// What else is set for properties that matter only then.
+const NEEDS: &[(&str, &str)] = &[
+    ("dfs_search_constraint", r#"{"tiling_depth": 6, "l1_constraint": 557056}"#),
+    ("graph_cleaner_condition", r#"{"graph_cleaner_node": "Gemm"}"#),
+    ("graph_cleaner_node", r#"{"graph_cleaner_condition": "maximum_weight_tensor_size"}"#),
+    (
+        "graph_cleaner_threshold",
+        r#"{"graph_cleaner_condition": "maximum_weight_tensor_size", "graph_cleaner_node": "Gemm"}"#,
+    ),
+    ("multicore_mode", r#"{"aipu_cores_used": 3}"#),
+    ("pipeline_channel_tiles", r#"{"force_h_tiling": 1, "force_oc_tiling": 2}"#),
+    ("pipeline_spatial_tiles", r#"{"force_h_tiling": 4}"#),
+    ("split_buffer_promotion", r#"{"tiling_depth": 6, "enable_buffer_promotion": false}"#),
+    ("use_sysdma", r#"{"frequency": 20000000, "enable_buffer_promotion": false}"#),
+    ("workspace_memory_pool", r#"{"enable_buffer_promotion": false}"#),
+];
+
+/// What else is set for the others that are read when lowering, in order until an effect is seen.
+const BESIDE: &[&str] = &[
+    "{}",
+    r#"{"l1_constraint": 557056}"#,
+    r#"{"enable_buffer_promotion": false}"#,
+    r#"{"force_h_tiling": 4}"#,
+    r#"{"force_h_tiling": 1, "force_oc_tiling": 2}"#,
+    r#"{"l2_constraint": 2330624, "dpu_constants_home": "global.ddr"}"#,
+    r#"{"l2_constraint": 2392064, "dpu_constants_home": "global.ddr"}"#,
 ];
 
 fn values(row: &Property) -> Vec<Value> {
@@ -39,10 +66,13 @@ fn values(row: &Property) -> Vec<Value> {
         Kind::List(words) => words.iter().take(1).map(|word| json!([word])).collect(),
         Kind::Bool => vec![json!(true), json!(false)],
         Kind::Float { .. } | Kind::Share => vec![json!(0.5)],
-        Kind::Int { .. } | Kind::Cores => [2, 3, 18, 30_000_000].map(|number| json!(number)).to_vec(),
+        Kind::Int { .. } | Kind::Cores => [0, 1, 2, 18, 30_000_000].map(|number| json!(number)).to_vec(),
         Kind::Text | Kind::Path => vec![json!("x")],
     };
-    values.retain(|value| *value != default);
+    // What the property does not take shows nothing of what it does.
+    let is_taken =
+        |value: &Value| serde_json::from_value(value.clone()).is_ok_and(|value| row.check(&value, 4).is_ok());
+    values.retain(|value| *value != default && is_taken(value));
     values
 }
 
@@ -55,74 +85,170 @@ fn results(space: &Space, folder: &str) -> BTreeMap<String, Vec<u8>> {
     tree
 }
 
-/// The model on which most properties show: a transposition that the host does, and a depth-wise convolution between others.
-fn depthwise() -> Vec<u8> {
-    use super::made::{model, node};
-    use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, TensorProto, ValueInfoProto};
+/// The model on which most properties show: a transposition that the host does, depth-wise and plain convolutions, functions
+/// one after another, channels joined, and a dense layer.
+fn rich() -> Vec<u8> {
     let numbers = |count: usize, step: f32| (0..count).map(|place| (place as f32 * step).sin()).collect::<Vec<f32>>();
-    let mut depthwise = node("Conv", &["r", "d"], "e");
-    depthwise.attribute.push(AttributeProto::int("group", 8));
-    let mut transpose = node("Transpose", &["image"], "x");
-    transpose.attribute.push(AttributeProto::integers("perm", [0, 3, 1, 2]));
+    let with = |mut node: NodeProto, attributes: Vec<AttributeProto>| {
+        node.attribute.extend(attributes);
+        node
+    };
+    let pads = || AttributeProto::integers("pads", [1, 1, 1, 1]);
+    let pool = vec![pads(), AttributeProto::integers("kernel_shape", [3, 3])];
     model(GraphProto {
         node: vec![
-            transpose,
-            node("Conv", &["x", "w"], "c"),
+            with(node("Transpose", &["image"], "x"), vec![AttributeProto::integers("perm", [0, 3, 1, 2])]),
+            with(node("Conv", &["x", "w"], "c"), vec![pads()]),
             node("Relu", &["c"], "r"),
-            depthwise,
+            with(node("Conv", &["r", "d"], "e"), vec![pads(), AttributeProto::int("group", 16)]),
             node("Relu", &["e"], "f"),
-            node("Conv", &["f", "v"], "y"),
+            with(node("MaxPool", &["f"], "p"), pool),
+            node("Relu", &["p"], "q"),
+            with(node("Concat", &["q", "p"], "k"), vec![AttributeProto::int("axis", 1)]),
+            node("Sigmoid", &["k"], "s"),
+            node("Tanh", &["s"], "t"),
+            node("Conv", &["t", "v"], "m"),
+            node("Relu", &["m"], "n"),
+            // Deeper than the matrix unit, so in blocks.
+            with(node("Conv", &["n", "a"], "u"), vec![pads()]),
+            node("GlobalAveragePool", &["u"], "z"),
+            node("GlobalAveragePool", &["n"], "g"),
+            node("Conv", &["g", "b"], "h"),
+            node("Flatten", &["h"], "l"),
+            node("Gemm", &["l", "o"], "y"),
         ],
         initializer: vec![
-            TensorProto::from_f32("w", &[8, 3, 3, 3], &numbers(216, 0.7)),
-            TensorProto::from_f32("d", &[8, 1, 3, 3], &numbers(72, 1.3)),
-            TensorProto::from_f32("v", &[8, 8, 1, 1], &numbers(64, 0.3)),
+            TensorProto::from_f32("w", &[16, 3, 3, 3], &numbers(432, 0.7)),
+            TensorProto::from_f32("d", &[16, 1, 3, 3], &numbers(144, 1.3)),
+            TensorProto::from_f32("v", &[130, 32, 1, 1], &numbers(4160, 0.3)),
+            TensorProto::from_f32("a", &[8, 130, 3, 3], &numbers(9360, 0.11)),
+            // More weights than one block of the matrix unit.
+            TensorProto::from_f32("b", &[2100, 130, 1, 1], &numbers(273_000, 0.2)),
+            TensorProto::from_f32("o", &[2100, 10], &numbers(21_000, 0.9)),
         ],
-        input: vec![ValueInfoProto::tensor("image", 1, &[1, 8, 8, 3])],
-        output: vec![ValueInfoProto::tensor("y", 1, &[])],
+        input: vec![ValueInfoProto::tensor("image", 1, &[1, 16, 16, 3])],
+        output: vec![ValueInfoProto::tensor("y", 1, &[]), ValueInfoProto::tensor("z", 1, &[])],
         ..GraphProto::default()
     })
+}
+
+/// What one compilation with a property showed.
+#[derive(Debug)]
+enum Seen {
+    /// The reports say that it has no effect, and why.
+    Ignored,
+    /// The results differ, or the property is named in a refusal.
+    Effect,
+    /// Neither.
+    Nothing,
+}
+
+/// Compiles with a configuration, into `out` unless the configuration says where.
+fn compile(space: &Space, input: &str, conf: &Value, folder: &str) -> Value {
+    space.write("conf.json", conf.to_string());
+    let output = if folder == "out" { "-o out" } else { "" };
+    space.axzoo(&format!("compile -i {input} --conf conf.json {output}"));
+    read(space, &format!("{folder}/compilation_report.json"))
+}
+
+fn seen(space: &Space, row: &Property, input: &str, conf: &Value, plain: &BTreeMap<String, Vec<u8>>) -> Seen {
+    let folder = if row.name == "output_dir" { "elsewhere" } else { "out" };
+    let report = compile(space, input, conf, folder);
+    if report["status"] != "SUCCEEDED" {
+        let text = report.to_string();
+        // Without this property it succeeded, so it is the property that a stage fails for.
+        let by_stage = report["status"] != "INITIALIZE_CLI_ERROR";
+        return if by_stage || text.contains(row.name) { Seen::Effect } else { Seen::Nothing };
+    }
+    let reports = ["compiled_model/report.json", "quantized_model/report.json"];
+    for name in reports.iter().map(|name| format!("{folder}/{name}")).filter(|name| space.path(name).exists()) {
+        let report = read(space, &name);
+        let list = report["ignored_properties"].as_array().cloned().unwrap_or_default();
+        if let Some(own) = list.iter().find(|entry| entry["property"] == row.name) {
+            let says_why = own["why"].as_str().is_some_and(|why| why.len() > 10);
+            return if says_why { Seen::Ignored } else { Seen::Nothing };
+        }
+    }
+    let differs = folder == "elsewhere" || results(space, folder) != *plain;
+    let _ = std::fs::remove_dir_all(space.path("out/dumps"));
+    if differs { Seen::Effect } else { Seen::Nothing }
 }
 
 #[test]
 fn every_property_shows_its_effect_or_is_told_to_have_none() {
     let space = space();
-    space.write("net.onnx", depthwise());
-    space.axzoo("compile -i net.onnx -o plain").expect_code(0);
-    let plain = results(&space, "plain");
+    space.write("net.onnx", rich());
+    space.axzoo("compile -i net.onnx --quantize-only -o q").expect_code(0);
     let mut wrong = Vec::new();
+    let mut plain: BTreeMap<(&str, &str), BTreeMap<String, Vec<u8>>> = BTreeMap::new();
     for row in properties::all() {
         if ELSEWHERE.iter().any(|(name, _)| *name == row.name) {
             continue;
         }
-        let mut seen = Vec::new();
-        for value in values(row) {
-            space.write("conf.json", json!({ row.name: value }).to_string());
-            let is_place = row.name == "output_dir";
-            let folder = if is_place { "elsewhere" } else { "out" };
-            let output = if is_place { "" } else { "-o out" };
-            let run = space.axzoo(&format!("compile -i net.onnx --conf conf.json {output}"));
-            let report = read(&space, &format!("{folder}/compilation_report.json"));
-            // A refusal that names the property is an effect too.
-            let refused = run.code == 1 && report["message"].as_str().is_some_and(|text| text.contains(row.name));
-            let reports = ["compiled_model/report.json", "quantized_model/report.json"];
-            let ignored = reports.iter().filter(|name| space.path(&format!("{folder}/{name}")).exists()).any(|name| {
-                let report = read(&space, &format!("{folder}/{name}"));
-                let list = report["ignored_properties"].as_array().cloned().unwrap_or_default();
-                let mut own = list.iter().filter(|entry| entry["property"] == row.name);
-                own.any(|entry| entry["why"].as_str().is_some_and(|why| why.len() > 10))
+        let (input, beside) = match row.influences {
+            Influence::Lower => ("q/quantized_model/quantized_model_manifest.json", BESIDE),
+            _ => ("net.onnx", &["{}"][..]),
+        };
+        let needs = NEEDS.iter().find(|(name, _)| *name == row.name).map(|(_, base)| [*base]);
+        let beside = needs.as_ref().map_or(beside, |base| base.as_slice());
+        let mut shown = false;
+        'tried: for other in beside {
+            let Ok(Value::Object(base)) = serde_json::from_str(other) else { panic!("{other}") };
+            if base.contains_key(row.name) {
+                continue;
+            }
+            let of_base = plain.entry((input, other)).or_insert_with(|| {
+                let report = compile(&space, input, &Value::Object(base.clone()), "out");
+                assert_eq!(report["status"], "SUCCEEDED", "{other}: {report:#}");
+                results(&space, "out")
             });
-            // Reports say what is ignored, which is no effect.
-            let differs = !ignored && results(&space, folder) != plain;
-            seen.push((value, run.code, refused, ignored, differs || is_place));
+            for value in values(row) {
+                let mut conf = base.clone();
+                conf.insert(row.name.to_owned(), value);
+                if !matches!(seen(&space, row, input, &Value::Object(conf), of_base), Seen::Nothing) {
+                    shown = true;
+                    break 'tried;
+                }
+            }
         }
-        let shows = seen.iter().any(|(_, _, refused, ignored, differs)| *refused || *ignored || *differs);
-        if !shows {
-            wrong.push(format!("{}: {seen:?}", row.name));
+        if !shown {
+            wrong.push(row.name);
         }
-        let _ = std::fs::remove_dir_all(space.path("out/dumps"));
     }
-    assert!(wrong.is_empty(), "no effect and no word of it:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "no effect and no word of it: {wrong:?}");
+}
+
+#[test]
+fn more_attempts_find_another_plan() {
+    // Tensors of many sizes that all live until the end, and room for some of them.
+    let space = space();
+    let mut graph = GraphProto::default();
+    let (mut before, mut channels) = ("x".to_owned(), 3);
+    for (place, count) in [192, 64, 320, 128, 448, 64, 256].into_iter().enumerate() {
+        let [weights, output] = ["w", "c"].map(|word| format!("{word}{place}"));
+        let numbers: Vec<f32> =
+            (0..count * channels).map(|it| (it as f32 * (0.3 + place as f32 * 0.1)).sin()).collect();
+        graph.initializer.push(TensorProto::from_f32(&weights, &[count, channels, 1, 1], &numbers));
+        graph.node.push(node("Conv", &[&before, &weights], &output));
+        (before, channels) = (output, count);
+    }
+    let mut join = node("Concat", &["c0", "c1", "c2", "c3", "c4", "c5", "c6"], "k");
+    join.attribute.push(AttributeProto::int("axis", 1));
+    graph.node.extend([join, node("GlobalAveragePool", &["k"], "y")]);
+    graph.input.push(ValueInfoProto::tensor("x", 1, &[1, 3, 16, 16]));
+    graph.output.push(ValueInfoProto::tensor("y", 1, &[]));
+    space.write("net.onnx", model(graph));
+    space.axzoo("compile -i net.onnx --quantize-only -o q").expect_code(0);
+    let plan = |attempts: u32| {
+        let conf = json!({
+            "l1_constraint": 655_360, "l2_constraint": 2_498_560, "dpu_constants_home": "global.ddr",
+            "max_memplan_attempts": attempts,
+        });
+        let report = compile(&space, "q/quantized_model/quantized_model_manifest.json", &conf, "out");
+        assert_eq!(report["status"], "SUCCEEDED", "{report:#}");
+        space.read("out/compiled_model/memory_plan.json")
+    };
+    assert_ne!(plan(1), plan(5));
 }
 
 #[test]

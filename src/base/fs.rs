@@ -433,6 +433,17 @@ pub fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
+/// Makes `path` a folder with nothing in it, creating it where it is not there.
+pub fn empty_folder(path: &Path) -> Result<()> {
+    if !path.is_dir() {
+        return create_folders(path);
+    }
+    for entry in list(path)? {
+        if entry.is_dir() && !entry.is_symlink() { remove_folder(&entry)? } else { remove_file(&entry)? }
+    }
+    Ok(())
+}
+
 /// Removes a folder if it is empty; fine when it is not there or not empty.
 pub fn remove_folder_if_empty(path: &Path) -> Result<()> {
     match fs::remove_dir(path) {

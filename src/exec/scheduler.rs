@@ -236,7 +236,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
                     let expected = self.store.slot(&SlotName::of(step)).map(|slot| u64::from(slot.duration_ms));
                     let expected = expected.filter(|&ms| ms > 0).map(Duration::from_millis);
                     (self.events)(&Event::Started { step: id, expected });
-                    let folder = self.store.temporary().join(id.index().to_string());
+                    let folder = self.store.temporary();
                     let log = self.store.log_path(&step.network, step.model.as_deref(), step.kind.word());
                     return Some(Task::Step(StepTask { id, files, folder, log }));
                 }

@@ -43,6 +43,7 @@ pub(super) struct StepTask {
     pub(super) id: StepId,
     /// What it reads; source files as they were when the key was made.
     pub(super) files: Files,
+    /// Where folders of running steps lie.
     pub(super) folder: PathBuf,
     pub(super) log: PathBuf,
 }
@@ -101,7 +102,9 @@ where
     pub(super) fn work(&self, worker: usize, tasks: &Receiver<Task>, messages: &Sender<Message>) {
         while let Ok(task) = tasks.recv() {
             let message = match task {
-                Task::Step(task) => {
+                Task::Step(mut task) => {
+                    // The worker's own, and used again: making and removing a folder for each step costs more than the step.
+                    task.folder.push(worker.to_string());
                     let started = Instant::now();
                     let result = self.run(&task, messages);
                     Message::Ran { worker, step: task.id, duration: started.elapsed(), result }
@@ -119,15 +122,13 @@ where
     }
 
     fn run(&self, task: &StepTask, messages: &Sender<Message>) -> Result<Vec<Output>, StepFailure> {
-        fs::create_folders(&task.folder)?;
+        fs::empty_folder(&task.folder)?;
         let step = task.id;
         let lines = messages.clone();
         let log = Log::create(task.log.clone(), move |text| {
             let _ = lines.send(Message::Line { step, text: text.to_owned() });
         })?;
         let result = self.work_on(task, &log, messages).and_then(|()| Ok(self.blobs.take_in(&task.folder)?));
-        // Swept at the next start when it cannot be removed now.
-        let _ = fs::remove_folder(&task.folder);
         result.map_err(|failure| StepFailure { log: Some(Box::new(log.end())), ..failure })
     }
 

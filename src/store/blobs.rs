@@ -10,6 +10,9 @@ use crate::base::Digest;
 use crate::base::fs;
 use crate::base::fs::Stat;
 
+/// Files of less than this together are read by one thread: waking others takes longer.
+const WORTH_SHARING: u64 = 4 << 20;
+
 /// The folder of artifacts of one store. Cheap to clone, so that each worker has one.
 #[derive(Debug, Clone)]
 pub struct Blobs {
@@ -98,6 +101,10 @@ impl Blobs {
     /// must lie on the same file system.
     pub fn take_in(&self, folder: &Path) -> Result<Vec<Output>, StoreError> {
         let names = fs::files_below(folder)?;
+        let bytes: u64 = names.iter().filter_map(|name| fs::stat(&folder.join(name))).map(|stat| stat.size).sum();
+        if bytes < WORTH_SHARING {
+            return names.into_iter().map(|name| self.take_in_file(folder, name)).collect();
+        }
         names.into_par_iter().map(|name| self.take_in_file(folder, name)).collect()
     }
 

@@ -62,7 +62,6 @@ impl Memory {
     /// depends on besides the settings.
     pub(super) fn recall(zoo: &mut Zoo, more: &str, began: i64) -> Self {
         let circumstances = Digest::of(format!("{} {more}", zoo.circumstances()).as_bytes());
-        let (files, problems) = find_cards(zoo.options());
         let settings = &zoo.resolved.settings.zoo;
         let (cache, build) = (zoo.root().join(&settings.cache), zoo.root().join(&settings.build));
         let variables = &zoo.options().variables;
@@ -71,7 +70,8 @@ impl Memory {
             let bytes = fs::read_if_there(&Store::fresh_path(&cache, &build)).ok()??;
             FreshCards::load(bytes, &basis, zoo.root(), |name, value| variables.get(name).map(String::as_str) == value)
         };
-        let mut fresh = if problems.is_empty() { load() } else { None };
+        let ((files, problems), found) = rayon::join(|| find_cards(zoo.options()), load);
+        let mut fresh = found.filter(|_| problems.is_empty());
         let held: HashSet<&str> = fresh.iter().flat_map(FreshCards::holding).map(|(file, ..)| file).collect();
         let rest: Vec<CardFile> = files.iter().filter(|file| !held.contains(file.name.as_str())).cloned().collect();
         let mut rest = rest;

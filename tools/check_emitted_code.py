@@ -87,7 +87,7 @@ def main_program(source):
     declare.append(f'void *constants = file("pool_l2_const.bin", {macros}_CONSTANTS_BYTES);')
     arguments = [f"i{n}" for n in inputs] + [f"o{n}" for n in outputs] + ["constants", "work"]
     write = [f"if (fwrite(o{n}, 1, {macros}_OUTPUT_{n}_BYTES, to) != {macros}_OUTPUT_{n}_BYTES) return 4;" for n in outputs]
-    text = MAIN.replace("@DECLARE", " ".join(declare)).replace("@WRITE", " ".join(write))
+    text = MAIN.replace("@DECLARE", " ".join(declare)).replace("@WRITE", "\n        ".join(write))
     return text.replace("@CALL", f"{name}({', '.join(arguments)})").replace("@_", f"{macros}_")
 
 

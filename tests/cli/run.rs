@@ -217,7 +217,7 @@ fn the_c_code_of_every_sample_computes_what_run_computes() {
             let bytes: Vec<u8> = channels_last(&shape(port), &values).iter().map(|&q| q as u8).collect();
             space.write(&format!("{model}/{number}.bin"), bytes);
             save(&space, &format!("{model}/{number}.npy"), &shape(port), Elements::I8(values));
-            command.push_str(&format!(" -i {model}/{number}.npy"));
+            command = format!("{command} -i {model}/{number}.npy");
         }
         let summary = json(&space, &command);
         space.write(&format!("{model}/caller.c"), caller(&space.read(&format!("{model}/kernel_function.c"))));

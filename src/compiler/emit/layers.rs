@@ -84,7 +84,7 @@ impl Flow<'_> {
         match &packing {
             Packing::Depthwise { .. } => {
                 let shape = (image(input), [out_height, out_width], kernel);
-                self.depthwise(index, &packing, weights, &rows, (attributes, reach), shape, (from, to))
+                self.depthwise(index, (&packing, weights), &rows, (attributes, reach), shape, (from, to))
             }
             Packing::Blocks { matrix, pieces } => {
                 let Some(piece) = pieces.first() else { return Err("its weights are empty".to_owned()) };
@@ -286,8 +286,7 @@ impl Flow<'_> {
     fn depthwise(
         &mut self,
         index: usize,
-        packing: &Packing,
-        weights: &Weights,
+        (packing, weights): (&Packing, &Weights),
         rows: &[Row],
         (attributes, reach): (&Convolution, [usize; 2]),
         ([height, width, channels], [out_height, out_width], kernel): ([usize; 3], [usize; 2], [usize; 2]),

@@ -99,8 +99,8 @@ impl Flow<'_> {
 
     pub(super) fn extension(&mut self, node: &QuantizedNode, extension: &Extension) -> Result<(), String> {
         let input = self.graph.value(node.inputs[0]);
-        let places = input.shape.iter().enumerate().map(|(axis, &size)| extension.places(axis, size)).collect();
-        self.gathered(node, places)
+        let places = input.shape.iter().enumerate().map(|(axis, &size)| extension.places(axis, size));
+        self.gathered(node, &places.collect::<Vec<_>>())
     }
 
     pub(super) fn nearest(&mut self, node: &QuantizedNode, resize: &Resize) -> Result<(), String> {
@@ -108,11 +108,11 @@ impl Flow<'_> {
         let &[n, c, height, width] = input.shape.as_slice() else { return Err("it has no plane".to_owned()) };
         let rows = nearest(resize, 0, height, output.shape[2]);
         let columns = nearest(resize, 1, width, output.shape[3]);
-        self.gathered(node, vec![(0..n).collect(), (0..c).collect(), rows, columns])
+        self.gathered(node, &[(0..n).collect(), (0..c).collect(), rows, columns])
     }
 
     /// Copies from the places that are given for each axis.
-    fn gathered(&mut self, node: &QuantizedNode, places: Vec<Vec<usize>>) -> Result<(), String> {
+    fn gathered(&mut self, node: &QuantizedNode, places: &[Vec<usize>]) -> Result<(), String> {
         let input = self.graph.value(node.inputs[0]);
         let place = self.place(node.inputs[0])?;
         let from = steps(&input.shape, &place.order);

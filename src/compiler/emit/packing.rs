@@ -202,7 +202,7 @@ impl Packing {
     fn each(&self, mut each: impl FnMut(usize, usize, usize)) {
         match self {
             Self::Depthwise { channels, area } => {
-                each_depthwise(*channels, *area, |packed, value| each(0, packed, value))
+                each_depthwise(*channels, *area, |packed, value| each(0, packed, value));
             }
             Self::Blocks { matrix, pieces } => {
                 for (index, piece) in pieces.iter().enumerate() {

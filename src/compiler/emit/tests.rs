@@ -3,6 +3,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a C compiler is run")]
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -352,22 +354,24 @@ fn program(graph: &QuantizedGraph, name: &str) -> String {
          if (!f || fwrite(p, 1, n, f) != n || fclose(f)) exit(2); }\n\
 ",
     );
-    text.push_str(&format!(
-        "int main(int argc, char **argv) {{\nvoid *pool = get(\"constants\", (size_t)atol(argv[argc - 1]));\nvoid *work = memory({macros}_WORKSPACE_BYTES);\nint turn;\n"
-    ));
+    let pool = "get(\"constants\", (size_t)atol(argv[argc - 1]))";
+    let work = format!("memory({macros}_WORKSPACE_BYTES)");
+    writeln!(text, "int main(int argc, char **argv) {{\nvoid *pool = {pool};\nvoid *work = {work};\nint turn;")
+        .expect("text");
     let mut arguments = Vec::new();
     for number in 0..graph.inputs.len() {
-        text.push_str(&format!("int8_t *input_{number} = get(\"input_{number}\", {macros}_INPUT_{number}_BYTES);\n"));
+        writeln!(text, "int8_t *input_{number} = get(\"input_{number}\", {macros}_INPUT_{number}_BYTES);")
+            .expect("text");
         arguments.push(format!("input_{number}"));
     }
     for number in 0..graph.outputs.len() {
-        text.push_str(&format!("int8_t *output_{number} = memory({macros}_OUTPUT_{number}_BYTES);\n"));
+        writeln!(text, "int8_t *output_{number} = memory({macros}_OUTPUT_{number}_BYTES);").expect("text");
         arguments.push(format!("output_{number}"));
     }
     let arguments = arguments.join(", ");
-    text.push_str(&format!("for (turn = 0; turn < 2; turn++) if ({name}({arguments}, pool, work)) return 4;\n"));
+    writeln!(text, "for (turn = 0; turn < 2; turn++) if ({name}({arguments}, pool, work)) return 4;").expect("text");
     for number in 0..graph.outputs.len() {
-        text.push_str(&format!("put(\"output_{number}\", output_{number}, {macros}_OUTPUT_{number}_BYTES);\n"));
+        writeln!(text, "put(\"output_{number}\", output_{number}, {macros}_OUTPUT_{number}_BYTES);").expect("text");
     }
     text.push_str("return 0;\n}\n");
     text
@@ -437,7 +441,7 @@ fn compiled_code_computes_what_the_reference_computes() {
     let mut wrong = Vec::new();
     for (compiler, flags, is_checked) in variants {
         if !has(compiler) {
-            println!("skipped: there is no {compiler}");
+            let _ = writeln!(std::io::stderr(), "skipped: there is no {compiler}");
             continue;
         }
         let checks = checked.into_iter().filter(|_| is_checked);

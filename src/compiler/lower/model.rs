@@ -74,7 +74,8 @@ impl CompiledModel {
                 inputs.push(port);
             }
         }
-        let host = HostParts::round(before, after, names(&inputs), [names(&core_inputs), names(&core_outputs)])?;
+        let host =
+            HostParts::round(before.as_ref(), after.as_ref(), names(&inputs), core_inputs.len(), names(&core_outputs))?;
         Ok(Self { program, host, inputs, outputs })
     }
 

@@ -19,6 +19,9 @@ use crate::compiler::split::Parts;
 /// Parts of a unit in which sums over images are taken: whole numbers, so that the order of images does not matter.
 const PARTS: f64 = 1_048_576.0;
 
+/// Tensors that were computed.
+type Tensors = Result<Vec<Vec<f32>>, StageError>;
+
 /// One of the host's graphs, ready to run.
 struct HostGraph {
     graph: Graph,
@@ -76,30 +79,28 @@ impl HostParts {
         })
     }
 
-    /// The host's graphs of a compiled model; names of the network's inputs, of the core's inputs and of its outputs, each in order.
+    /// The host's graphs of a compiled model; names of the network's inputs, the number of the core's, and
+    /// names of its outputs, in order.
     pub fn round(
-        preamble: Option<Graph>,
-        postamble: Option<Graph>,
+        preamble: Option<&Graph>,
+        postamble: Option<&Graph>,
         inputs: Vec<String>,
-        [core_inputs, core_outputs]: [Vec<String>; 2],
+        core_inputs: usize,
+        core_outputs: Vec<String>,
     ) -> Result<Self, StageError> {
-        let macs = preamble.iter().chain(&postamble).map(Graph::macs).fold(0, u64::saturating_add);
+        let macs = preamble.into_iter().chain(postamble).map(Graph::macs).fold(0, u64::saturating_add);
         Ok(Self {
-            preamble: preamble.as_ref().map(HostGraph::new).transpose()?,
-            postamble: postamble.as_ref().map(HostGraph::new).transpose()?,
+            preamble: preamble.map(HostGraph::new).transpose()?,
+            postamble: postamble.map(HostGraph::new).transpose()?,
             inputs,
             core_outputs,
-            core_inputs: core_inputs.len(),
+            core_inputs,
             macs,
         })
     }
 
     /// One run of the whole network: the preamble, what `core` makes of its inputs, the postamble.
-    pub fn run(
-        &self,
-        inputs: &[Vec<f32>],
-        core: &dyn Fn(&[Vec<f32>]) -> Result<Vec<Vec<f32>>, StageError>,
-    ) -> Result<Vec<Vec<f32>>, StageError> {
+    pub fn run(&self, inputs: &[Vec<f32>], core: &dyn Fn(&[Vec<f32>]) -> Tensors) -> Tensors {
         let mut made = self.before_core(inputs)?;
         made.truncate(self.core_inputs);
         self.behind_core(&core(&made)?, &|| Ok(inputs.to_vec()))

@@ -119,14 +119,14 @@ const QUANTIZE: &[(&str, &str)] = &[
     ("quantized_model.onnx", "0f9f47bb4212"),
     ("quantized_model.txt", "b6ed84af03d2"),
     ("quantized_model_manifest.json", "03375f27e370"),
-    ("report.json", "1f67a6b99bd2"),
-    ("report.txt", "0933d3fe89c5"),
+    ("report.json", "c524901e77f9"),
+    ("report.txt", "7abb935badae"),
 ];
 const LOWER: &[(&str, &str)] = &[
-    ("kernel_function.c", "cc597ef2775e"),
+    ("kernel_function.c", "d1d39b1544ad"),
     ("manifest.json", "1278778fb9e9"),
     ("memory_plan.json", "4cacfaef0c70"),
-    ("model.json", "b678f98166fd"),
+    ("model.json", "9ebda325d4e0"),
     ("pool_l2_const.bin", "809d92d3dbf3"),
     ("program.json", "cb5950e6c3c3"),
     ("report.json", "51a41c787e08"),

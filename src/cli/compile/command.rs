@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::artifact;
 use super::flags::CompileArgs;
-use super::folder::{ERROR_ARTIFACT, Folder};
+use super::folder::{ERROR_ARTIFACT, Folder, MODEL};
 use super::given::{Given, PATHS};
 use super::journal::Journal;
 use super::outcome::Outcome;
@@ -196,7 +196,12 @@ fn work(
     if let Err(outcome) = &result
         && effective.save_error_artifact
     {
-        let archive = artifact::archive(outcome, &journal.text(), &made, effective.randomize_onnx_model);
+        let mut files = made.clone();
+        let copy = folder.work(MODEL);
+        if fs::is_file(&copy) && !files.iter().any(|(name, _)| name == MODEL) {
+            files.push((MODEL.to_owned(), copy));
+        }
+        let archive = artifact::archive(outcome, &journal.text(), &files, effective.randomize_onnx_model);
         let file = folder.work(ERROR_ARTIFACT);
         match archive.and_then(|bytes| fs::write(&file, &bytes).map_err(|error| error.to_string())) {
             Ok(()) => made.push((ERROR_ARTIFACT.to_owned(), file)),

@@ -101,6 +101,7 @@ impl Run<'_> {
     ) -> Result<T, Outcome> {
         let step = StepId::at(index);
         let begin = Instant::now();
+        let made = self.made.len();
         self.journal.line(&format!("{name}: begins"));
         self.event(&Event::Started { step, expected: None });
         // The work has the run to itself; the display is lent to it.
@@ -114,6 +115,10 @@ impl Run<'_> {
         self.reporter = shown;
         if self.cancel.is_cancelled() {
             result = Err(Outcome::interrupted(stopped));
+        }
+        if result.is_err() {
+            // What a stage made before it failed is half of something.
+            self.made.truncate(made);
         }
         let duration = begin.elapsed();
         let outcome = match &result {

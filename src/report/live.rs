@@ -64,7 +64,7 @@ impl Report for Live {
             }
             Event::Remembered { steps } => self.remembered += steps,
             Event::Planned { expected, .. } => {
-                self.end = expected.and_then(|expected| Instant::now().checked_add(expected))
+                self.end = expected.and_then(|expected| Instant::now().checked_add(expected));
             }
             Event::Started { step, expected } => {
                 if self.total.is_hidden() {

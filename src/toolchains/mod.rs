@@ -18,7 +18,7 @@ use crate::plan::StepKind;
 
 pub use fetch::{FETCH_IDENTITY, fetch};
 pub use host::Host;
-pub use process::ToolError;
+pub use process::{ToolError, kill_tools};
 pub use scripted::Scripted;
 
 /// One step's work.

@@ -11,6 +11,9 @@ use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -99,6 +102,20 @@ pub(super) fn run(mut command: Command, cancel: &CancelToken, line: &dyn Fn(&str
     }
 }
 
+/// The groups that run now.
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+fn groups() -> MutexGuard<'static, Vec<Pid>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills every tool that runs, with all that it started: for a process that is about to end.
+pub fn kill_tools() {
+    for &pid in groups().iter() {
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+}
+
 /// A running program and everything that it started.
 struct Group {
     child: Child,
@@ -111,6 +128,7 @@ struct Group {
 impl Group {
     fn new(child: Child) -> Self {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        groups().extend(pid);
         let ended = pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
         Self { child, pid, ended, is_reaped: false }
     }
@@ -119,6 +137,14 @@ impl Group {
         if let Some(pid) = self.pid.filter(|_| !self.is_reaped) {
             // A group that is gone needs no signal.
             let _ = rustix::process::kill_process_group(pid, signal);
+        }
+    }
+
+    /// The program was reaped: its number may be somebody else's from now on.
+    fn forget(&mut self) {
+        self.is_reaped = true;
+        if let Some(pid) = &self.pid {
+            groups().retain(|other| other != pid);
         }
     }
 
@@ -143,13 +169,13 @@ impl Group {
                 // Not reaped yet, so the group's number is still its own.
                 self.signal(Signal::KILL);
                 let status = self.child.wait()?;
-                self.is_reaped = true;
+                self.forget();
                 return Ok(status);
             }
             if self.ended.is_none()
                 && let Some(status) = self.child.try_wait()?
             {
-                self.is_reaped = true;
+                self.forget();
                 return Ok(status);
             }
             if cancel.is_cancelled() {
@@ -171,6 +197,7 @@ impl Drop for Group {
         if !self.is_reaped {
             self.signal(Signal::KILL);
             let _ = self.child.wait();
+            self.forget();
         }
     }
 }

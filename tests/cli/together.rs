@@ -89,14 +89,39 @@ fn a_build_that_is_stopped_ends_its_commands_and_keeps_what_is_finished() {
         }
     }
     std::thread::sleep(Duration::from_millis(100));
-    let pid = i32::try_from(build.id()).expect("small");
-    let killed = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("sent");
-    assert!(killed.success());
+    interrupt(&build);
     assert_eq!(build.wait().expect("it ends").code(), Some(130));
     fs::remove_file(space.path("slow")).expect("removed");
     let outcomes = space.build_with("all", &[("HOME", &home)]);
     assert_eq!(outcomes["a/a/clean"], "up_to_date", "{outcomes:?}");
     assert!(runs(&space).values().all(|&count| count == 1), "a finished step ran again");
+}
+
+fn interrupt(child: &Child) {
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("sent");
+    assert!(killed.success());
+}
+
+#[test]
+fn a_second_interrupt_ends_commands_that_do_not_listen() {
+    let space = zoo(&["a"]);
+    let alive = space.path("alive");
+    let deaf =
+        format!("clean = '{{ trap \"\" TERM INT; while true; do touch \"{}\"; sleep 0.02; done; ", alive.display());
+    space.edit(&space.path("axzoo.toml"), "clean = '{", &deaf);
+    let mut build = start(&space, "build");
+    while !alive.exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    interrupt(&build);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(build.try_wait().expect("asked").is_none(), "the first interrupt waits for the command");
+    interrupt(&build);
+    assert_eq!(build.wait().expect("it ends").code(), Some(130));
+    std::thread::sleep(Duration::from_millis(100));
+    fs::remove_file(&alive).expect("it was there");
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!alive.exists(), "the command lives on");
 }
 
 #[test]

@@ -156,12 +156,16 @@ fn survey(values: &[f32]) -> Survey {
     Survey { min, max, magnitude }
 }
 
-/// Which of both sides' bins a value falls into.
+/// Which of both sides' bins, `2^exponent` wide, a value falls into. The mantissa is shifted to where it counts bins: a
+/// conversion to an integer would not become vector instructions.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
-fn place(x: f32, inverse: f32) -> u16 {
-    let bin = (x.abs() * inverse) as i32 as u32 & (BINS as u32 - 1);
-    (x.to_bits() >> 31 << BITS | bin) as u16
+fn place(x: f32, exponent: i32) -> u16 {
+    let bits = x.to_bits();
+    let (own, mantissa) = ((bits >> 23 & 0xFF) as i32, bits & 0x7F_FFFF | 0x80_0000);
+    // 2ᵒʷⁿ⁻¹⁵⁰ is what the mantissa counts; subnormal numbers are far below every bin.
+    let shift = (150 + exponent - own).clamp(0, 31) as u32;
+    (bits >> 31 << BITS | mantissa.wrapping_shr(shift) & (BINS as u32 - 1)) as u16
 }
 
 /// Neighbours often fall into one bin: each of so many counts in a table of its own, so that none waits for another.
@@ -186,15 +190,15 @@ impl Default for Counter {
 }
 
 impl Counter {
-    /// Counts samples by `|x|·inverse` rounded down, positive ones first; all are less than [`BINS`].
-    fn count(&mut self, values: &[f32], inverse: f32) {
+    /// Counts samples in bins `2^exponent` wide, positive ones first; all lie in [`BINS`] of them.
+    fn count(&mut self, values: &[f32], exponent: i32) {
         let [a, b, c, d] = &mut self.tables[..] else { return };
         let mut zeros = [0_u32; 2];
         let mut places = [0_u16; BLOCK];
         let (blocks, rest) = values.as_chunks::<BLOCK>();
         for block in blocks {
             // Loops of their own: together they would not become vector instructions.
-            vectorized(|| places.iter_mut().zip(block).for_each(|(to, &x)| *to = place(x, inverse)));
+            vectorized(|| places.iter_mut().zip(block).for_each(|(to, &x)| *to = place(x, exponent)));
             zeros[0] += vectorized(|| block.iter().map(|x| u32::from(x.to_bits() == 0)).sum::<u32>());
             zeros[1] += vectorized(|| block.iter().map(|x| u32::from(x.to_bits() == 0x8000_0000)).sum::<u32>());
             for &[first, second, third, fourth] in places.as_chunks::<TABLES>().0 {
@@ -205,7 +209,7 @@ impl Counter {
             }
         }
         for &x in rest {
-            a[usize::from(place(x, inverse)) % (2 * BINS)] += 1;
+            a[usize::from(place(x, exponent)) % (2 * BINS)] += 1;
             zeros[0] += u32::from(x.to_bits() == 0);
             zeros[1] += u32::from(x.to_bits() == 0x8000_0000);
         }
@@ -224,7 +228,7 @@ impl Counter {
         self.counts[BINS] -= zeros[1];
     }
 
-    /// The same in few bins.
+    /// The same in few bins, by `|x|·inverse` rounded down.
     fn count_coarsely(&mut self, values: &[f32], inverse: f32) {
         let bins = 1 << COARSE_BITS;
         self.counts.clear();
@@ -310,7 +314,7 @@ impl Observation {
             let exponent = ((survey.magnitude >> 23) - 127 + 1 - bits).max(LEAST_EXPONENT);
             let inverse = f32::from_bits(((127 - exponent) as u32) << 23);
             match detail {
-                Detail::Fine => counter.count(samples, inverse),
+                Detail::Fine => counter.count(samples, exponent),
                 Detail::Bounds | Detail::Coarse => counter.count_coarsely(samples, inverse),
             }
             let (positive, negative) = counter.counts.split_at(counter.counts.len() / 2);
@@ -381,6 +385,18 @@ mod tests {
         assert_eq!((histogram.positive()[1024], histogram.positive()[1792], histogram.negative()[1536]), (1, 1, 1));
         assert_eq!(histogram.sides.iter().flatten().sum::<u32>(), 3);
         assert_eq!(seen.bounds, Some((-1.5, 1.75)));
+    }
+
+    #[test]
+    fn bins_are_whole_numbers_of_their_width() {
+        for exponent in [-110, -30, -3, 0, 20] {
+            for at in 0..5000 {
+                let y = at as f32 * 0.409_37;
+                let x = y * f32::from_bits(((127 + exponent) as u32) << 23);
+                assert_eq!(place(x, exponent), y as u16, "{y} {exponent}");
+                assert_eq!(place(-x, exponent), BINS as u16 + y as u16, "{y} {exponent}");
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,6 @@ mod pool;
 mod promotion;
 mod tiling;
 
-pub use crate::compiler::device::{InputLayout, WORD, channels_last, input_pads, tensor_bytes};
 pub use depth::DepthOptions;
 pub use lifetime::{Lifetime, lifetimes, traffic};
 pub use options::MemoryOptions;

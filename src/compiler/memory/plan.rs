@@ -81,7 +81,8 @@ impl PoolUse {
     }
 }
 
-/// Places of the tensors of one quantized graph, for one image.
+/// Places of the tensors of one quantized graph, for one image. Values and nodes are those of the graph that was planned: in
+/// lowering the device's form, not that of the C program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryPlan {
     /// Bytes of work space in L1, for tensors that stay in a core.

@@ -64,7 +64,7 @@ pub struct Budget {
     pub cores: u32,
     /// The share of L2 and DDR that one instance may hold.
     pub resources: Share,
-    /// The least of used, bounded and whole size of each pool, less nothing.
+    /// The least of the sizes that hold for each pool, before anything is reserved.
     sizes: [usize; 3],
     /// What the system keeps of each pool.
     reserved: [usize; 3],

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use crate::base::Share;
+use crate::compiler::device::WORD;
 use crate::compiler::error::Status;
 use crate::compiler::legalize::tests::Sketch;
 use crate::compiler::legalize::tests::encoding;
@@ -12,7 +13,6 @@ use crate::compiler::memory::Kind;
 use crate::compiler::memory::MemoryOptions;
 use crate::compiler::memory::MemoryPlan;
 use crate::compiler::memory::Pool;
-use crate::compiler::memory::WORD;
 use crate::compiler::memory::plan;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Function;

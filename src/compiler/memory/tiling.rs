@@ -1,5 +1,7 @@
 //! How an operator is divided so that what one tile needs fits a core's L1 (docs/design/memory-plan.md, "Tiling").
 
+use std::collections::BTreeSet;
+
 use crate::compiler::device::Access;
 use crate::compiler::device::Rates;
 use crate::compiler::device::Tile;
@@ -241,12 +243,13 @@ pub(super) fn counts(size: usize, forced: Option<i64>, most: u128) -> Vec<usize>
 
 /// Every tiling with at most so many tiles, each once.
 fn tilings(work: &Work, options: &TilingOptions, most: u128) -> Vec<Tiling> {
+    let mut seen: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut tiles: Vec<Tile> = Vec::new();
     for height in counts(work.rows, options.height, most) {
         let left = most / height as u128;
         for channels in counts(work.words, options.channels, left.max(1)) {
             let tile = Tile { rows: work.rows.div_ceil(height).max(1), words: work.words.div_ceil(channels).max(1) };
-            if !tiles.contains(&tile) {
+            if seen.insert((tile.rows, tile.words)) {
                 tiles.push(tile);
             }
         }
@@ -308,7 +311,15 @@ fn help(
         works.iter().all(|work| tilings(work, options, 1 << doublings).iter().any(|it| it.bytes() <= allowed))
     };
     let mut settings: Vec<String> = Vec::new();
-    if let Some(more) = (doublings + 1..=DOUBLINGS).find(|&more| fits(options, more)) {
+    // No number of tiles helps what does not fit in tiles of one row and one word.
+    let smallest = |work: &&Work| {
+        let rows = options.height.map_or(1, |_| tilings(work, options, 1).first().map_or(1, |it| it.tile.rows));
+        let words = options.channels.map_or(1, |_| tilings(work, options, 1).first().map_or(1, |it| it.tile.words));
+        divided(work, options, Tile { rows, words }).bytes() <= allowed
+    };
+    let more =
+        if works.iter().all(smallest) { (doublings + 1..=DOUBLINGS).find(|&more| fits(options, more)) } else { None };
+    if let Some(more) = more {
         settings.push(format!("`max_tiling_attempts` of {} or more", more + 1));
     }
     let free = TilingOptions { height: None, channels: None, ..options.clone() };

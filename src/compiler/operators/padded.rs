@@ -62,18 +62,19 @@ impl Padded {
     /// Writes one plane of the input; `to` holds what padding holds already.
     pub(crate) fn fill<T: Copy>(&self, from: &[T], to: &mut [T]) {
         let [height, width] = self.source;
-        let rows = to.chunks_exact_mut(self.part[1]).enumerate();
-        for (index, to) in rows {
-            let (part, row) = (index / self.part[0], index % self.part[0]);
-            let y = row * self.strides[0] + part / self.parts[1];
-            let Some(y) = y.checked_sub(self.before[0]).filter(|&y| y < height) else { continue };
-            let (from, stride) = (&from[y * width..][..width], self.strides[1]);
+        let stride = self.strides[1];
+        let mut rows = to.chunks_exact_mut(self.part[1]);
+        for (line, column) in (0..self.parts[0]).flat_map(|line| (0..self.parts[1]).map(move |column| (line, column))) {
             // Columns of the part that lie in the padding before the first one.
-            let column = part % self.parts[1];
             let skipped = self.before[1].saturating_sub(column).div_ceil(stride);
             let first = skipped * stride + column - self.before[1];
-            let (Some(from), Some(to)) = (from.get(first..), to.get_mut(skipped..)) else { continue };
-            spaced(from, stride, to);
+            for (row, to) in rows.by_ref().take(self.part[0]).enumerate() {
+                let y = row * self.strides[0] + line;
+                let Some(y) = y.checked_sub(self.before[0]).filter(|&y| y < height) else { continue };
+                let from = &from[y * width..][..width];
+                let (Some(from), Some(to)) = (from.get(first..), to.get_mut(skipped..)) else { continue };
+                spaced(from, stride, to);
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::compiler::quantize::Weights;
 use crate::compiler::quantize::clamp_behind;
 use crate::compiler::quantize::contract::bias_scale;
 use crate::compiler::quantize::contract::check_accumulator;
+use crate::compiler::reference::Executor;
 use crate::compiler::reference::Stepper;
 
 /// The least share of results inside an activation's bounds for which its channel is corrected: with fewer, a mean says
@@ -29,31 +30,32 @@ use crate::compiler::reference::Stepper;
 const LEAST_INSIDE: f64 = 0.02;
 
 /// Corrects the biases of a converted graph by the float means of its layers' outputs on some images (`statistics`, in the
-/// scale of the original graph), of which `images` are the int8 inputs.
+/// scale of the original graph), of which `images` are the int8 inputs; `executor` runs the graph as it is.
 pub(super) fn correct_biases(
     converted: &mut Converted,
+    executor: &Executor<'_>,
     statistics: &BTreeMap<ValueId, LaneStatistics>,
     images: &[Arc<Vec<Vec<i8>>>],
     threads: usize,
     watch: &Watch<'_>,
 ) -> Result<(), StageError> {
-    let mut stepper = Stepper::new(&converted.graph, images, threads)?;
+    let mut stepper = Stepper::new(executor, images, threads)?;
+    let mut first = 0;
     for index in 0..converted.graph.nodes.len() {
-        watch.check()?;
-        stepper.run(&converted.graph, index);
         let node = &converted.graph.nodes[index];
         let origin = converted.origin[node.output.index()];
         let means = origin.and_then(|origin| Some((origin, &statistics.get(&origin)?.means)));
-        if let (Some(weights), Some((origin, means))) = (weights_of(&node.operator), means) {
-            let factors = converted.factors.get(&origin);
-            let shifts = shifts(&converted.graph, node, weights, means, factors, &stepper);
-            if let Some(weights) = weights_of_mut(&mut converted.graph.nodes[index].operator)
-                && shift(weights, &shifts)
-            {
-                stepper.run(&converted.graph, index);
-            }
+        let (Some(weights), Some((origin, means))) = (weights_of(&node.operator), means) else { continue };
+        watch.check()?;
+        stepper.run(first..index + 1);
+        first = index + 1;
+        let factors = converted.factors.get(&origin);
+        let shifts = shifts(&converted.graph, node, weights, means, factors, &stepper);
+        if let Some(weights) = weights_of_mut(&mut converted.graph.nodes[index].operator)
+            && shift(weights, &shifts)
+        {
+            stepper.run_again(&converted.graph, index);
         }
-        stepper.leave(index);
     }
     Ok(())
 }
@@ -79,7 +81,7 @@ fn shifts(
     weights: &Weights,
     float_means: &[Vec<f64>],
     factors: Option<&Vec<f32>>,
-    stepper: &Stepper,
+    stepper: &Stepper<'_>,
 ) -> Vec<f64> {
     let output = graph.value(node.output);
     let input = graph.value(node.inputs[0]);

@@ -37,13 +37,12 @@ impl Worker {
     /// A buffer of so many elements, whatever they are: the smallest spare one that has room, or a new one.
     fn buffer(&mut self, count: usize) -> Vec<i8> {
         let fitting = self.spare.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= count);
-        let mut buffer = match fitting.min_by_key(|(_, buffer)| buffer.capacity()) {
-            Some((index, _)) => self.spare.swap_remove(index),
+        let mut buffer = if let Some((index, _)) = fitting.min_by_key(|(_, buffer)| buffer.capacity()) {
+            self.spare.swap_remove(index)
+        } else {
             // Those that are there are too small: letting one go for this one keeps memory bounded.
-            None => {
-                self.spare.pop();
-                Vec::with_capacity(count)
-            }
+            self.spare.pop();
+            Vec::with_capacity(count)
         };
         buffer.resize(count, 0);
         buffer
@@ -78,6 +77,14 @@ impl<'a> Executor<'a> {
         let kernels = graph.nodes.iter().map(|node| Kernel::of(&graph, node)).collect();
         let last_uses = graph.last_uses();
         Ok(Executor { graph, kernels, last_uses, workers: Mutex::default() })
+    }
+
+    pub(super) fn kernel(&self, node: usize) -> &Kernel {
+        &self.kernels[node]
+    }
+
+    pub(super) fn last_uses(&self, node: usize) -> &[TensorId] {
+        &self.last_uses[node]
     }
 
     /// The graph that is executed.

@@ -20,7 +20,7 @@ pub struct ScheduleOptions {
     pub together: Rates,
     /// Whether the next node's weights are loaded while a node still computes.
     pub overlaps_nodes: bool,
-    /// Bytes that one operand constant is loaded from: their home.
+    /// Where operands that are constants live.
     pub constants: Pool,
 }
 

@@ -7,11 +7,12 @@ use std::sync::PoisonError;
 
 use crate::base::SplitMix;
 use crate::base::fs;
+use crate::base::npy::Array;
+use crate::base::npy::Elements;
 use crate::base::tidy;
 use crate::compiler::calibrate::Samples;
 use crate::imaging::Portrait;
 use crate::imaging::Preprocess;
-use crate::imaging::read_npy;
 
 /// Bytes that an image file may have; a picture as large as can be decoded has no more.
 const FILE_LIMIT: u64 = 512 << 20;
@@ -76,7 +77,10 @@ impl Samples for Tensors<'_> {
         let what = self.what;
         let path = self.files.get(index).ok_or_else(|| format!("there is no {what} tensor {index}"))?;
         let bytes = fs::read_limited(path, FILE_LIMIT).map_err(|error| error.shown_as(tidy(path)).to_string())?;
-        let (shape, tensor) = read_npy(&bytes).map_err(|error| format!("{what} tensor {index}: {error}"))?;
+        let array = Array::parse(&bytes).map_err(|error| format!("{what} tensor {index}: {error}"))?;
+        let (shape, Elements::F32(tensor)) = (array.shape, array.elements) else {
+            return Err(format!("{what} tensor {index} holds int8, expected 32-bit floats"));
+        };
         if shape != self.shape && self.shape.strip_prefix(&[1]) != Some(&shape) {
             let expected = self.shape;
             return Err(format!("{what} tensor {index} has the shape {shape:?}, the network's input has {expected:?}"));

@@ -105,7 +105,7 @@ fn defined_text(defined: &[String]) -> String {
 
 /// Lines of another program, set off from ours.
 fn quoted(text: &str) -> String {
-    text.trim_end().lines().map(|line| format!("\n  | {line}")).collect()
+    text.trim_end().lines().flat_map(|line| ["\n  | ", line]).collect()
 }
 
 impl TransformError {

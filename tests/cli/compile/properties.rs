@@ -28,27 +28,32 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("validate_operators", "always on: unsupported operators are refused whatever is set"),
 ];
 
-/// What else is set, for properties that matter only then; tried in order until an effect is seen.
-const BESIDE: &[&str] = &[
-    "{}",
-    r#"{"enable_buffer_promotion": false}"#,
-    r#"{"aipu_cores_used": 3}"#,
-    r#"{"force_h_tiling": 4}"#,
-    r#"{"force_h_tiling": 1, "force_oc_tiling": 2}"#,
-    r#"{"l1_constraint": 557056}"#,
-    r#"{"frequency": 20000000, "enable_buffer_promotion": false}"#,
-    r#"{"l2_constraint": 2310144, "dpu_constants_home": "global.ddr"}"#,
-    r#"{"l2_constraint": 2330624, "dpu_constants_home": "global.ddr"}"#,
-    r#"{"l2_constraint": 2351104, "dpu_constants_home": "global.ddr"}"#,
-    r#"{"l2_constraint": 2392064, "dpu_constants_home": "global.ddr"}"#,
+/// What else is set for properties that matter only then.
+const NEEDS: &[(&str, &str)] = &[
+    ("dfs_search_constraint", r#"{"tiling_depth": 6, "l1_constraint": 557056}"#),
+    ("graph_cleaner_condition", r#"{"graph_cleaner_node": "Gemm"}"#),
+    ("graph_cleaner_node", r#"{"graph_cleaner_condition": "maximum_weight_tensor_size"}"#),
+    (
+        "graph_cleaner_threshold",
+        r#"{"graph_cleaner_condition": "maximum_weight_tensor_size", "graph_cleaner_node": "Gemm"}"#,
+    ),
+    ("multicore_mode", r#"{"aipu_cores_used": 3}"#),
+    ("pipeline_channel_tiles", r#"{"force_h_tiling": 1, "force_oc_tiling": 2}"#),
+    ("pipeline_spatial_tiles", r#"{"force_h_tiling": 4}"#),
+    ("split_buffer_promotion", r#"{"tiling_depth": 6, "enable_buffer_promotion": false}"#),
+    ("use_sysdma", r#"{"frequency": 20000000, "enable_buffer_promotion": false}"#),
+    ("workspace_memory_pool", r#"{"enable_buffer_promotion": false}"#),
 ];
 
-/// The same for what is read before lowering.
-const BESIDE_EARLY: &[&str] = &[
+/// What else is set for the others that are read when lowering, in order until an effect is seen.
+const BESIDE: &[&str] = &[
     "{}",
-    r#"{"graph_cleaner_condition": "maximum_weight_tensor_size"}"#,
-    r#"{"graph_cleaner_node": "Gemm"}"#,
-    r#"{"graph_cleaner_condition": "maximum_weight_tensor_size", "graph_cleaner_node": "Gemm"}"#,
+    r#"{"l1_constraint": 557056}"#,
+    r#"{"enable_buffer_promotion": false}"#,
+    r#"{"force_h_tiling": 4}"#,
+    r#"{"force_h_tiling": 1, "force_oc_tiling": 2}"#,
+    r#"{"l2_constraint": 2330624, "dpu_constants_home": "global.ddr"}"#,
+    r#"{"l2_constraint": 2392064, "dpu_constants_home": "global.ddr"}"#,
 ];
 
 fn values(row: &Property) -> Vec<Value> {
@@ -61,10 +66,13 @@ fn values(row: &Property) -> Vec<Value> {
         Kind::List(words) => words.iter().take(1).map(|word| json!([word])).collect(),
         Kind::Bool => vec![json!(true), json!(false)],
         Kind::Float { .. } | Kind::Share => vec![json!(0.5)],
-        Kind::Int { .. } | Kind::Cores => [1, 2, 3, 18, 30_000_000].map(|number| json!(number)).to_vec(),
+        Kind::Int { .. } | Kind::Cores => [0, 1, 2, 18, 30_000_000].map(|number| json!(number)).to_vec(),
         Kind::Text | Kind::Path => vec![json!("x")],
     };
-    values.retain(|value| *value != default);
+    // What the property does not take shows nothing of what it does.
+    let is_taken =
+        |value: &Value| serde_json::from_value(value.clone()).is_ok_and(|value| row.check(&value, 4).is_ok());
+    values.retain(|value| *value != default && is_taken(value));
     values
 }
 
@@ -101,6 +109,9 @@ fn rich() -> Vec<u8> {
             node("Tanh", &["s"], "t"),
             node("Conv", &["t", "v"], "m"),
             node("Relu", &["m"], "n"),
+            // Deeper than the matrix unit, so in blocks.
+            with(node("Conv", &["n", "a"], "u"), vec![pads()]),
+            node("GlobalAveragePool", &["u"], "z"),
             node("GlobalAveragePool", &["n"], "g"),
             node("Conv", &["g", "b"], "h"),
             node("Flatten", &["h"], "l"),
@@ -110,12 +121,13 @@ fn rich() -> Vec<u8> {
             TensorProto::from_f32("w", &[16, 3, 3, 3], &numbers(432, 0.7)),
             TensorProto::from_f32("d", &[16, 1, 3, 3], &numbers(144, 1.3)),
             TensorProto::from_f32("v", &[130, 32, 1, 1], &numbers(4160, 0.3)),
+            TensorProto::from_f32("a", &[8, 130, 3, 3], &numbers(9360, 0.11)),
             // More weights than one block of the matrix unit.
             TensorProto::from_f32("b", &[2100, 130, 1, 1], &numbers(273_000, 0.2)),
             TensorProto::from_f32("o", &[2100, 10], &numbers(21_000, 0.9)),
         ],
         input: vec![ValueInfoProto::tensor("image", 1, &[1, 16, 16, 3])],
-        output: vec![ValueInfoProto::tensor("y", 1, &[])],
+        output: vec![ValueInfoProto::tensor("y", 1, &[]), ValueInfoProto::tensor("z", 1, &[])],
         ..GraphProto::default()
     })
 }
@@ -175,8 +187,10 @@ fn every_property_shows_its_effect_or_is_told_to_have_none() {
         }
         let (input, beside) = match row.influences {
             Influence::Lower => ("q/quantized_model/quantized_model_manifest.json", BESIDE),
-            _ => ("net.onnx", BESIDE_EARLY),
+            _ => ("net.onnx", &["{}"][..]),
         };
+        let needs = NEEDS.iter().find(|(name, _)| *name == row.name).map(|(_, base)| [*base]);
+        let beside = needs.as_ref().map_or(beside, |base| base.as_slice());
         let mut shown = false;
         'tried: for other in beside {
             let Ok(Value::Object(base)) = serde_json::from_str(other) else { panic!("{other}") };

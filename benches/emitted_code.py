@@ -88,6 +88,7 @@ def unsigned(entry, arguments, folder):
 
 
 def main():
+    onnxruntime.set_default_logger_severity(3)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models")
     parser.add_argument("images")

@@ -101,10 +101,10 @@ def build(arguments, entry, zoo):
     if not compiled.is_dir():
         shutil.rmtree(zoo, ignore_errors=True)
         pictures = compare_onnxruntime.split(Path(arguments.images))
-        images = [[compare_onnxruntime.picture(path, entry["pre"]) for path in paths[:4]] for paths in pictures]
+        images = [[compare_onnxruntime.picture(path, entry["pre"]) for path in paths[:8]] for paths in pictures]
         compare_onnxruntime.write_zoo(zoo, Path(arguments.models) / entry["file"], entry["pre"], images, None)
         card = zoo / "model_cards/model.yaml"
-        card.write_text(card.read_text().replace('"num_cal_images": 32', '"num_cal_images": 4'))
+        card.write_text(card.read_text().replace('"num_cal_images": 32', '"num_cal_images": 8'))
     command = [arguments.axzoo, "-C", zoo, "build", "all", "--cache", zoo / "cache", "--build-root", zoo / "build"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

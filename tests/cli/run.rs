@@ -1,5 +1,6 @@
 //! `run`: compiled models executed from their files.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -217,7 +218,7 @@ fn the_c_code_of_every_sample_computes_what_run_computes() {
             let bytes: Vec<u8> = channels_last(&shape(port), &values).iter().map(|&q| q as u8).collect();
             space.write(&format!("{model}/{number}.bin"), bytes);
             save(&space, &format!("{model}/{number}.npy"), &shape(port), Elements::I8(values));
-            command = format!("{command} -i {model}/{number}.npy");
+            write!(command, " -i {model}/{number}.npy").expect("text");
         }
         let summary = json(&space, &command);
         space.write(&format!("{model}/caller.c"), caller(&space.read(&format!("{model}/kernel_function.c"))));

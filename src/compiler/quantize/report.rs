@@ -69,8 +69,6 @@ pub struct Evaluation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Technique {
-    /// Less is cut off: an error of what lies beyond a range counts more than one inside.
-    MildClipping,
     /// Ranges are those seen, nothing is cut off.
     NoClipping,
     /// Channels of one activation brought to ranges alike.
@@ -84,7 +82,6 @@ impl Technique {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::MildClipping => "mild clipping",
             Self::NoClipping => "no clipping",
             Self::CrossLayerEqualization => "cross-layer equalization",
             Self::BiasCorrection => "bias correction",

@@ -49,9 +49,6 @@ const MOST_JUDGED: usize = 8;
 /// The most elements of float outputs that are kept.
 const MOST_KEPT: usize = 4 << 20;
 
-/// How much more than others errors of what is cut off count where clipping is mild.
-const MILD: f64 = 4.0;
-
 /// Ranges that one thread chooses at a time.
 const RANGES_AT_ONCE: usize = 16;
 
@@ -264,15 +261,9 @@ impl Trial<'_> {
         }
         let mut noise = self.noise(&best.converted)?;
         if self.options.scheme.has_histograms() {
-            for (technique, clipping) in [(Technique::MildClipping, MILD), (Technique::NoClipping, f64::INFINITY)] {
-                let tried = Choice { clipping, ..choice };
-                if self.judge(technique, self.convert(tried)?, &mut best, &mut noise)? {
-                    choice = tried;
-                }
-                // Where cutting off less does not help at all, nothing cut off helps even less.
-                if best.tried.last().is_some_and(|tried| tried.judged_gain_db <= 0.0) {
-                    break;
-                }
+            let tried = Choice { clipping: f64::INFINITY, ..choice };
+            if self.judge(Technique::NoClipping, self.convert(tried)?, &mut best, &mut noise)? {
+                choice = tried;
             }
         }
         if self.equalization.is_some() {

@@ -105,7 +105,7 @@ pub(super) fn run(mut command: Command, cancel: &CancelToken, line: &dyn Fn(&str
 /// The groups that run now.
 static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-fn groups() -> MutexGuard<'static, Vec<Pid>> {
+pub(super) fn groups() -> MutexGuard<'static, Vec<Pid>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use rustix::process::kill_process_group;
 
 use crate::base::CancelToken;
+use crate::toolchains::process::groups;
 
 /// How often a wish to stop is looked for.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -70,7 +71,10 @@ impl Process {
                 }
             });
         }
-        Ok(Self { child, lines, errors })
+        let process = Self { child, lines, errors };
+        // A second interrupt ends the program at once, and with it what it started.
+        groups().extend(process.group());
+        Ok(process)
     }
 
     /// The next line, or how the process ended.
@@ -100,9 +104,12 @@ impl Process {
         String::from_utf8_lossy(&held).into_owned()
     }
 
+    fn group(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+    }
+
     fn signal(&self, signal: Signal) {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
+        if let Some(group) = self.group() {
             // Nobody of the group may be left, which is what is wanted.
             let _ = kill_process_group(group, signal);
         }
@@ -121,6 +128,8 @@ impl Drop for Process {
         }
         // Also for what the process left behind.
         self.signal(Signal::KILL);
+        let own = self.group();
+        groups().retain(|other| Some(*other) != own);
         let _ = self.child.wait();
     }
 }

@@ -336,7 +336,7 @@ impl Observation {
     }
 
     /// Takes in bounds that other images are known to have.
-    pub fn join_bounds(&mut self, (low, high): (f32, f32)) {
+    fn join_bounds(&mut self, (low, high): (f32, f32)) {
         let (min, max) = self.bounds.unwrap_or((low, high));
         self.bounds = Some((min.min(low), max.max(high)));
     }

@@ -117,6 +117,8 @@ pub struct Asked<'a> {
     pub factors: &'a BTreeMap<ValueId, Vec<f32>>,
     /// Whether elements are kept.
     pub keeps: bool,
+    /// Whether the samples were seen before, without these factors: only the scaled values are observed.
+    pub again: bool,
 }
 
 /// What calibration saw.
@@ -223,7 +225,7 @@ impl<'a> Observer<'a> {
             let mut kept = vec![Vec::new(); if asked.keeps { values.len() } else { 0 }];
             let mut statistics = BTreeMap::new();
             self.engine.run(&inputs, &mut |id, elements| {
-                self.see(own, id, elements, asked.factors);
+                self.see(own, id, elements, asked);
                 let plane = lanes(&self.graph.value(id).shape).filter(|_| asked.surveys);
                 if let (true, Some((_, plane))) = (self.wanted[id.index()].survey, plane) {
                     statistics.insert(id, LaneStatistics::of(elements, plane));
@@ -233,7 +235,9 @@ impl<'a> Observer<'a> {
                 }
             })?;
             own.alone.push((index, statistics, kept));
-            (self.watch.progress)("calibrate", self.done.fetch_add(1, Ordering::SeqCst) + 1, self.samples.len());
+            if !asked.again {
+                (self.watch.progress)("calibrate", self.done.fetch_add(1, Ordering::SeqCst) + 1, self.samples.len());
+            }
             Ok(())
         })?;
         let (mut seen, mut alone) = (Seen::default(), Vec::new());
@@ -259,18 +263,20 @@ impl<'a> Observer<'a> {
         Ok(seen)
     }
 
-    fn see(&self, own: &mut Own, id: ValueId, values: &[f32], factors: &BTreeMap<ValueId, Vec<f32>>) {
+    fn see(&self, own: &mut Own, id: ValueId, values: &[f32], asked: Asked<'_>) {
         let Own { seen, counter, .. } = own;
         let (wanted, divided) = (self.wanted[id.index()], lanes(&self.graph.value(id).shape));
         if wanted.range {
             let detail = self.scheme.detail();
-            seen.observations.entry(id).or_default().observe(values, detail, counter);
-            if let (Some(factors), Some((_, plane))) = (factors.get(&id), divided) {
+            if !asked.again {
+                seen.observations.entry(id).or_default().observe(values, detail, counter);
+            }
+            if let (Some(factors), Some((_, plane))) = (asked.factors.get(&id), divided) {
                 let scaled = seen.scaled.entry(id).or_default();
                 scaled.observe_scaled(values, (factors, plane), detail, counter);
             }
         }
-        if let (true, Some((_, plane))) = (wanted.lanes, divided) {
+        if let (true, Some((_, plane))) = (wanted.lanes && !asked.again, divided) {
             let lanes = values.chunks_exact(plane);
             let seen = seen.lanes.entry(id).or_default();
             seen.resize(lanes.len(), Observation::default());

@@ -92,16 +92,19 @@ pub(super) fn improve(
         Observed { values: &values, surveyed: &surveyed, by_lane: &by_lane, kept: (&judged_values, sampling) };
     let observer = Observer::new(graph, observed, calibration, (options.scheme, options.threads), watch)?;
     let none = BTreeMap::new();
-    let asked = Asked { surveys: !fitted.is_empty(), factors: &none, keeps: false };
+    let asked = Asked { surveys: !fitted.is_empty(), factors: &none, keeps: false, again: false };
     // Too few images to hold some back are seen all at once.
     let first: Vec<usize> = if fitted.is_empty() { (0..calibration.len()).collect() } else { fitted.clone() };
     let mut seen = observer.run(&first, asked)?;
     let statistics = std::mem::take(&mut seen.statistics);
     let equalization = equalize(graph, &statistics);
     let factors = equalization.as_ref().map_or(&none, |equalization| &equalization.factors);
-    seen.join(observer.run(&others, Asked { surveys: false, factors, keeps: true })?);
+    seen.join(observer.run(&others, Asked { surveys: false, factors, keeps: true, again: false })?);
+    if !factors.is_empty() {
+        // Factors were chosen by these images, so they are seen with them only now.
+        seen.join(observer.run(&fitted, Asked { surveys: false, factors, keeps: false, again: true })?);
+    }
     drop(observer);
-    join_surveyed(&mut seen, factors, &statistics);
     watch.check()?;
     let telling = telling(&seen.kept);
     let floats = telling.iter().map(|&at| std::mem::take(&mut seen.kept[at])).collect();
@@ -122,20 +125,6 @@ pub(super) fn improve(
         watch,
     };
     trial.run()
-}
-
-/// The images that factors are chosen by are not run with them: their bounds are known by their lanes.
-fn join_surveyed(
-    seen: &mut Seen,
-    factors: &BTreeMap<ValueId, Vec<f32>>,
-    statistics: &BTreeMap<ValueId, LaneStatistics>,
-) {
-    for (id, scaled) in &mut seen.scaled {
-        let (Some(factors), Some(lanes)) = (factors.get(id), statistics.get(id)) else { continue };
-        for ((&low, &high), factor) in lanes.low.iter().zip(&lanes.high).zip(factors) {
-            scaled.join_bounds((low * factor, high * factor));
-        }
-    }
 }
 
 /// What is surveyed: what has an encoding of its own, what layers read and what they write.

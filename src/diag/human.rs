@@ -61,7 +61,12 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
     };
     let mut text = String::new();
     let head = colour.paint(tone, &format!("{}[{}]", diagnostic.severity.word(), diagnostic.code));
-    let _ = writeln!(text, "{head}: {}", colour.paint("1", &printable(&diagnostic.message)));
+    let mut lines = diagnostic.message.split('\n');
+    let first = lines.next().unwrap_or_default();
+    let _ = writeln!(text, "{head}: {}", colour.paint("1", &printable(first)));
+    for line in lines {
+        let _ = writeln!(text, "  {}", printable(line));
+    }
     match &diagnostic.place {
         Some(place) => render_place(&mut text, place, tone, style),
         None => {

@@ -5,7 +5,7 @@ mod memory;
 mod runner;
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::time::Instant;
 
@@ -48,6 +48,10 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let cancel = CancelToken::new();
     let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error, None))?;
     let (zoo, memory) = read(arguments, flags, directory)?;
+    if let Some(path) = trace_path(arguments, &zoo, directory).filter(|path| fs::is_folder(path)) {
+        let message = format!("`--trace` names a folder, `{}`; a file was expected", path.display());
+        return Err(Failure::Failed(Diagnostic::error("build/run", zoo.relative(&message))));
+    }
     if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
         return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
@@ -178,14 +182,18 @@ fn tell_end(
     }
 }
 
+/// Where `--trace` writes to. With -C, everything that is typed is meant from there.
+fn trace_path(arguments: &BuildArgs, zoo: &Zoo, directory: Option<&Path>) -> Option<PathBuf> {
+    let file = arguments.trace.as_ref()?;
+    Some(if directory.is_some() { zoo.root().join(file) } else { file.clone() })
+}
+
 /// Writes what was asked for with `--trace`.
 fn write_trace(arguments: &BuildArgs, trace: &Trace, zoo: &Zoo, directory: Option<&Path>) -> Result<(), Failure> {
-    let Some(file) = &arguments.trace else { return Ok(()) };
-    // With -C, everything that is typed is meant from there.
-    let path = if directory.is_some() { zoo.root().join(file) } else { file.clone() };
+    let Some(path) = trace_path(arguments, zoo, directory) else { return Ok(()) };
     fs::write_atomic(&path, trace.text().as_bytes()).map_err(|error| {
-        let problem = Diagnostic::error("build/run", zoo.relative(&error.to_string()));
-        Failure::Failed(problem.maybe_hint(error.hint()))
+        let message = format!("the trace is not written: {error}");
+        Failure::Failed(Diagnostic::error("build/run", zoo.relative(&message)).maybe_hint(error.hint()))
     })
 }
 

@@ -60,7 +60,7 @@ fn estimate(report: &Path) -> String {
     if let (Some(cycles), Some(milliseconds), Some(note)) =
         (image["cycles"].as_u64(), image["milliseconds"].as_f64(), note.as_str())
     {
-        let _ = writeln!(text, "{note}: {cycles} cycles an image, {milliseconds:.3} ms");
+        let _ = writeln!(text, "{note}: {cycles} cycles a run, {milliseconds:.3} ms");
     }
     let pools = value["memory"].as_array().into_iter().flatten().filter_map(|pool| {
         let [used, allowed] = ["used_bytes", "allowed_bytes"].map(|key| pool[key].as_u64());

@@ -349,8 +349,10 @@ impl Planner<'_> {
     }
 
     fn record(&mut self, pool: Pool, choice: &Choice) {
+        let unit = if pool != Pool::L1 && self.options.pages { PAGE } else { WORD };
         let of = &mut self.pools[pool.index()];
-        of.workspace = choice.packing.peak;
+        // What lies behind begins where this ends, so that nothing is lost between them.
+        of.workspace = choice.packing.peak.checked_next_multiple_of(unit).unwrap_or(usize::MAX);
         of.live = largest_live_set(&choice.requests);
     }
 
@@ -458,7 +460,7 @@ impl Planner<'_> {
             Some(node) => error.node(node),
             None => error,
         };
-        error.hint(format!("it would fit with {}", self.help(pool, needed).join("; or with ")))
+        error.hint(format!("{pool} would be enough with {}", self.help(pool, needed).join("; or with ")))
     }
 
     /// Settings with which a pool is large enough, or is asked for less.
@@ -500,8 +502,11 @@ impl Planner<'_> {
     }
 
     /// All buffers with their places.
-    fn finish(self, tiles: &[Vec<usize>]) -> MemoryPlan {
+    fn finish(mut self, tiles: &[Vec<usize>]) -> MemoryPlan {
         let mut buffers = Vec::new();
+        // Whole pages first: between them and the rest nothing is lost.
+        let mut constants = std::mem::take(&mut self.constants);
+        constants.sort_by_key(|constant| usize::MAX - self.sized(constant.bytes, constant.home).1);
         for tensor in &self.tensors {
             let Some(Placement { pool, offset, bytes }) = self.places[tensor.value] else { continue };
             let name = self.graph.values[tensor.value].name.clone();
@@ -510,7 +515,7 @@ impl Planner<'_> {
         // What is always there lies behind the work spaces.
         let mut ends = self.pools.map(|of| of.workspace * of.images);
         let mut weights = vec![Pool::Ddr; self.works.len()];
-        for constant in &self.constants {
+        for constant in &constants {
             let pool = constant.home;
             let (bytes, alignment) = self.sized(constant.bytes, pool);
             let offset = ends[pool.index()].next_multiple_of(alignment);

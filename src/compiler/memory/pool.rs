@@ -124,7 +124,9 @@ impl Budget {
     #[must_use]
     pub fn share_for(&self, pool: Pool, bytes: usize) -> Option<Share> {
         let larger = (self.resources.count() + 1..=Share::WHOLE.count()).map(Share::eighths);
-        larger.into_iter().find(|&share| pool != Pool::L1 && self.bytes_with(pool, share) >= bytes)
+        // Devices have four cores, and a share is a core's or a multiple of it.
+        let accepted = larger.filter(|share| share.count() % 2 == 0);
+        accepted.into_iter().find(|&share| pool != Pool::L1 && self.bytes_with(pool, share) >= bytes)
     }
 
     /// What a size property would have to be, all else equal, for a pool to have so many bytes; `None` where that is more
@@ -178,7 +180,7 @@ mod tests {
     fn what_is_said_to_help_helps_and_less_does_not() {
         let mut config = CompilerConfig { resources_used: Share::eighths(2), ..CompilerConfig::default() };
         let budget = Budget::of(&config);
-        assert_eq!(budget.share_for(Pool::L2, 7_028_737), Some(Share::eighths(3)));
+        assert_eq!(budget.share_for(Pool::L2, 7_028_737), Some(Share::eighths(4)));
         assert_eq!(budget.share_for(Pool::L2, 40_000_000), None);
         assert_eq!(budget.share_for(Pool::L1, 1), None);
         for (pool, wanted) in [(Pool::L1, 5_000_001), (Pool::L2, 9_000_003), (Pool::Ddr, 300_000_001)] {

@@ -56,6 +56,12 @@ pub(crate) fn check(graph: &QuantizedGraph, plan: &MemoryPlan) -> Result<(), Str
             return Err(format!("`{}` ends behind {end}", value.name));
         }
     }
+    for buffer in &plan.buffers {
+        let used = plan.pools[buffer.pool.index()].used();
+        if buffer.offset + buffer.bytes > used {
+            return Err(format!("{buffer:?} ends behind the {used} bytes that are counted"));
+        }
+    }
     match plan.pools.iter().find(|of| of.used() > of.allowed || of.workspace < of.live) {
         Some(of) => Err(format!("{of:?}")),
         None => Ok(()),
@@ -290,7 +296,7 @@ fn what_does_not_fit_is_named_with_what_helps() {
             status: Status::LowerMidendError,
             message: "bytes of L2",
             help: &[
-                ("`resources_used` of 0.625 or more", |it| it.resources_used = Share::eighths(5)),
+                ("`resources_used` of 0.75 or more", |it| it.resources_used = Share::eighths(6)),
                 ("another `workspace_memory_pool` than L2", |it| it.workspace_memory_pool = MemoryPool::Ddr),
             ],
         },
@@ -301,7 +307,7 @@ fn what_does_not_fit_is_named_with_what_helps() {
             },
             status: Status::LowerMidendError,
             message: "bytes of DDR",
-            help: &[("`resources_used` of 0.625 or more", |it| it.resources_used = Share::eighths(5))],
+            help: &[("`resources_used` of 0.75 or more", |it| it.resources_used = Share::eighths(6))],
         },
         Misfit {
             change: |it| {

@@ -7,6 +7,9 @@ use super::given::{Arguments, flag};
 use crate::config::Board;
 use crate::config::Config;
 use crate::diag::Diagnostic;
+use crate::properties;
+use crate::properties::HostSupport;
+use crate::properties::Influence;
 use crate::properties::Property;
 use crate::properties::Value;
 
@@ -49,10 +52,26 @@ pub(super) fn of(arguments: &Arguments, config: &Config, is_manifest: bool) -> V
             Diagnostic::note("config/ignored", message).at_place(place)
         })
         .collect();
+    if is_manifest {
+        notes.extend(decided_before(config));
+    }
     notes.extend(crate::cli::zoo::half_a_split_point(config));
     notes.extend(without_effect(arguments, is_manifest));
     notes.extend(cores(config));
     notes
+}
+
+/// What would change how the model is quantized, which it is already.
+fn decided_before(config: &Config) -> Vec<Diagnostic> {
+    let decided = |property: &&Property| {
+        property.host != HostSupport::Ignored && matches!(property.influences, Influence::Clean | Influence::Quantize)
+    };
+    let set = properties::all().iter().filter(decided).filter_map(|property| {
+        let traced = config.get(property.name).filter(|traced| traced.value != property.default)?;
+        let message = format!("`{}` has no effect: the model is quantized already", property.name);
+        Some(Diagnostic::note("config/ignored", message).at_place(traced.origin.place.as_ref()))
+    });
+    set.collect()
 }
 
 fn without_effect(arguments: &Arguments, is_manifest: bool) -> Vec<Diagnostic> {

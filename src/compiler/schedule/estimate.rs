@@ -148,7 +148,14 @@ fn run(graph: &QuantizedGraph, plan: &MemoryPlan, rates: &Rates, options: &Sched
         let moved = tensors + weights;
         nodes.push(NodeEstimate { compute, load, weights: loading, store, cycles: rest + exposed, moved });
     }
-    Run { images: rates.images, cycles: nodes.iter().map(|node| node.cycles).sum(), nodes }
+    let images = rates.images.saturating_mul(batch(graph));
+    Run { images, cycles: nodes.iter().map(|node| node.cycles).sum(), nodes }
+}
+
+/// Images in one run of the network: the first dimension of its inputs where these are images.
+fn batch(graph: &QuantizedGraph) -> u64 {
+    let shapes = graph.inputs.iter().map(|&id| &graph.value(id).shape);
+    shapes.filter(|shape| shape.len() == 4).filter_map(|shape| shape.first()).copied().max().unwrap_or(1).max(1) as u64
 }
 
 /// What a node's operands and constants move.

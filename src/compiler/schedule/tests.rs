@@ -105,6 +105,14 @@ fn cores_with_an_image_each_do_more_in_the_same_time_and_share_the_way_to_ddr() 
 }
 
 #[test]
+fn a_batch_is_as_many_images() {
+    let mut sketch = Sketch::new(&[3, 3, 20, 20], encoding(0.01, -128));
+    let stem = sketch.convolution("stem", TensorId(0), 16, encoding(0.03, 4));
+    let graph = sketch.finish(&[stem]);
+    assert_eq!(estimated(&graph, &CompilerConfig::default()).alone.images, 3);
+}
+
+#[test]
 fn the_report_says_that_it_estimates_and_what_it_ignores() {
     let config = CompilerConfig { elf_in_ddr: false, use_hw_tokens: false, ..CompilerConfig::default() };
     let compiled = lower(&tower(12, 70), &LowerOptions::of(&config)).expect("lowered");

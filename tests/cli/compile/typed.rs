@@ -69,6 +69,11 @@ fn a_model_is_quantized_first_and_compiled_later() {
     ended(&space, "compiled", run, "SUCCEEDED");
     assert_eq!(space.tree("compiled/compiled_model"), space.tree("whole/compiled_model"));
     assert_eq!(space.tree("compiled/quantized_model"), space.tree("whole/quantized_model"));
+    space.write("minimum.json", r#"{"quantization_scheme": "per_tensor_min_max"}"#);
+    let run = space.axzoo(&format!("compile -i {manifest} --conf minimum.json -o late"));
+    run.expect_code(0);
+    let log = space.read("late/compilation_log.txt");
+    assert!(log.contains("`quantization_scheme` has no effect: the model is quantized already"), "{log}");
     // Also into the folder that the quantized model lies in.
     ended(&space, "out", space.axzoo(&format!("compile -i {manifest} -o out")), "SUCCEEDED");
     assert_eq!(space.tree("out/compiled_model"), space.tree("whole/compiled_model"));

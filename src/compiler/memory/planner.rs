@@ -349,10 +349,8 @@ impl Planner<'_> {
     }
 
     fn record(&mut self, pool: Pool, choice: &Choice) {
-        let unit = if pool != Pool::L1 && self.options.pages { PAGE } else { WORD };
         let of = &mut self.pools[pool.index()];
-        // What lies behind begins where this ends, so that nothing is lost between them.
-        of.workspace = choice.packing.peak.checked_next_multiple_of(unit).unwrap_or(usize::MAX);
+        of.workspace = choice.packing.peak;
         of.live = largest_live_set(&choice.requests);
     }
 
@@ -504,22 +502,32 @@ impl Planner<'_> {
     /// All buffers with their places.
     fn finish(mut self, tiles: &[Vec<usize>]) -> MemoryPlan {
         let mut buffers = Vec::new();
-        // Whole pages first: between them and the rest nothing is lost.
+        // Constants of whole pages lie before the work spaces, the others behind them: nothing is lost between.
         let mut constants = std::mem::take(&mut self.constants);
         constants.sort_by_key(|constant| usize::MAX - self.sized(constant.bytes, constant.home).1);
+        let mut pages = [0; 3];
+        for constant in &constants {
+            let (bytes, alignment) = self.sized(constant.bytes, constant.home);
+            pages[constant.home.index()] += if alignment == PAGE { bytes } else { 0 };
+        }
         for tensor in &self.tensors {
             let Some(Placement { pool, offset, bytes }) = self.places[tensor.value] else { continue };
             let name = self.graph.values[tensor.value].name.clone();
+            let offset = pages[pool.index()] + offset;
             buffers.push(Buffer { name, kind: tensor.kind, pool, offset, bytes, alive: Some(tensor.alive) });
         }
-        // What is always there lies behind the work spaces.
-        let mut ends = self.pools.map(|of| of.workspace * of.images);
+        let mut paged = [0; 3];
+        let mut ends = Pool::ALL.map(|pool| {
+            let of = &self.pools[pool.index()];
+            pages[pool.index()] + of.workspace * of.images
+        });
         let mut weights = vec![Pool::Ddr; self.works.len()];
         for constant in &constants {
             let pool = constant.home;
             let (bytes, alignment) = self.sized(constant.bytes, pool);
-            let offset = ends[pool.index()].next_multiple_of(alignment);
-            ends[pool.index()] = offset + bytes;
+            let end = if alignment == PAGE { &mut paged } else { &mut ends };
+            let offset = end[pool.index()];
+            end[pool.index()] += bytes;
             if let Some((node, _)) = constant.weights_of {
                 weights[node] = pool;
             }

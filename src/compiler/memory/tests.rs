@@ -32,10 +32,8 @@ pub(crate) fn check(graph: &QuantizedGraph, plan: &MemoryPlan) -> Result<(), Str
     for (place, buffer) in plan.buffers.iter().enumerate() {
         let of = plan.pools[buffer.pool.index()];
         let end = buffer.offset + buffer.bytes;
-        let limit = if buffer.alive.is_some() { of.workspace } else { of.allowed };
-        let begin = if buffer.alive.is_some() { 0 } else { of.workspace * of.images };
-        if buffer.offset % WORD != 0 || buffer.offset < begin || end > limit {
-            return Err(format!("{buffer:?} is not within {begin} to {limit}"));
+        if buffer.offset % WORD != 0 || end > of.used() {
+            return Err(format!("{buffer:?} is not within the {} bytes that are counted", of.used()));
         }
         for other in plan.buffers.iter().take(place).filter(|it| it.pool == buffer.pool) {
             let ((a, b), (c, d)) = (alive(buffer), alive(other));
@@ -54,12 +52,6 @@ pub(crate) fn check(graph: &QuantizedGraph, plan: &MemoryPlan) -> Result<(), Str
         let end = [plan.l1_bytes, plan.l2_bytes, plan.ddr_bytes][placement.pool.index()];
         if placement.offset + placement.bytes > end {
             return Err(format!("`{}` ends behind {end}", value.name));
-        }
-    }
-    for buffer in &plan.buffers {
-        let used = plan.pools[buffer.pool.index()].used();
-        if buffer.offset + buffer.bytes > used {
-            return Err(format!("{buffer:?} ends behind the {used} bytes that are counted"));
         }
     }
     match plan.pools.iter().find(|of| of.used() > of.allowed || of.workspace < of.live) {

@@ -3,6 +3,7 @@
 
 mod depth;
 mod document;
+mod help;
 mod lifetime;
 mod options;
 mod packing;

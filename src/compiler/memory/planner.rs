@@ -19,6 +19,7 @@ use crate::compiler::memory::Tiling;
 use crate::compiler::memory::depth::Chain;
 use crate::compiler::memory::depth::Operators;
 use crate::compiler::memory::divide;
+use crate::compiler::memory::help::help;
 use crate::compiler::memory::largest_live_set;
 use crate::compiler::memory::lifetimes;
 use crate::compiler::memory::pack;
@@ -57,6 +58,8 @@ struct Constant {
 struct Planner<'a> {
     graph: &'a QuantizedGraph,
     options: &'a MemoryOptions,
+    /// Whether an error says what would help.
+    explains: bool,
     stored: Vec<Stored>,
     works: Vec<Work>,
     tilings: Vec<Tiling>,
@@ -71,6 +74,11 @@ struct Planner<'a> {
 /// Plans the memory of a verified graph. Fails with the status of tiling or of the memory plan where the model does not
 /// fit; the message names the node, the bytes needed and allowed, and the hint settings with which it would fit.
 pub fn plan(graph: &QuantizedGraph, options: &MemoryOptions) -> Result<MemoryPlan, StageError> {
+    attempt(graph, options, true)
+}
+
+/// The same; without `explains`, an error of the memory plan has no hint.
+fn attempt(graph: &QuantizedGraph, options: &MemoryOptions, explains: bool) -> Result<MemoryPlan, StageError> {
     let stored = stored(graph, options.form.padded, options.host_pads);
     let works: Vec<Work> = graph.nodes.iter().map(|node| Work::of(graph, node, &stored, options.form)).collect();
     let allowed =
@@ -78,6 +86,7 @@ pub fn plan(graph: &QuantizedGraph, options: &MemoryOptions) -> Result<MemoryPla
     let mut planner = Planner {
         graph,
         options,
+        explains,
         stored,
         works,
         tilings: Vec::new(),
@@ -458,45 +467,11 @@ impl Planner<'_> {
             Some(node) => error.node(node),
             None => error,
         };
-        error.hint(format!("{pool} would be enough with {}", self.help(pool, needed).join("; or with ")))
-    }
-
-    /// Settings with which a pool is large enough, or is asked for less.
-    fn help(&self, pool: Pool, needed: usize) -> Vec<String> {
-        let (options, of) = (self.options, &self.pools[pool.index()]);
-        let mut settings = Vec::new();
-        if let Some(share) = options.budget.share_for(pool, needed) {
-            settings.push(format!("`resources_used` of {share} or more"));
+        if !self.explains {
+            return error;
         }
-        let fits = |cores: u32| {
-            let budget = options.budget.with_cores(cores);
-            of.workspace.saturating_mul(cores as usize).saturating_add(of.constants) <= budget.bytes(pool)
-        };
-        if of.images > 1
-            && let Some(cores) = (1..options.images).rev().find(|&cores| fits(cores))
-        {
-            settings.push(format!("`aipu_cores_used` of {cores} or fewer"));
-        }
-        let second = self.constants.iter().filter(|it| it.kind == Kind::SecondCopy && it.home == pool);
-        let second: usize = second.map(|it| it.bytes).sum();
-        if second > 0 && needed.saturating_sub(second) <= of.allowed {
-            settings.push("`double_buffer` false".to_owned());
-        }
-        if pool != Pool::Ddr {
-            let homes = [
-                (options.workspace_home, "workspace_memory_pool"),
-                (options.io_home, "io_memory_pool"),
-                (options.constant_home, "constant_memory_pool"),
-                (options.tables_home, "dpu_constants_home"),
-            ];
-            let named = homes.into_iter().filter(|(home, _)| *home == pool);
-            settings.extend(named.map(|(_, name)| format!("another `{name}` than {pool}, such as global.ddr")));
-        }
-        if let Some(size) = options.budget.size_for(pool, needed) {
-            let name = pool.name().to_lowercase();
-            settings.push(format!("`{name}_size_used` (and `{name}_constraint`) of {size}, where the device has that"));
-        }
-        settings
+        let fits = |options: &MemoryOptions| attempt(self.graph, options, false).is_ok();
+        error.hint(help(self.options, pool, needed, &fits))
     }
 
     /// All buffers with their places.

@@ -95,10 +95,9 @@ impl Budget {
         }
     }
 
-    /// The same for another number of cores.
-    #[must_use]
-    pub fn with_cores(&self, cores: u32) -> Self {
-        Self { cores, ..self.clone() }
+    /// Sets the size of a pool, before anything is reserved.
+    pub const fn set_size(&mut self, pool: Pool, size: usize) {
+        self.sizes[pool.index()] = size;
     }
 
     /// Bytes of a pool that one instance may hold; of L1 each core.
@@ -119,14 +118,12 @@ impl Budget {
         }
     }
 
-    /// The smallest share with which a pool has so many bytes, larger than the present one; `None` where all of the
-    /// device has fewer, or where the share does not matter.
-    #[must_use]
-    pub fn share_for(&self, pool: Pool, bytes: usize) -> Option<Share> {
+    /// Shares larger than the present one with which a pool has so many bytes, the smallest first; none for L1, of which each core
+    /// has its own. They are multiples of a quarter, which every board accepts; one with eight cores has eighths, too.
+    pub fn shares_for(&self, pool: Pool, bytes: usize) -> impl Iterator<Item = Share> + '_ {
         let larger = (self.resources.count() + 1..=Share::WHOLE.count()).map(Share::eighths);
-        // Devices have four cores, and a share is a core's or a multiple of it.
-        let accepted = larger.filter(|share| share.count() % 2 == 0);
-        accepted.into_iter().find(|&share| pool != Pool::L1 && self.bytes_with(pool, share) >= bytes)
+        let accepted = larger.filter(move |share| pool != Pool::L1 && share.count().is_multiple_of(2));
+        accepted.filter(move |&share| self.bytes_with(pool, share) >= bytes)
     }
 
     /// What a size property would have to be, all else equal, for a pool to have so many bytes; `None` where that is more
@@ -180,9 +177,9 @@ mod tests {
     fn what_is_said_to_help_helps_and_less_does_not() {
         let mut config = CompilerConfig { resources_used: Share::eighths(2), ..CompilerConfig::default() };
         let budget = Budget::of(&config);
-        assert_eq!(budget.share_for(Pool::L2, 7_028_737), Some(Share::eighths(4)));
-        assert_eq!(budget.share_for(Pool::L2, 40_000_000), None);
-        assert_eq!(budget.share_for(Pool::L1, 1), None);
+        assert_eq!(budget.shares_for(Pool::L2, 7_028_737).next(), Some(Share::eighths(4)));
+        assert_eq!(budget.shares_for(Pool::L2, 40_000_000).next(), None);
+        assert_eq!(budget.shares_for(Pool::L1, 1).next(), None);
         for (pool, wanted) in [(Pool::L1, 5_000_001), (Pool::L2, 9_000_003), (Pool::Ddr, 300_000_001)] {
             let size = budget.size_for(pool, wanted).expect("a size");
             let has = |config: &mut CompilerConfig, size: usize| {

@@ -289,7 +289,7 @@ fn what_does_not_fit_is_named_with_what_helps() {
             message: "bytes of L2",
             help: &[
                 ("`resources_used` of 0.75 or more", |it| it.resources_used = Share::eighths(6)),
-                ("another `workspace_memory_pool` than L2", |it| it.workspace_memory_pool = MemoryPool::Ddr),
+                ("`workspace_memory_pool` global.ddr", |it| it.workspace_memory_pool = MemoryPool::Ddr),
             ],
         },
         Misfit {
@@ -335,6 +335,21 @@ fn what_does_not_fit_is_named_with_what_helps() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_setting_is_named_that_leaves_another_memory_too_small() {
+    let graph = tower(7, 100, 520);
+    let config = CompilerConfig {
+        workspace_memory_pool: MemoryPool::L2,
+        l2_size_used: 6_000_000,
+        ddr_size_used: 40_000_000,
+        ..CompilerConfig::default()
+    };
+    let error = plan(&graph, &MemoryOptions::of(&config)).expect_err("both are too small");
+    assert_eq!(error.status, Status::LowerMidendError);
+    assert!(error.to_string().contains("bytes of L2"), "{error}");
+    assert!(error.hint.as_deref().is_some_and(|hint| hint.starts_with("no setting by itself")), "{:?}", error.hint);
 }
 
 /// Nodes that are tiled together with others.

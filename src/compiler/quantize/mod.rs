@@ -11,6 +11,7 @@ mod qdq;
 
 mod quantized;
 mod report;
+mod rounding;
 mod run;
 mod sharing;
 mod techniques;

@@ -75,6 +75,8 @@ pub enum Technique {
     NoClipping,
     /// Channels of one activation brought to ranges alike.
     CrossLayerEqualization,
+    /// Weights rounded up or down for what their layers read, not each by itself.
+    RoundingByReconstruction,
     /// Shifts of the mean of each layer taken off in its bias.
     BiasCorrection,
 }
@@ -87,6 +89,7 @@ impl Technique {
             Self::MilderClipping => "milder clipping",
             Self::NoClipping => "no clipping",
             Self::CrossLayerEqualization => "cross-layer equalization",
+            Self::RoundingByReconstruction => "rounding by reconstruction",
             Self::BiasCorrection => "bias correction",
         }
     }

@@ -26,6 +26,7 @@ use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::Tried;
 use crate::compiler::quantize::convert;
 use crate::compiler::quantize::correct_bias::correct_biases;
+use crate::compiler::quantize::rounding::round_by_reconstruction;
 use crate::compiler::quantize::techniques::gain::Gain;
 use crate::compiler::quantize::techniques::gain::Noise;
 use crate::compiler::quantize::techniques::gain::squared_error;
@@ -116,6 +117,8 @@ impl Trial<'_> {
             let tried = Choice { equalized: true, ..choice };
             self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)?;
         }
+        let tried = self.rounded(&best.converted)?;
+        self.judge(Technique::RoundingByReconstruction, tried, &mut best, &mut noise)?;
         let tried = self.corrected(&best.converted)?;
         self.judge(Technique::BiasCorrection, tried, &mut best, &mut noise)?;
         Ok(best)
@@ -273,16 +276,31 @@ impl Trial<'_> {
         Ok(inputs)
     }
 
+    fn rounded(&self, converted: &Converted) -> Result<Converted, StageError> {
+        let mut rounded = converted.clone();
+        let executor = Executor::new(&converted.graph)?;
+        let images = self.fitted_inputs(&executor)?;
+        let equalized = self.equalization.as_ref().filter(|_| !converted.factors.is_empty());
+        let graph = equalized.map_or(self.graph, |equalization| &equalization.graph);
+        round_by_reconstruction(&mut rounded, graph, &executor, &images, self.options.threads, self.watch)?;
+        Ok(rounded)
+    }
+
     fn corrected(&self, converted: &Converted) -> Result<Converted, StageError> {
         let mut corrected = converted.clone();
         let executor = Executor::new(&converted.graph)?;
-        let states = for_each_index(self.fitted.len(), self.options.threads, Vec::new, |own, index| {
-            own.push((index, self.int8_inputs(&executor, self.fitted[index])?));
-            Ok(())
-        })?;
-        let images: Vec<Arc<Vec<Vec<i8>>>> = in_order(states);
+        let images = self.fitted_inputs(&executor)?;
         correct_biases(&mut corrected, &executor, &self.statistics, &images, self.options.threads, self.watch)?;
         Ok(corrected)
+    }
+
+    /// The images that techniques are fitted to, as int8 inputs.
+    fn fitted_inputs(&self, executor: &Executor<'_>) -> Result<Vec<Arc<Vec<Vec<i8>>>>, StageError> {
+        let states = for_each_index(self.fitted.len(), self.options.threads, Vec::new, |own, index| {
+            own.push((index, self.int8_inputs(executor, self.fitted[index])?));
+            Ok(())
+        })?;
+        Ok(in_order(states))
     }
 }
 

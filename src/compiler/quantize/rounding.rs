@@ -1,0 +1,383 @@
+//! Rounding by reconstruction: each weight is rounded up or down so that its layer's sums come out right on what the layer
+//! reads, not each weight by itself. Inputs of a layer go together, so the errors of some weights can make up for those of
+//! others.
+//!
+//! With `e` the errors of an output's weights in steps and `C` the covariance of what they are multiplied by, the squared error
+//! of its sums is `e·C·e`; the mean goes into the bias. Weight by weight, the rounding is taken that lowers it, until none
+//! does (coordinate descent, as in Behdin et al., "QuantEase", 2023, but each weight stays beside its exact value). `C` is
+//! measured at some positions of a few images; its blocks are limited by how many there are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::compiler::calibrate::Watch;
+use crate::compiler::calibrate::for_each_index;
+use crate::compiler::error::StageError;
+use crate::compiler::graph::Graph;
+use crate::compiler::machine::vectorized;
+use crate::compiler::operators::Convolution;
+use crate::compiler::quantize::Converted;
+use crate::compiler::quantize::QuantizedGraph;
+use crate::compiler::quantize::QuantizedNode;
+use crate::compiler::quantize::QuantizedOperator;
+use crate::compiler::quantize::QuantizedValue;
+use crate::compiler::quantize::TensorId;
+use crate::compiler::quantize::Weights;
+use crate::compiler::quantize::contract::check_accumulator;
+use crate::compiler::reference::Executor;
+
+/// The most weights of an output that are rounded together.
+const MOST_TOGETHER: usize = 256;
+
+/// Positions that are looked at for each weight of a block: with fewer a covariance is mostly chance.
+const POSITIONS_EACH: usize = 4;
+
+/// The fewest positions for which a layer is done at all.
+const LEAST_POSITIONS: usize = 32;
+
+/// What is added to the diagonal of a covariance, as a share of its mean.
+const RIDGE: f32 = 0.05;
+
+/// How often all weights of a block are gone through.
+const SWEEPS: usize = 4;
+
+/// The largest weight.
+const BOUND: f32 = 127.0;
+
+/// Rounds the weights of a converted graph anew. `graph` is the float graph that it was converted from, `executor` runs it as
+/// it is, `images` are int8 inputs.
+pub(super) fn round_by_reconstruction(
+    converted: &mut Converted,
+    graph: &Graph,
+    executor: &Executor<'_>,
+    images: &[Arc<Vec<Vec<i8>>>],
+    threads: usize,
+    watch: &Watch<'_>,
+) -> Result<(), StageError> {
+    let layers = layers(&converted.graph, graph, images.len());
+    let mut readers: BTreeMap<TensorId, Vec<usize>> = BTreeMap::new();
+    for (place, layer) in layers.iter().enumerate() {
+        readers.entry(layer.input).or_default().push(place);
+    }
+    let read = for_each_index(images.len(), threads, Vec::new, |own, index| {
+        watch.check()?;
+        let mut rows: Vec<Vec<i8>> = vec![Vec::new(); layers.len()];
+        let mut see = |id: TensorId, elements: &[i8]| {
+            for &place in readers.get(&id).map(Vec::as_slice).unwrap_or_default() {
+                rows[place] = layers[place].rows(&converted.graph, elements, index);
+            }
+        };
+        converted.graph.inputs.iter().zip(images[index].iter()).for_each(|(&id, input)| see(id, input));
+        executor.run_int8(&images[index], &mut see)?;
+        own.push((index, rows));
+        Ok(())
+    })?;
+    let mut read: Vec<(usize, Vec<Vec<i8>>)> = read.into_iter().flatten().collect();
+    read.sort_by_key(|&(index, _)| index);
+    let rounded = for_each_index(layers.len(), threads, Vec::new, |own, place| {
+        watch.check()?;
+        let rows: Vec<&[i8]> = read.iter().map(|(_, rows)| rows[place].as_slice()).collect();
+        let node = &converted.graph.nodes[layers[place].node];
+        if let Some(weights) = weights_of(&node.operator) {
+            own.push((
+                layers[place].node,
+                layers[place].rounded(weights, converted.graph.value(layers[place].input), &rows),
+            ));
+        }
+        Ok(())
+    })?;
+    for (node, weights) in rounded.into_iter().flatten() {
+        if let QuantizedOperator::Convolution { weights: own, .. } | QuantizedOperator::Dense { weights: own } =
+            &mut converted.graph.nodes[node].operator
+        {
+            *own = weights;
+        }
+    }
+    Ok(())
+}
+
+fn weights_of(operator: &QuantizedOperator) -> Option<&Weights> {
+    match operator {
+        QuantizedOperator::Convolution { weights, .. } | QuantizedOperator::Dense { weights } => Some(weights),
+        _ => None,
+    }
+}
+
+/// A layer whose weights are rounded.
+struct Layer<'a> {
+    node: usize,
+    input: TensorId,
+    /// The weights in float, as the quantized ones lie.
+    floats: &'a [f32],
+    /// Of a convolution its attributes, and C, H, W, kernel height and width, output height and width.
+    window: Option<(&'a Convolution, [usize; 7])>,
+    /// Outputs of a group, and weights of each.
+    group: [usize; 2],
+    groups: usize,
+    /// All positions, and how many of them are looked at in an image.
+    positions: [usize; 2],
+    /// How many weights are rounded together.
+    together: usize,
+}
+
+/// The layers with constant weights that have enough positions.
+fn layers<'a>(quantized: &'a QuantizedGraph, graph: &'a Graph, images: usize) -> Vec<Layer<'a>> {
+    let constants =
+        graph.values.iter().filter_map(|value| Some((value.name.as_str(), value.constant.as_ref()?.as_f32()?)));
+    let floats: BTreeMap<&str, &[f32]> = constants.collect();
+    let nodes = quantized.nodes.iter().enumerate();
+    nodes.filter_map(|(place, node)| Layer::of(quantized, place, node, &floats, images)).collect()
+}
+
+impl<'a> Layer<'a> {
+    fn of(
+        quantized: &'a QuantizedGraph,
+        place: usize,
+        node: &'a QuantizedNode,
+        floats: &BTreeMap<&str, &'a [f32]>,
+        images: usize,
+    ) -> Option<Self> {
+        let weights = weights_of(&node.operator)?;
+        let floats = *floats.get(weights.name.as_str()).filter(|floats| floats.len() == weights.values.len())?;
+        let input = node.inputs[0];
+        let outputs = weights.bias.len();
+        let length = weights.values.len() / outputs.max(1);
+        let (window, groups, all) = match &node.operator {
+            QuantizedOperator::Convolution { attributes, .. } => {
+                let &[_, channels, height, width] = quantized.value(input).shape.as_slice() else { return None };
+                let &[batch, _, rows, columns] = quantized.value(node.output).shape.as_slice() else { return None };
+                let &[_, _, kernel_height, kernel_width] = weights.shape.as_slice() else { return None };
+                let sizes = [channels, height, width, kernel_height, kernel_width, rows, columns];
+                (Some((attributes, sizes)), attributes.group, batch * rows * columns)
+            }
+            _ => (None, 1, quantized.value(input).len() / length.max(1)),
+        };
+        let wanted = (POSITIONS_EACH * length.min(MOST_TOGETHER)).max(2 * LEAST_POSITIONS);
+        let looked_at = all.min(wanted.div_ceil(images.max(1)));
+        if length == 0 || groups == 0 || looked_at * images < LEAST_POSITIONS {
+            return None;
+        }
+        let together = length.min(MOST_TOGETHER).min(looked_at * images / POSITIONS_EACH);
+        let (group, positions) = ([outputs / groups, length], [all, looked_at]);
+        Some(Self { node: place, input, floats, window, group, groups, positions, together })
+    }
+
+    /// What the weights of all groups meet at the positions that are looked at in an image: position by position.
+    fn rows(&self, graph: &QuantizedGraph, elements: &[i8], image: usize) -> Vec<i8> {
+        let [all, looked_at] = self.positions;
+        let mut rows = Vec::with_capacity(looked_at * self.groups * self.group[1]);
+        for number in 0..looked_at {
+            let position = if looked_at == all { number } else { spread(image * looked_at + number, all) };
+            match self.window {
+                None => rows.extend(elements.iter().skip(position * self.group[1]).take(self.group[1])),
+                Some((attributes, sizes)) => {
+                    patch(graph.value(self.input), elements, attributes, sizes, position, &mut rows);
+                }
+            }
+        }
+        rows
+    }
+
+    /// The weights, rounded for what they met on all images.
+    fn rounded(&self, weights: &Weights, input: &QuantizedValue, rows: &[&[i8]]) -> Weights {
+        let [outputs, length] = self.group;
+        let width = self.groups * length;
+        let count: usize = rows.iter().map(|rows| rows.len() / width).sum();
+        let mut made = weights.clone();
+        for group in 0..self.groups {
+            let zero_point =
+                i16::from(input.encoding_of(input.channel_read_by(group * outputs, weights.bias.len())).zero_point);
+            for first in (0..length).step_by(self.together.max(1)) {
+                let columns: Vec<Vec<i16>> = (first..length.min(first + self.together))
+                    .map(|k| {
+                        let column = rows.iter().flat_map(|rows| rows.iter().skip(group * length + k).step_by(width));
+                        column.map(|&q| i16::from(q) - zero_point).collect()
+                    })
+                    .collect();
+                let block = Block::of(&columns, count);
+                for output in group * outputs..(group + 1) * outputs {
+                    self.round(&mut made, output, first, &block);
+                }
+            }
+        }
+        // A row whose sums could leave 32 bits stays as it was.
+        for output in 0..made.bias.len() {
+            let own: Vec<i8> = (0..length).map(|k| made.values[self.place(output, k)]).collect();
+            if check_accumulator(&own, made.bias[output]).is_err() {
+                made.bias[output] = weights.bias[output];
+                for k in 0..length {
+                    made.values[self.place(output, k)] = weights.values[self.place(output, k)];
+                }
+            }
+        }
+        if made.bias_name.is_none() && made.bias != weights.bias {
+            made.bias_name = Some(format!("{}/bias", made.name));
+        }
+        made
+    }
+
+    /// Where the weight `k` of an output lies: in rows of a convolution, in columns of a matrix.
+    fn place(&self, output: usize, k: usize) -> usize {
+        let [outputs, length] = self.group;
+        if self.window.is_some() { output * length + k } else { k * outputs + output }
+    }
+
+    /// Rounds a block of an output's weights.
+    fn round(&self, made: &mut Weights, output: usize, first: usize, block: &Block) {
+        let size = block.means.len();
+        let scale = made.scales[output];
+        let exact: Vec<f32> = (first..first + size).map(|k| self.floats[self.place(output, k)] / scale).collect();
+        let mut values: Vec<f32> =
+            (first..first + size).map(|k| f32::from(made.values[self.place(output, k)])).collect();
+        let mut slope = vec![0.0_f32; size];
+        let move_by = |slope: &mut [f32], k: usize, by: f32| {
+            let row = &block.covariance[k * size..][..size];
+            vectorized(|| slope.iter_mut().zip(row).for_each(|(slope, c)| *slope += by * c));
+        };
+        for k in 0..size {
+            move_by(&mut slope, k, values[k] - exact[k]);
+        }
+        for _ in 0..SWEEPS {
+            let mut any = false;
+            for k in 0..size {
+                let own = block.covariance[k * size + k];
+                let best = if own > 0.0 { values[k] - slope[k] / own } else { exact[k] };
+                let (low, high) = (exact[k].floor().max(-BOUND), exact[k].ceil().min(BOUND));
+                if low > high {
+                    continue;
+                }
+                let value = best.round_ties_even().clamp(low, high);
+                if value != values[k] {
+                    move_by(&mut slope, k, value - values[k]);
+                    values[k] = value;
+                    any = true;
+                }
+            }
+            if !any {
+                break;
+            }
+        }
+        let mut shift = 0.0;
+        for k in 0..size {
+            let at = self.place(output, first + k);
+            // The bias as it is makes nothing up yet: the whole error of the block's mean is taken off.
+            shift -= f64::from(values[k] - exact[k]) * block.means[k];
+            made.values[at] = values[k] as i8;
+        }
+        let bias = (f64::from(made.bias[output]) + shift).round_ties_even();
+        if bias.abs() <= f64::from(i32::MAX) {
+            made.bias[output] = bias as i32;
+        }
+    }
+}
+
+/// How some inputs of a layer go together.
+struct Block {
+    /// Their means, in steps above the zero point.
+    means: Vec<f64>,
+    /// Row by row, in squares of steps, with the ridge.
+    covariance: Vec<f32>,
+}
+
+impl Block {
+    fn of(columns: &[Vec<i16>], count: usize) -> Self {
+        let (size, count) = (columns.len(), count.max(1) as f64);
+        let sum = |column: &Vec<i16>| column.iter().map(|&q| i64::from(q)).sum::<i64>() as f64;
+        let means: Vec<f64> = columns.iter().map(|column| sum(column) / count).collect();
+        let mut covariance = vec![0.0_f32; size * size];
+        for (row, left) in columns.iter().enumerate() {
+            for (column, right) in columns.iter().enumerate().take(row + 1) {
+                // So many products of less than 2¹⁶ fit 32 bits.
+                let products: i64 = left
+                    .chunks(1 << 14)
+                    .zip(right.chunks(1 << 14))
+                    .map(|(left, right)| {
+                        let pairs = left.iter().zip(right);
+                        i64::from(vectorized(|| pairs.map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>()))
+                    })
+                    .sum();
+                let value = (products as f64 / count - means[row] * means[column]) as f32;
+                covariance[row * size + column] = value;
+                covariance[column * size + row] = value;
+            }
+        }
+        let trace: f32 = (0..size).map(|k| covariance[k * size + k]).sum();
+        for k in 0..size {
+            covariance[k * size + k] += RIDGE * trace / size as f32;
+        }
+        Self { means, covariance }
+    }
+}
+
+/// The `number`-th of places below `all` that are spread evenly, whatever lies in rows there (multiples of the golden ratio).
+fn spread(number: usize, all: usize) -> usize {
+    let share = (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((u128::from(share) * all as u128) >> 64) as usize
+}
+
+/// What a convolution's weights meet at a position, the channels of all groups after another; padding is the zero point.
+fn patch(
+    input: &QuantizedValue,
+    elements: &[i8],
+    attributes: &Convolution,
+    [channels, height, width, kernel_height, kernel_width, rows, columns]: [usize; 7],
+    position: usize,
+    to: &mut Vec<i8>,
+) {
+    let (batch, row, column) = (position / (rows * columns), position / columns % rows, position % columns);
+    let [top, left, ..] = attributes.pads;
+    for channel in 0..channels {
+        let plane = elements.get((batch * channels + channel) * height * width..).unwrap_or_default();
+        let zero_point = input.encoding_of(channel).zero_point;
+        for y in 0..kernel_height {
+            let y =
+                (row * attributes.strides[0] + y * attributes.dilations[0]).checked_sub(top).filter(|&y| y < height);
+            for x in 0..kernel_width {
+                let x = (column * attributes.strides[1] + x * attributes.dilations[1]).checked_sub(left);
+                let place = y.zip(x.filter(|&x| x < width)).map(|(y, x)| y * width + x);
+                to.push(place.and_then(|place| plane.get(place)).copied().unwrap_or(zero_point));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_inputs_that_go_together_make_up_for_each_other() {
+        // Two inputs that are always the same: weights of 0.4 each are 0.8 together, so one of them is rounded up.
+        let column: Vec<i16> = (0..64).map(|at| at * 7 % 32 - 16).collect();
+        let block = Block::of(&[column.clone(), column], 64);
+        let floats = [0.4, 0.4];
+        let layer = Layer {
+            node: 0,
+            input: TensorId(0),
+            floats: &floats,
+            window: None,
+            group: [1, 2],
+            groups: 1,
+            positions: [64, 64],
+            together: 2,
+        };
+        let mut weights = Weights {
+            shape: vec![2, 1],
+            values: vec![0, 0],
+            scales: vec![1.0],
+            bias: vec![0],
+            name: "w".to_owned(),
+            bias_name: None,
+        };
+        layer.round(&mut weights, 0, 0, &block);
+        assert_eq!(weights.values.iter().map(|&q| i32::from(q)).sum::<i32>(), 1);
+    }
+
+    #[test]
+    fn positions_are_spread_over_rows_and_columns() {
+        let columns: std::collections::BTreeSet<usize> =
+            (0..64).map(|number| spread(number, 128 * 128) % 128).collect();
+        assert!(columns.len() > 32, "{columns:?}");
+        assert!((0..1000).all(|number| spread(number, 7) < 7));
+    }
+}

@@ -152,6 +152,7 @@ impl Winograd {
         terms.resize(TERMS * TERMS * stride, [0.0; COLUMNS]);
         products.resize(TERMS * TERMS * TOGETHER, [0.0; COLUMNS]);
         let [from, plane] = [self.source, self.output].map(|sizes| sizes.iter().product());
+        let mut results = [[0.0; COLUMNS]; TILE * TILE];
         for &start in &self.starts {
             for (channel, input) in input.chunks_exact(from).enumerate() {
                 self.gather(input, start, elements);
@@ -162,7 +163,6 @@ impl Winograd {
                 let of_terms = products.chunks_exact_mut(bias.len()).zip(terms.chunks_exact(stride));
                 rows.iter().zip(of_terms).for_each(|(rows, (to, lines))| rows.multiply(&lines[..channels], to));
                 for (row, (output, &bias)) in output.chunks_exact_mut(plane).zip(bias).enumerate() {
-                    let mut results = [[0.0; COLUMNS]; TILE * TILE];
                     let products = &products[row..];
                     vectorized_work(Results { products, outputs: rows[0].count(), bias, to: &mut results });
                     if let Some(function) = activation {
@@ -427,7 +427,10 @@ mod tests {
                     sum += f64::from(*weight) * f64::from(input[(place / 9 * source[0] + y) * source[1] + x]);
                 }
                 let apart = (f64::from(found) - sum.max(0.0)).abs();
-                assert!(apart < 1e-6 * (9 * channels) as f64, "{source:?} {output:?} {index} {row} {column}: {found}, expected {sum}");
+                assert!(
+                    apart < 1e-6 * (9 * channels) as f64,
+                    "{source:?} {output:?} {index} {row} {column}: {found}, expected {sum}"
+                );
             }
             let mut again = vec![0.0; found.len()];
             prepared.run(&input, relu, &mut transformed, &mut again);

@@ -152,11 +152,14 @@ impl Winograd {
         terms.resize(TERMS * TERMS * stride, [0.0; COLUMNS]);
         products.resize(TERMS * TERMS * TOGETHER, [0.0; COLUMNS]);
         let [from, plane] = [self.source, self.output].map(|sizes| sizes.iter().product());
+        // Here, so that nothing is set to zero in vain.
         let mut results = [[0.0; COLUMNS]; TILE * TILE];
+        let (mut half, mut sums) = ([[[0.0; LANES]; TERMS]; TERMS], [[[0.0; LANES]; TILE]; TERMS]);
         for &start in &self.starts {
             for (channel, input) in input.chunks_exact(from).enumerate() {
                 self.gather(input, start, elements);
-                vectorized_work(Elements { source: elements, offsets: &offsets, to: &mut terms[channel..], stride });
+                let (rows, to) = (&mut half, &mut terms[channel..]);
+                vectorized_work(Elements { source: elements, offsets: &offsets, rows, to, stride });
             }
             let outputs = output.chunks_mut(TOGETHER * plane).zip(self.bias.chunks(TOGETHER));
             for (rows, (output, bias)) in self.rows.iter().zip(outputs) {
@@ -164,7 +167,8 @@ impl Winograd {
                 rows.iter().zip(of_terms).for_each(|(rows, (to, lines))| rows.multiply(&lines[..channels], to));
                 for (row, (output, &bias)) in output.chunks_exact_mut(plane).zip(bias).enumerate() {
                     let products = &products[row..];
-                    vectorized_work(Results { products, outputs: rows[0].count(), bias, to: &mut results });
+                    let (outputs, to) = (rows[0].count(), &mut results);
+                    vectorized_work(Results { products, outputs, bias, rows: &mut sums, to });
                     if let Some(function) = activation {
                         vectorized(|| apply_in_place(function, results.as_flattened_mut()));
                     }
@@ -310,6 +314,8 @@ fn sums(terms: &[Part; TERMS]) -> [Part; TILE] {
 struct Elements<'a> {
     source: &'a [f32],
     offsets: &'a [usize],
+    /// By row, the terms of its elements: written to meanwhile.
+    rows: &'a mut [[Part; TERMS]; TERMS],
     /// By term, so many lines apart.
     to: &'a mut [[f32; COLUMNS]],
     stride: usize,
@@ -322,9 +328,7 @@ impl Work for Elements<'_> {
     #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
     fn run(self) {
         for from in (0..COLUMNS).step_by(LANES) {
-            // By row: the terms of its six elements.
-            let mut rows = [[[0.0; LANES]; TERMS]; TERMS];
-            for (row, offsets) in rows.iter_mut().zip(self.offsets.as_chunks::<TERMS>().0) {
+            for (row, offsets) in self.rows.iter_mut().zip(self.offsets.as_chunks::<TERMS>().0) {
                 let mut elements = [[0.0; LANES]; TERMS];
                 for (element, offset) in elements.iter_mut().zip(offsets) {
                     let line = self.source.get(offset + from..).and_then(<[f32]>::first_chunk);
@@ -334,7 +338,7 @@ impl Work for Elements<'_> {
             }
             for across in 0..TERMS {
                 let mut column = [[0.0; LANES]; TERMS];
-                for (element, row) in column.iter_mut().zip(&rows) {
+                for (element, row) in column.iter_mut().zip(&*self.rows) {
                     *element = row[across];
                 }
                 for (down, term) in terms(&column).into_iter().enumerate() {
@@ -354,6 +358,8 @@ struct Results<'a> {
     products: &'a [[f32; COLUMNS]],
     outputs: usize,
     bias: f32,
+    /// By row of terms, four sums: written to meanwhile.
+    rows: &'a mut [[Part; TILE]; TERMS],
     to: &'a mut [[f32; COLUMNS]; TILE * TILE],
 }
 
@@ -364,9 +370,7 @@ impl Work for Results<'_> {
     #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
     fn run(self) {
         for from in (0..COLUMNS).step_by(LANES) {
-            // By row of terms: four sums.
-            let mut rows = [[[0.0; LANES]; TILE]; TERMS];
-            for (down, row) in rows.iter_mut().enumerate() {
+            for (down, row) in self.rows.iter_mut().enumerate() {
                 let mut elements = [[0.0; LANES]; TERMS];
                 for (across, element) in elements.iter_mut().enumerate() {
                     let line = self.products.get((down * TERMS + across) * self.outputs);
@@ -376,7 +380,7 @@ impl Work for Results<'_> {
             }
             for across in 0..TILE {
                 let mut column = [[0.0; LANES]; TERMS];
-                for (element, row) in column.iter_mut().zip(&rows) {
+                for (element, row) in column.iter_mut().zip(&*self.rows) {
                     *element = row[across];
                 }
                 for (down, mut sums) in sums(&column).into_iter().enumerate() {

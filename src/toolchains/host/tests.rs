@@ -119,8 +119,8 @@ const QUANTIZE: &[(&str, &str)] = &[
     ("quantized_model.onnx", "0f9f47bb4212"),
     ("quantized_model.txt", "b6ed84af03d2"),
     ("quantized_model_manifest.json", "03375f27e370"),
-    ("report.json", "1f67a6b99bd2"),
-    ("report.txt", "0933d3fe89c5"),
+    ("report.json", "38d69d34a148"),
+    ("report.txt", "1b253aba00b4"),
 ];
 const LOWER: &[(&str, &str)] = &[
     ("kernel_function.c", "d1d39b1544ad"),

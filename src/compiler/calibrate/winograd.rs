@@ -384,7 +384,9 @@ impl Work for Results<'_> {
                     *element = row[across];
                 }
                 for (down, mut sums) in sums(&column).into_iter().enumerate() {
-                    sums.iter_mut().for_each(|sum| *sum += self.bias);
+                    for sum in &mut sums {
+                        *sum += self.bias;
+                    }
                     if let Some(to) = self.to[down * TILE + across].get_mut(from..).and_then(<[f32]>::first_chunk_mut) {
                         *to = sums;
                     }

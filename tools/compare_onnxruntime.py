@@ -12,8 +12,11 @@ mean over the images. Run by hand:
         [--markdown FILE] [--scheme SCHEME] [--set KEY=VALUE …] [--salt WORD] [--memory]
 
 MODELS holds `index.json` (how each model's input is made) and the models; with an `ONNXRUNTIME.md` beside it, its rows are
-shown for comparison. `--onnxruntime` also runs `quantize_static` (MinMax and Percentile, int8) here: for times side by side, and
-for the interval of the median gain (95 %, images drawn anew 2000 times, the same ones for both quantizers).
+shown for comparison. `--onnxruntime` also runs `quantize_static` (MinMax and Percentile, int8) here, in a process of its own that
+reads the same picture files, pre-processes the model as ONNX Runtime does by default and quantizes it: for times of whole processes side
+by side, and for the interval of the median gain (95 %, images drawn anew 2000 times, the same ones for both quantizers). In
+brackets the seconds without symbolic shape inference, the part of the pre-processing that may be skipped; where it fails, the
+seconds are without it, and marked so.
 
 `--salt` puts a word before each name that is hashed: another split of the images, for trying things out that the first split shall
 judge. `--memory` only compares peak memory (the largest resident set of a process): of `axzoo build` with 32 and with 200 calibration
@@ -44,6 +47,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
 CALIBRATION, EVALUATION = 32, 16
+METHODS = ("MinMax", "Percentile")
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = [
     "squeezenet_fp32_from_fp16",
@@ -226,40 +230,46 @@ class Calibration(quantization.CalibrationDataReader):
         return None if tensor is None else {self.name: tensor}
 
 
-def quantize_static(source, tensors, method, folder):
-    """Seconds of `quantize_static` with its pre-processing, and the path of what it wrote."""
-    start = time.perf_counter()
+def quantize_static(source, tensors, method, symbolic, found):
+    """`quantize_static` with its pre-processing, with or without symbolic shape inference, into a file; the pre-processing's
+    files go beside it."""
     model = onnx.load(source)
     if model.opset_import[0].version < 13:
         model = onnx.version_converter.convert_version(model, 13)
-    converted, prepared = folder / "converted.onnx", folder / "prepared.onnx"
+    converted, prepared = found.with_name("converted.onnx"), found.with_name("prepared.onnx")
     onnx.save(model, converted)
-    quant_pre_process(converted, prepared, skip_symbolic_shape=True)
+    quant_pre_process(converted, prepared, skip_symbolic_shape=not symbolic)
     name = onnxruntime.InferenceSession(prepared, providers=["CPUExecutionProvider"]).get_inputs()[0].name
-    found = folder / f"{method.name}.onnx"
     quantization.quantize_static(
         prepared, found, Calibration(name, tensors), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
         activation_type=quantization.QuantType.QInt8, weight_type=quantization.QuantType.QInt8,
         calibrate_method=method)
-    return time.perf_counter() - start, found
 
 
-def quantize_alone(options, pre, files):
-    """What a process does that quantizes one model and nothing else: reading the images, and the calls."""
-    name, method = options.alone
-    tensors = [tensor(picture(path, pre), pre) for path in files]
-    with tempfile.TemporaryDirectory() as folder:
-        source = (options.models / f"{name}.onnx").resolve()
-        quantize_static(source, tensors, quantization.CalibrationMethod[method], Path(folder))
+def quantize_alone(options, pre):
+    """What a process does that quantizes one model and nothing else: reading the pictures, and the calls."""
+    name, method, shapes, zoo = options.alone
+    tensors = [tensor(picture(path, pre), pre) for path in sorted((Path(zoo) / "calibration").iterdir())[:CALIBRATION]]
+    source, found = (options.models / f"{name}.onnx").resolve(), Path(zoo) / f"{method}.onnx"
+    quantize_static(source, tensors, quantization.CalibrationMethod[method], shapes == "symbolic", found)
 
 
-def process_of(options, name, method):
-    """Seconds of such a process from its start to its end, and its peak memory in MiB."""
-    command = [sys.executable, __file__, options.models, options.images, "--salt", options.salt, "--alone", name, method]
+def process_of(options, name, method, zoo, shapes="symbolic"):
+    """Seconds of such a process from its start to its end, and its peak memory in MiB; it leaves METHOD.onnx in the zoo."""
+    command = [sys.executable, __file__, options.models, options.images, "--alone", name, method, shapes, zoo]
     seconds, memory, code, printed = measured(command)
     if code != 0:
         raise RuntimeError(printed[-400:])
     return seconds, memory
+
+
+def times_of(options, name, method, zoo):
+    """Seconds of the process with the default pre-processing, in brackets without symbolic shape inference."""
+    without = f"{process_of(options, name, method, zoo, 'plain')[0]:.2f}"
+    try:
+        return f"{process_of(options, name, method, zoo)[0]:.2f} ({without})"
+    except RuntimeError:
+        return f"{without} (no symbolic shapes)"
 
 
 def compare_memory(options, index, files):
@@ -273,7 +283,8 @@ def compare_memory(options, index, files):
                 pictures[0] = [pictures[0][place % CALIBRATION] for place in range(count)]
                 write_zoo(Path(folder) / "zoo", weights, pre, pictures, options.scheme)
                 row.append(f"{build(options, Path(folder) / 'zoo')[1]:.0f}")
-        row += [f"{process_of(options, name, method)[1]:.0f}" for method in ("MinMax", "Percentile")]
+                if count == 200:
+                    row += [f"{process_of(options, name, method, folder + '/zoo')[1]:.0f}" for method in METHODS]
         print(" | ".join(row), flush=True)
 
 
@@ -300,7 +311,8 @@ def arguments():
     parser.add_argument("--threads", type=int)
     parser.add_argument("--integer", action="store_true", help="also run with optimizations on")
     parser.add_argument("--onnxruntime", action="store_true", help="also run quantize_static here")
-    parser.add_argument("--alone", nargs=2, metavar=("NAME", "METHOD"), help="only run quantize_static on one model")
+    parser.add_argument("--alone", nargs=4, metavar=("NAME", "METHOD", "SHAPES", "ZOO"),
+                        help="only run quantize_static on one model, with the pictures of a zoo; SHAPES is symbolic or plain")
     parser.add_argument("--salt", default="", help="put before each name that is hashed")
     parser.add_argument("--memory", action="store_true", help="only compare peak memory")
     parser.add_argument("--markdown", type=Path)
@@ -316,9 +328,9 @@ def main():
     rows, files = published(options.models.resolve()), split(options.images, options.salt)
     head = ["model", "SQNR dB", "centred dB", "best row", "gain dB", "same class", "integer MACs", "kept", "build s"]
     head += ["integer dB"] if options.integer else []
-    head += ["MinMax dB", "process s", "Percentile dB", "call s"] if options.onnxruntime else []
+    head += ["MinMax dB", "process s", "Percentile dB", "process s"] if options.onnxruntime else []
     if options.alone:
-        quantize_alone(options, index[options.alone[0]]["pre"], files[0])
+        quantize_alone(options, index[options.alone[0]]["pre"])
         return
     if options.memory:
         compare_memory(options, index, files)
@@ -330,7 +342,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             pictures = [[picture(path, pre) for path in part] for part in files]
-            calibration, held_out = ([tensor(image, pre) for image in part] for part in pictures)
+            held_out = [tensor(image, pre) for image in pictures[1]]
             exact = outputs(weights, LEVELS.ORT_ENABLE_ALL, held_out)
             write_zoo(folder / "zoo", weights, pre, pictures, options.scheme)
             try:
@@ -358,12 +370,10 @@ def main():
                 row, found = [name, str(error), *[""] * 7] + ([""] if options.integer else []), None
             if options.onnxruntime:
                 others = []
-                for method in (quantization.CalibrationMethod.MinMax, quantization.CalibrationMethod.Percentile):
-                    taken, path = quantize_static(weights, calibration, method, folder)
-                    if method is quantization.CalibrationMethod.MinMax:
-                        taken, _ = process_of(options, name, "MinMax")
-                    others.append(outputs(path, LEVELS.ORT_DISABLE_ALL, held_out))
-                    row += [f"{quality(exact, others[-1])[0]:.2f}", f"{taken:.2f}"]
+                for method in METHODS:
+                    taken = times_of(options, name, method, folder / "zoo")
+                    others.append(outputs(folder / "zoo" / f"{method}.onnx", LEVELS.ORT_DISABLE_ALL, held_out))
+                    row += [f"{quality(exact, others[-1])[0]:.2f}", taken]
                 if found is not None:
                     answers.append((exact, found, others))
             table.append(row)

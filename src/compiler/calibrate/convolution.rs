@@ -1,6 +1,8 @@
 //! Float convolutions with constant weights.
 
 use crate::compiler::calibrate::direct::apply_in_place;
+use crate::compiler::calibrate::winograd::Transformed;
+use crate::compiler::calibrate::winograd::Winograd;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::Node;
 use crate::compiler::graph::ValueId;
@@ -18,6 +20,7 @@ use crate::compiler::operators::padded::Runs;
 #[derive(Default)]
 pub(super) struct Scratch {
     padding: Vec<f32>,
+    transformed: Transformed,
     results: FloatResults,
 }
 
@@ -28,6 +31,8 @@ pub(super) struct FloatConvolution {
     /// Where each element that a weight meets lies, from a position on.
     offsets: Vec<usize>,
     groups: Vec<FloatRows>,
+    /// The same by tiles, where that takes less.
+    by_tiles: Option<Winograd>,
     /// Elements of one image's input and output.
     sizes: [usize; 2],
     /// What becomes of each result.
@@ -52,6 +57,12 @@ impl FloatConvolution {
         let (strides, dilations) = (attributes.strides, attributes.dilations);
         let [top, left, ..] = attributes.pads;
         let extent = [(kernel_height - 1) * dilations[0] + 1, (kernel_width - 1) * dilations[1] + 1];
+        let weights = constant(weights)?;
+        let is_plain = (strides, dilations, attributes.group) == ([1, 1], [1, 1], 1);
+        let output = [out_height, out_width];
+        let by_tiles =
+            (is_plain && [kernel_height, kernel_width] == [3, 3] && Winograd::is_faster([outputs, inputs], output))
+                .then(|| Winograd::new(weights, bias, [height, width], [top, left], output));
         let padded = Padded::new([height, width], [top, left], strides, extent, [out_height, out_width]);
         let mut offsets = Vec::with_capacity(inputs * kernel_height * kernel_width);
         for channel in 0..inputs {
@@ -61,13 +72,14 @@ impl FloatConvolution {
             }
         }
         let (length, of_group) = (offsets.len(), outputs / attributes.group);
-        let groups = constant(weights)?.chunks_exact(of_group * length).zip(bias.chunks_exact(of_group));
+        let groups = weights.chunks_exact(of_group * length).zip(bias.chunks_exact(of_group));
         let groups = groups.map(|(weights, bias)| FloatRows::new(Level::best(), weights, length, bias)).collect();
         Some(Self {
             runs: Runs::new([out_height, out_width], padded.row_length(), COLUMNS),
             padded,
             offsets,
             groups,
+            by_tiles,
             sizes: [channels * height * width, outputs * out_height * out_width],
             activation: None,
         })
@@ -81,6 +93,10 @@ impl FloatConvolution {
     pub(super) fn run(&self, input: &[f32], scratch: &mut Scratch, output: &mut [f32]) {
         let count = self.groups.len();
         for (from, to) in input.chunks_exact(self.sizes[0]).zip(output.chunks_exact_mut(self.sizes[1])) {
+            if let Some(by_tiles) = &self.by_tiles {
+                by_tiles.run(from, self.activation, &mut scratch.transformed, to);
+                continue;
+            }
             let parts = from.chunks_exact(self.sizes[0] / count).zip(to.chunks_exact_mut(self.sizes[1] / count));
             for ((from, to), rows) in parts.zip(&self.groups) {
                 self.run_group(rows, from, scratch, to);
@@ -89,7 +105,7 @@ impl FloatConvolution {
     }
 
     fn run_group(&self, rows: &FloatRows, input: &[f32], scratch: &mut Scratch, output: &mut [f32]) {
-        let Scratch { padding, results } = scratch;
+        let Scratch { padding, results, .. } = scratch;
         let source = if self.padded.is_input() {
             input
         } else {

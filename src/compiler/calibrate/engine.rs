@@ -21,6 +21,7 @@ use rten::Value as EngineValue;
 use rten::ValueOrView;
 use rten_tensor::AsView;
 use rten_tensor::Tensor as EngineTensor;
+use rten_tensor::TensorView;
 
 use crate::compiler::StageError;
 use crate::compiler::Status;
@@ -43,8 +44,6 @@ pub struct FloatEngine {
     steps: Vec<Step>,
     /// For each step the values that nobody needs behind it.
     let_go: Vec<Vec<ValueId>>,
-    /// The values that steps of one node write.
-    made_here: BTreeSet<ValueId>,
     /// Each run takes a worker out of here, or makes one.
     workers: Mutex<Vec<Worker>>,
 }
@@ -72,13 +71,30 @@ enum Step {
 /// Consecutive nodes as a model of their own.
 struct Segment {
     model: Model,
-    /// Values read that the segment does not make.
-    inputs: Vec<(ValueId, EngineId)>,
+    /// Values read that the segment does not make, and their shapes.
+    inputs: Vec<(ValueId, EngineId, Vec<usize>)>,
     /// Values made that are observed or read later.
     outputs: Vec<(ValueId, EngineId)>,
 }
 
-type Held = BTreeMap<ValueId, EngineTensor<f32>>;
+/// The elements of a value.
+enum Elements {
+    /// In a buffer that has room for more: so many of it.
+    Made(Vec<f32>, usize),
+    /// A buffer of rten's own.
+    Brought(EngineTensor<f32>),
+}
+
+impl Elements {
+    fn row_major(&self) -> Cow<'_, [f32]> {
+        match self {
+            Self::Made(buffer, count) => Cow::Borrowed(buffer.get(..*count).unwrap_or_default()),
+            Self::Brought(tensor) => tensor.data().map_or_else(|| Cow::Owned(tensor.to_vec()), Cow::Borrowed),
+        }
+    }
+}
+
+type Held = BTreeMap<ValueId, Elements>;
 
 fn failed(message: impl Into<String>) -> StageError {
     StageError::new(Status::QtoolsError, message)
@@ -139,26 +155,16 @@ impl FloatEngine {
             let last = needed.get(id).or(made_at.get(id)).copied().unwrap_or(0);
             let_go.get_mut(last).into_iter().for_each(|let_go: &mut Vec<ValueId>| let_go.push(*id));
         }
-        let made_here = steps.iter().filter_map(|step| match step {
-            Step::Direct(_, _, output) => Some(*output),
-            Step::Segment(_) | Step::Nothing => None,
-        });
-        Ok(Self {
-            graph: graph.clone(),
-            observed: observed.to_vec(),
-            made_here: made_here.collect(),
-            steps,
-            let_go,
-            workers: Mutex::new(Vec::new()),
-        })
+        Ok(Self { graph: graph.clone(), observed: observed.to_vec(), steps, let_go, workers: Mutex::new(Vec::new()) })
     }
 
     /// Runs one image: `inputs` by graph input, as many elements as the input's shape. Calls `observe` once for each
     /// observed value, in the order given to [`FloatEngine::new`]; the elements are row-major. Works on one thread; run
     /// several images at once for more.
     pub fn run(&self, inputs: &[&[f32]], observe: &mut dyn FnMut(ValueId, &[f32])) -> Result<(), StageError> {
-        let mut held = self.held_inputs(inputs)?;
+        let mut held = Held::new();
         let mut worker = self.workers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        self.hold_inputs(inputs, &mut held, &mut worker)?;
         let mut next = 0;
         self.show(&held, &mut next, observe);
         for (step, let_go) in self.steps.iter().zip(&self.let_go) {
@@ -173,8 +179,9 @@ impl FloatEngine {
             self.show(&held, &mut next, observe);
             for id in let_go {
                 // Only what was taken from there goes back: rten brings buffers of its own with every run.
-                let tensor = held.remove(id).filter(|_| self.made_here.contains(id));
-                worker.spare.extend(tensor.map(EngineTensor::into_data));
+                if let Some(Elements::Made(buffer, _)) = held.remove(id) {
+                    worker.spare.push(buffer);
+                }
             }
         }
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
@@ -192,49 +199,46 @@ impl FloatEngine {
         output: ValueId,
         held: &Held,
         worker: &mut Worker,
-    ) -> Result<EngineTensor<f32>, StageError> {
+    ) -> Result<Elements, StageError> {
         let missing = || failed("a value between two steps is missing");
         let mut operands = Vec::with_capacity(inputs.len());
         for id in inputs {
             let constant = || self.graph.value(*id).constant.as_ref()?.as_f32();
             operands.push(match held.get(id) {
-                Some(tensor) => tensor.data().map_or_else(|| Cow::Owned(tensor.to_vec()), Cow::Borrowed),
+                Some(elements) => elements.row_major(),
                 None => Cow::Borrowed(constant().ok_or_else(missing)?),
             });
         }
         let operands: Vec<&[f32]> = operands.iter().map(AsRef::as_ref).collect();
-        let shape = self.graph.value(output).shape.as_slice();
-        let count = element_count(shape).ok_or_else(missing)?;
+        let count = element_count(&self.graph.value(output).shape).ok_or_else(missing)?;
         let mut buffer = take_buffer(&mut worker.spare, count);
-        node.run(&operands, &mut worker.scratch, &mut buffer);
-        Ok(EngineTensor::from_data(shape, buffer))
+        node.run(&operands, &mut worker.scratch, &mut buffer[..count]);
+        Ok(Elements::Made(buffer, count))
     }
 
-    fn held_inputs(&self, inputs: &[&[f32]]) -> Result<Held, StageError> {
+    fn hold_inputs(&self, inputs: &[&[f32]], held: &mut Held, worker: &mut Worker) -> Result<(), StageError> {
         if inputs.len() != self.graph.inputs.len() {
             let (found, expected) = (inputs.len(), self.graph.inputs.len());
             return Err(failed(format!("{found} inputs are given; the network has {expected}")));
         }
-        let mut held = Held::new();
         for (&id, &elements) in self.graph.inputs.iter().zip(inputs) {
             let value = self.graph.value(id);
             if element_count(&value.shape) != Some(elements.len()) {
                 let (name, shape, found) = (&value.name, &value.shape, elements.len());
                 return Err(failed(format!("the input `{name}` has the shape {shape:?}; {found} elements are given")));
             }
-            held.insert(id, EngineTensor::from_data(value.shape.as_slice(), elements.to_vec()));
+            let mut buffer = take_buffer(&mut worker.spare, elements.len());
+            buffer[..elements.len()].copy_from_slice(elements);
+            held.insert(id, Elements::Made(buffer, elements.len()));
         }
-        Ok(held)
+        Ok(())
     }
 
     /// Shows the observed values that are there, in order, from `next` on.
     fn show(&self, held: &Held, next: &mut usize, observe: &mut dyn FnMut(ValueId, &[f32])) {
         while let Some(&id) = self.observed.get(*next) {
-            if let Some(tensor) = held.get(&id) {
-                match tensor.data() {
-                    Some(elements) => observe(id, elements),
-                    None => observe(id, &tensor.to_vec()),
-                }
+            if let Some(elements) = held.get(&id) {
+                observe(id, &elements.row_major());
             } else if let Some(elements) = self.graph.value(id).constant.as_ref().and_then(|tensor| tensor.as_f32()) {
                 observe(id, elements);
             } else {
@@ -245,13 +249,12 @@ impl FloatEngine {
     }
 }
 
-/// A buffer of so many elements, whatever they are: the smallest spare one that has room, or a new one.
+/// A buffer of so many elements or more, whatever they are: the smallest spare one that has room, or a new one. It keeps its
+/// length, so that nothing is written to it in vain.
 fn take_buffer(spare: &mut Vec<Vec<f32>>, count: usize) -> Vec<f32> {
-    let fitting = spare.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= count);
-    if let Some((index, _)) = fitting.min_by_key(|(_, buffer)| buffer.capacity()) {
-        let mut buffer = spare.swap_remove(index);
-        buffer.resize(count, 0.0);
-        return buffer;
+    let fitting = spare.iter().enumerate().filter(|(_, buffer)| buffer.len() >= count);
+    if let Some((index, _)) = fitting.min_by_key(|(_, buffer)| buffer.len()) {
+        return spare.swap_remove(index);
     }
     // Those that are there are too small: letting one go for this one keeps memory bounded.
     spare.pop();
@@ -329,16 +332,23 @@ impl Segment {
             pairs.map_err(|error| failed(format!("the float engine: {error}")))
         };
         let (inputs, outputs) = (find(&part.graph.inputs)?, find(&part.graph.outputs)?);
+        let inputs = inputs.into_iter().map(|(id, node)| (id, node, graph.value(id).shape.clone())).collect();
         Ok(Self { model, inputs, outputs })
     }
 
-    fn run(&self, held: &Held, worker: &mut Worker) -> Result<Vec<(ValueId, EngineTensor<f32>)>, StageError> {
+    fn run(&self, held: &Held, worker: &mut Worker) -> Result<Vec<(ValueId, Elements)>, StageError> {
         let pool = worker.pool.get_or_insert_with(|| Arc::new(ThreadPool::with_num_threads(1)));
         let work = || -> Result<Vec<EngineValue>, StageError> {
             let mut inputs = Vec::with_capacity(self.inputs.len());
-            for (id, node) in &self.inputs {
-                let tensor = held.get(id).ok_or_else(|| failed("a value between two segments is missing"))?;
-                inputs.push((*node, ValueOrView::from(tensor.view())));
+            for (id, node, shape) in &self.inputs {
+                let view = match held.get(id) {
+                    Some(Elements::Made(buffer, count)) => {
+                        TensorView::from_data(shape.as_slice(), buffer.get(..*count).unwrap_or_default())
+                    }
+                    Some(Elements::Brought(tensor)) => tensor.view(),
+                    None => return Err(failed("a value between two segments is missing")),
+                };
+                inputs.push((*node, ValueOrView::from(view)));
             }
             let outputs: Vec<EngineId> = self.outputs.iter().map(|&(_, node)| node).collect();
             let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
@@ -357,7 +367,7 @@ impl Segment {
         let mut made = Vec::with_capacity(values.len());
         for (&(id, _), value) in self.outputs.iter().zip(values) {
             let tensor = value.into_tensor::<f32>().ok_or_else(|| failed("an activation is not of floats"))?;
-            made.push((id, tensor));
+            made.push((id, Elements::Brought(tensor)));
         }
         Ok(made)
     }
@@ -468,12 +478,14 @@ mod tests {
         assert!(engine.steps.iter().all(|step| !matches!(step, Step::Segment(_))));
         let by_rten = Segment::new(graph, 0..graph.nodes.len(), graph.outputs.clone()).expect("loaded");
         let image: Vec<f32> = (0..elements).map(number).collect();
-        let held = engine.held_inputs(&[&image]).expect("it fits");
-        let expected = by_rten.run(&held, &mut Worker::default()).expect("run").remove(0).1.to_vec();
+        let (mut held, mut worker) = (Held::new(), Worker::default());
+        engine.hold_inputs(&[&image], &mut held, &mut worker).expect("it fits");
+        let made = by_rten.run(&held, &mut worker).expect("run").remove(0).1;
+        let expected = made.row_major();
         engine
             .run(&[&image], &mut |_, found| {
                 assert_eq!(found.len(), expected.len());
-                for (found, expected) in found.iter().zip(&expected) {
+                for (found, expected) in found.iter().zip(expected.iter()) {
                     let apart = (found - expected).abs();
                     let is_same = found.to_bits() == expected.to_bits();
                     assert!(is_same || apart <= 1e-5 * expected.abs().max(1.0), "{found}, expected {expected}");

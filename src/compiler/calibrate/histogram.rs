@@ -2,8 +2,12 @@
 //! wide. Bins that grow by doubling make the result independent of the order of images: counting in narrow bins and
 //! merging pairs later gives the same counts as counting in wide bins from the start.
 
+use std::ops::Range;
+
 use crate::compiler::calibrate::Sampling;
+use crate::compiler::machine::Work;
 use crate::compiler::machine::vectorized;
+use crate::compiler::machine::vectorized_work;
 
 /// Bins for each sign of a fine histogram. The largest magnitude lies in the upper half, so at least 1024 are in use.
 const BINS: usize = 2048;
@@ -30,7 +34,7 @@ const LEAST_EXPONENT: i32 = -110;
 
 /// Elements of one tensor that are counted at most, about: a part of still larger ones says what the whole would. Few would
 /// not do: rare, large values decide where a range ends.
-const MOST_COUNTED: usize = 1 << 22;
+const MOST_COUNTED: usize = 1 << 20;
 
 /// Counts of the magnitudes of non-zero values, for each sign; bin `i` holds `i·2ᵉ ≤ |x| < (i+1)·2ᵉ`. Zeros are left
 /// out: int8 stands for them exactly.
@@ -172,36 +176,52 @@ fn place(x: f32, exponent: i32) -> u16 {
 /// Neighbours often fall into one bin: each of so many counts in a table of its own, so that none waits for another.
 const TABLES: usize = 4;
 
-/// Elements that are sorted into bins at once.
-const BLOCK: usize = 256;
+/// Elements that are sorted into bins at once: as many as are taken together of what is not counted whole.
+const BLOCK: usize = 64;
 
 /// What is written to while tensors are observed; kept between them.
 #[derive(Debug)]
 pub struct Counter {
     /// All zero between tensors.
     tables: Vec<[u32; 2 * BINS]>,
+    /// Positive zeros and negative ones among what is counted; nothing between tensors.
+    zeros: [u32; 2],
     counts: Vec<u32>,
-    samples: Vec<f32>,
 }
 
 impl Default for Counter {
     fn default() -> Self {
-        Self { tables: vec![[0; 2 * BINS]; TABLES], counts: Vec::new(), samples: Vec::new() }
+        Self { tables: vec![[0; 2 * BINS]; TABLES], zeros: [0; 2], counts: Vec::new() }
     }
 }
 
-impl Counter {
-    /// Counts samples in bins `2^exponent` wide, positive ones first; all lie in [`BINS`] of them.
-    fn count(&mut self, values: &[f32], exponent: i32) {
-        let [a, b, c, d] = &mut self.tables[..] else { return };
-        let mut zeros = [0_u32; 2];
-        let mut places = [0_u16; BLOCK];
-        let (blocks, rest) = values.as_chunks::<BLOCK>();
-        for block in blocks {
+/// Some values times a factor that are to be counted in bins `2^exponent` wide; all lie in [`BINS`] of them.
+struct Counted<'a> {
+    values: &'a [f32],
+    factor: f32,
+    exponent: i32,
+    tables: &'a mut [[u32; 2 * BINS]],
+    zeros: &'a mut [u32; 2],
+}
+
+impl Work for Counted<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+    fn run(self) {
+        let [a, b, c, d] = self.tables else { return };
+        let (mut scaled, mut places) = ([0.0; BLOCK], [0_u16; BLOCK]);
+        let (blocks, rest) = self.values.as_chunks::<BLOCK>();
+        // The last ones are filled up with zeros, which are taken off with the others.
+        let mut last = [0.0; BLOCK];
+        last.iter_mut().zip(rest).for_each(|(to, x)| *to = *x);
+        for block in blocks.iter().chain((!rest.is_empty()).then_some(&last)) {
             // Loops of their own: together they would not become vector instructions.
-            vectorized(|| places.iter_mut().zip(block).for_each(|(to, &x)| *to = place(x, exponent)));
-            zeros[0] += vectorized(|| block.iter().map(|x| u32::from(x.to_bits() == 0)).sum::<u32>());
-            zeros[1] += vectorized(|| block.iter().map(|x| u32::from(x.to_bits() == 0x8000_0000)).sum::<u32>());
+            scaled.iter_mut().zip(block).for_each(|(to, x)| *to = x * self.factor);
+            places.iter_mut().zip(&scaled).for_each(|(to, &x)| *to = place(x, self.exponent));
+            self.zeros[0] += scaled.iter().map(|x| u32::from(x.to_bits() == 0)).sum::<u32>();
+            self.zeros[1] += scaled.iter().map(|x| u32::from(x.to_bits() == 0x8000_0000)).sum::<u32>();
             for &[first, second, third, fourth] in places.as_chunks::<TABLES>().0 {
                 a[usize::from(first) % (2 * BINS)] += 1;
                 b[usize::from(second) % (2 * BINS)] += 1;
@@ -209,32 +229,38 @@ impl Counter {
                 d[usize::from(fourth) % (2 * BINS)] += 1;
             }
         }
-        for &x in rest {
-            a[usize::from(place(x, exponent)) % (2 * BINS)] += 1;
-            zeros[0] += u32::from(x.to_bits() == 0);
-            zeros[1] += u32::from(x.to_bits() == 0x8000_0000);
+    }
+}
+
+/// A part of a tensor, and what its values are multiplied by.
+type Scaled<'a> = (&'a [f32], f32);
+
+impl Counter {
+    /// Counts samples in bins `2^exponent` wide, positive ones first; all lie in [`BINS`] of them.
+    fn count<'a>(&mut self, parts: impl Iterator<Item = Scaled<'a>>, exponent: i32) {
+        for (values, factor) in parts {
+            let Self { tables, zeros, .. } = self;
+            vectorized_work(Counted { values, factor, exponent, tables, zeros });
         }
+        let [a, b, c, d] = &mut self.tables[..] else { return };
         self.counts.resize(2 * BINS, 0);
-        if blocks.is_empty() {
-            self.counts.copy_from_slice(a);
-        } else {
-            let others = b.iter_mut().zip(c.iter_mut().zip(d.iter_mut()));
-            for ((to, a), (b, (c, d))) in self.counts.iter_mut().zip(a.iter()).zip(others) {
-                *to = a + *b + *c + *d;
-                (*b, *c, *d) = (0, 0, 0);
-            }
+        let others = b.iter_mut().zip(c.iter_mut().zip(d.iter_mut()));
+        for ((to, a), (b, (c, d))) in self.counts.iter_mut().zip(a.iter_mut()).zip(others) {
+            *to = *a + *b + *c + *d;
+            (*a, *b, *c, *d) = (0, 0, 0, 0);
         }
-        a.fill(0);
-        self.counts[0] -= zeros[0];
-        self.counts[BINS] -= zeros[1];
+        let [positive, negative] = std::mem::take(&mut self.zeros);
+        self.counts[0] -= positive;
+        self.counts[BINS] -= negative;
     }
 
     /// The same in few bins, by `|x|·inverse` rounded down.
-    fn count_coarsely(&mut self, values: &[f32], inverse: f32) {
+    fn count_coarsely<'a>(&mut self, parts: impl Iterator<Item = Scaled<'a>>, inverse: f32) {
         let bins = 1 << COARSE_BITS;
         self.counts.clear();
         self.counts.resize(2 * bins, 0);
-        for &x in values.iter().filter(|&&x| x != 0.0) {
+        let values = parts.flat_map(|(values, factor)| values.iter().map(move |x| x * factor));
+        for x in values.filter(|&x| x != 0.0) {
             let side = (x.to_bits() >> 31) as usize * bins;
             self.counts[side + ((x.abs() * inverse) as usize & (bins - 1))] += 1;
         }
@@ -247,19 +273,8 @@ impl Observation {
         if values.is_empty() {
             return;
         }
-        let survey = survey(values);
-        let sampling = Sampling::of(values.len(), MOST_COUNTED);
-        if sampling.is_all() {
-            self.take(&survey, detail, values, counter);
-        } else {
-            let mut samples = std::mem::take(&mut counter.samples);
-            samples.clear();
-            if detail != Detail::Bounds {
-                sampling.ranges(values.len()).for_each(|range| samples.extend_from_slice(&values[range]));
-            }
-            self.take(&survey, detail, &samples, counter);
-            counter.samples = samples;
-        }
+        let sampled = Sampling::of(values.len(), MOST_COUNTED).ranges(values.len());
+        self.take(&survey(values), detail, sampled.map(|range| (&values[range], 1.0)), counter);
     }
 
     /// The same for values times a positive factor for each lane of `plane` neighbours.
@@ -282,25 +297,20 @@ impl Observation {
             }));
         }
         let Some(whole) = whole else { return };
-        let mut samples = std::mem::take(&mut counter.samples);
-        samples.clear();
-        if detail != Detail::Bounds {
-            for range in Sampling::of(values.len(), MOST_COUNTED).ranges(values.len()) {
-                let mut start = range.start;
-                while start < range.end {
-                    let (lane, end) = (start / plane, range.end.min((start / plane + 1) * plane));
-                    let factor = factors.get(lane).copied().unwrap_or(1.0);
-                    samples.extend(values[start..end].iter().map(|x| x * factor));
-                    start = end;
-                }
-            }
-        }
-        self.take(&whole, detail, &samples, counter);
-        counter.samples = samples;
+        let sampled = Sampling::of(values.len(), MOST_COUNTED).ranges(values.len());
+        let in_lanes = sampled.flat_map(|range| by_lane(range, plane));
+        let scaled = in_lanes.map(|(lane, range)| (&values[range], factors.get(lane).copied().unwrap_or(1.0)));
+        self.take(&whole, detail, scaled, counter);
     }
 
     /// Takes in bounds, and samples of what lies within them.
-    fn take(&mut self, survey: &Survey, detail: Detail, samples: &[f32], counter: &mut Counter) {
+    fn take<'a>(
+        &mut self,
+        survey: &Survey,
+        detail: Detail,
+        samples: impl Iterator<Item = Scaled<'a>>,
+        counter: &mut Counter,
+    ) {
         if survey.magnitude >= f32::INFINITY.to_bits() as i32 {
             self.not_finite = true;
             return;
@@ -344,6 +354,16 @@ impl Observation {
     fn histogram_at(&mut self, exponent: i32) -> &mut Histogram {
         self.histogram.get_or_insert_with(|| Histogram { exponent, sides: [Vec::new(), Vec::new()] })
     }
+}
+
+/// The parts of a range in lanes of `plane` elements: each lane's number, and what of it lies in the range.
+fn by_lane(range: Range<usize>, plane: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let mut start = range.start;
+    std::iter::from_fn(move || {
+        let (lane, from) = (start / plane, start);
+        start = range.end.min((lane + 1) * plane);
+        (from < range.end).then_some((lane, from..start))
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod observe;
 mod range;
 mod samples;
 mod sampling;
+mod winograd;
 
 pub use engine::FloatEngine;
 pub use histogram::{Counter, Detail, Histogram, Observation};

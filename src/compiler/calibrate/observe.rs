@@ -246,6 +246,7 @@ impl<'a> Observer<'a> {
                     statistics.insert(id, LaneStatistics::of(elements, plane));
                 }
                 for (kept, _) in kept.iter_mut().zip(values).filter(|(_, value)| **value == id) {
+                    kept.reserve_exact(sampling.ranges(elements.len()).map(|range| range.len()).sum());
                     sampling.ranges(elements.len()).for_each(|range| kept.extend_from_slice(&elements[range]));
                 }
             })?;

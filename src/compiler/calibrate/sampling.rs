@@ -19,21 +19,17 @@ impl Sampling {
         Self { stride: count.div_ceil(most.max(1)).max(1) }
     }
 
-    /// Whether every element is taken.
-    #[must_use]
-    pub const fn is_all(self) -> bool {
-        self.stride == 1
-    }
-
     /// The places of what is taken of `count` elements, ascending; of a tensor smaller than a chunk all of it.
     pub fn ranges(self, count: usize) -> impl Iterator<Item = Range<usize>> {
-        let stride = if count <= CHUNK { 1 } else { self.stride };
-        let groups = count.div_ceil(CHUNK * stride);
+        // What is taken whole is one chunk.
+        let whole = self.stride == 1 || count <= CHUNK;
+        let (stride, chunk) = if whole { (1, count.max(1)) } else { (self.stride, CHUNK) };
+        let groups = count.div_ceil(chunk * stride);
         (0..groups).filter_map(move |group| {
             // A multiplicative hash (Knuth): neighbouring groups take places that have nothing to do with each other.
             let place = ((group as u32).wrapping_mul(2_654_435_769) >> 8) as usize % stride;
-            let start = (group * stride + place) * CHUNK;
-            (start < count).then(|| start..count.min(start + CHUNK))
+            let start = (group * stride + place) * chunk;
+            (start < count).then(|| start..count.min(start + chunk))
         })
     }
 }

@@ -222,6 +222,32 @@ pub(super) fn float_rows(rows: &FloatRows, from: (&[f32], &[usize]), bases: &[us
     }
 }
 
+/// See `FloatRows::multiply`.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn float_lines(rows: &FloatRows, lines: &[[f32; COLUMNS]], to: &mut [[f32; COLUMNS]]) {
+    float::start(&rows.bias, to);
+    if let ([_], [to]) = (&rows.bias[..], &mut *to) {
+        let (low, high) = (floats::<0>(to), floats::<2>(to));
+        let mut sums = [low[0], low[1], high[0], high[1]];
+        for (&weight, line) in rows.weights.iter().zip(lines) {
+            let weight = _mm256_set1_ps(weight);
+            for (sum, elements) in sums.iter_mut().zip(line.as_chunks::<8>().0) {
+                *sum = _mm256_fmadd_ps(_mm256_castsi256_ps(load(elements)), weight, *sum);
+            }
+        }
+        for (sum, to) in sums.into_iter().zip(to.as_chunks_mut::<8>().0) {
+            store(_mm256_castps_si256(sum), to);
+        }
+        return;
+    }
+    for (weights, to) in rows.weights.chunks_exact(rows.length * ROWS).zip(to.chunks_mut(ROWS)) {
+        for (half, to) in to.chunks_mut(HALF).enumerate() {
+            float_block::<0>(weights.as_chunks().0, half * HALF, lines, to);
+            float_block::<2>(weights.as_chunks().0, half * HALF, lines, to);
+        }
+    }
+}
+
 /// Adds the products of four of eight rows' weights, from `first` on, with lines: sixteen columns, from the vector `V` on.
 #[inline]
 #[target_feature(enable = "avx2,fma")]

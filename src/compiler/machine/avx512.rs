@@ -176,6 +176,23 @@ pub(super) fn float_rows(rows: &FloatRows, from: (&[f32], &[usize]), bases: &[us
     }
 }
 
+/// See `FloatRows::multiply`.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
+pub(super) fn float_lines(rows: &FloatRows, lines: &[[f32; COLUMNS]], to: &mut [[f32; COLUMNS]]) {
+    start(&rows.bias, to);
+    if let ([_], [to]) = (&rows.bias[..], &mut *to) {
+        let mut sums = floats(to);
+        for (&weight, line) in rows.weights.iter().zip(lines) {
+            let (weight, [x, y]) = (_mm512_set1_ps(weight), floats(line));
+            sums = [_mm512_fmadd_ps(x, weight, sums[0]), _mm512_fmadd_ps(y, weight, sums[1])];
+        }
+        return store_floats(sums, to);
+    }
+    for (weights, to) in rows.weights.chunks_exact(rows.length * ROWS).zip(to.chunks_mut(ROWS)) {
+        float_block(weights.as_chunks().0, lines, to);
+    }
+}
+
 /// Adds the products of eight rows' weights with lines.
 #[inline]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]

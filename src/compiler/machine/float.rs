@@ -108,21 +108,39 @@ impl FloatRows {
         }
         &mut to.results
     }
+
+    /// For each row 32 neighbouring results: its bias and the products of its weights with as many lines.
+    pub fn multiply(&self, lines: &[[f32; COLUMNS]], to: &mut [[f32; COLUMNS]]) {
+        match self.level.kind() {
+            Kind::Portable => plain(self, lines, to),
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "the level says that the machine has these instructions")]
+            // SAFETY: a level is named only where every instruction set of it was detected.
+            Kind::Avx2 => unsafe { avx2::float_lines(self, lines, to) },
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "the level says that the machine has these instructions")]
+            // SAFETY: as above.
+            Kind::Avx512 => unsafe { avx512::float_lines(self, lines, to) },
+        }
+    }
 }
 
-/// Two roundings for each product: not every machine has an instruction with one.
 fn portable(rows: &FloatRows, from: (&[f32], &[usize]), bases: &[usize], to: &mut FloatResults) {
-    let together = if rows.bias.len() == 1 { 1 } else { ROWS };
     let FloatResults { lines, results } = to;
     for (&base, to) in bases.iter().zip(results.chunks_exact_mut(rows.bias.len())) {
         gather(from, base, lines);
-        for (row, to) in to.iter_mut().enumerate() {
-            let block = &rows.weights[row / together * together * rows.length..][..together * rows.length];
-            let mut sums = [rows.bias[row]; COLUMNS];
-            for (&weight, line) in block.iter().skip(row % together).step_by(together).zip(&*lines) {
-                sums.iter_mut().zip(line).for_each(|(sum, element)| *sum += element * weight);
-            }
-            *to = sums;
+        plain(rows, lines, to);
+    }
+}
+
+/// Two roundings for each product: not every machine has an instruction with one.
+fn plain(rows: &FloatRows, lines: &[[f32; COLUMNS]], to: &mut [[f32; COLUMNS]]) {
+    let together = if rows.bias.len() == 1 { 1 } else { ROWS };
+    for (row, (to, &bias)) in to.iter_mut().zip(&rows.bias).enumerate() {
+        let block = &rows.weights[row / together * together * rows.length..][..together * rows.length];
+        *to = [bias; COLUMNS];
+        for (&weight, line) in block.iter().skip(row % together).step_by(together).zip(lines) {
+            to.iter_mut().zip(line).for_each(|(sum, element)| *sum += element * weight);
         }
     }
 }

@@ -29,6 +29,11 @@ fn numbers(seed: u64, count: usize) -> Vec<i8> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
+fn results_at_first(rows: &FloatRows, source: &[f32], offsets: &[usize]) -> Vec<[f32; COLUMNS]> {
+    let mut results = FloatResults::default();
+    rows.apply(source, offsets, &[0], &mut results).to_vec()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -126,6 +131,11 @@ proptest! {
                     prop_assert!((found - (sum + bias[row])).abs() < f32::MIN_POSITIVE, "{:?}", level);
                 }
             }
+            let lines: Vec<[f32; COLUMNS]> =
+                offsets.iter().map(|&offset| std::array::from_fn(|column| source[offset + column])).collect();
+            let mut multiplied = vec![[0.0; COLUMNS]; count];
+            rows.multiply(&lines, &mut multiplied);
+            prop_assert_eq!(&multiplied[..], &results_at_first(&rows, &source, &offsets)[..], "{:?}", level);
         }
     }
 

@@ -38,6 +38,8 @@ VARIANTS = [
     ["-std=c99", "-O1", *SANITIZERS],
 ]
 SLOW = ("-O0", "-O1", "-fsanitize=address,undefined")
+# Seconds of compiling or running one variant that are worth a line.
+LONG = 60
 
 MAIN = """
 #include <stdio.h>
@@ -143,17 +145,22 @@ def check(arguments, entry, zoo):
         for flags in VARIANTS:
             if arguments.quick and any(flag in SLOW for flag in flags) and entry["large"]:
                 continue
+            start = time.perf_counter()
             made = subprocess.run([compiler, *WARNINGS, *flags, "main.c", "-o", "program"], cwd=work, capture_output=True,
                                   text=True, check=False)
             if made.returncode != 0 or made.stderr:
                 problems.append(f"{compiler} {' '.join(flags)}: {made.stderr[:400]}")
                 continue
+            compiled_at = time.perf_counter()
             ran = subprocess.run(["./program"], cwd=work, capture_output=True, text=True, check=False,
                                  env={"ASAN_OPTIONS": "detect_leaks=0"})
             found = np.fromfile(work / "output.bin", np.int8)
             different = expected.size if found.size != expected.size else int((found != expected).sum())
             if ran.returncode != 0 or different:
                 problems.append(f"{compiler} {' '.join(flags)}: {different} of {expected.size} differ; {ran.stderr[:300]}")
+            took = compiled_at - start, time.perf_counter() - compiled_at
+            if max(took) > LONG:
+                print(f"    {compiler} {' '.join(flags)}: compiled in {took[0]:.0f} s, ran for {took[1]:.0f} s", flush=True)
             compared += 1
     return compared, expected.size, problems
 

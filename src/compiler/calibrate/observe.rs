@@ -137,6 +137,21 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The plain observations, of values and of lanes, of both sets of samples.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        let ranges = |seen: &Self| Self {
+            observations: seen.observations.clone(),
+            scaled: BTreeMap::new(),
+            lanes: seen.lanes.clone(),
+            statistics: BTreeMap::new(),
+            kept: Vec::new(),
+        };
+        let mut both = ranges(self);
+        both.join(ranges(other));
+        both
+    }
+
     /// Takes in what was seen on other samples; what is kept goes behind what was.
     pub fn join(&mut self, other: Self) {
         for (all, own) in [(&mut self.observations, other.observations), (&mut self.scaled, other.scaled)] {

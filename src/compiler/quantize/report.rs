@@ -69,6 +69,8 @@ pub struct Evaluation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Technique {
+    /// Ranges are wider than what fits each tensor best by itself: less of the largest values is cut off.
+    MilderClipping,
     /// Ranges are those seen, nothing is cut off.
     NoClipping,
     /// Channels of one activation brought to ranges alike.
@@ -82,6 +84,7 @@ impl Technique {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::MilderClipping => "milder clipping",
             Self::NoClipping => "no clipping",
             Self::CrossLayerEqualization => "cross-layer equalization",
             Self::BiasCorrection => "bias correction",

@@ -303,6 +303,50 @@ fn channels_of_different_ranges_are_equalized_and_a_shifted_mean_is_corrected() 
     assert!(report.evaluation.expect("measured").sqnr_db > Some(30.0));
 }
 
+/// Images of small elements, but for a large one in each of 16 windows.
+struct Spikes(usize);
+
+impl Samples for Spikes {
+    fn len(&self) -> usize {
+        32
+    }
+
+    fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        let seed = (self.0 + index) as u64;
+        let mut image: Vec<f32> = noise(seed, 256 * 256).into_iter().map(|x| 0.02 * x).collect();
+        for (window, spike) in noise(seed + 1000, 16).into_iter().enumerate() {
+            image[window / 4 * 64 * 256 + window % 4 * 64] = 0.75 + spike / 4.0;
+        }
+        Ok(vec![image])
+    }
+
+    fn label(&self, _: usize) -> Option<usize> {
+        None
+    }
+}
+
+#[test]
+fn large_values_are_not_cut_off_where_the_answer_is_made_of_them() {
+    let mut sketch = Sketch::new(&[1, 1, 256, 256]);
+    let pool = Pool {
+        kind: PoolKind::Maximum,
+        kernel: [64; 2],
+        strides: [64; 2],
+        pads: [0; 4],
+        dilations: [1; 2],
+        count_include_pad: false,
+    };
+    let y = sketch.node(Operator::Pool(pool), &[ValueId(0)], "y", &[1, 1, 4, 4]);
+    sketch.0.outputs.push(y);
+    let scheme = Scheme::PerTensorHistogram;
+    let options = QuantizeOptions { scheme, depthwise_channels: false, class_count: None, threads: 2 };
+    let watch = Watch { cancel: &CancelToken::new(), progress: &|_, _, _| () };
+    let report = quantize(&sketch.0, &Spikes(1), &Spikes(100), &options, &watch).expect("quantized").report;
+    let first = &report.techniques[0];
+    assert!(matches!(first.technique, Technique::MilderClipping | Technique::NoClipping), "{}", report.to_text());
+    assert!(first.kept && first.gain_db > Some(3.0), "{}", report.to_text());
+}
+
 fn structure(graph: &QuantizedGraph) -> String {
     let line = |node: &crate::compiler::quantize::QuantizedNode| {
         let inputs: Vec<&str> = node.inputs.iter().map(|&id| graph.value(id).name.as_str()).collect();

@@ -1,0 +1,294 @@
+//! Ranges, factors and biases so far, and what they are worth.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::compiler::calibrate::LaneStatistics;
+use crate::compiler::calibrate::Observation;
+use crate::compiler::calibrate::Samples;
+use crate::compiler::calibrate::Sampling;
+use crate::compiler::calibrate::Seen;
+use crate::compiler::calibrate::Watch;
+use crate::compiler::calibrate::choose_range;
+use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::load_sample;
+use crate::compiler::error::StageError;
+use crate::compiler::graph::Graph;
+use crate::compiler::graph::ValueId;
+use crate::compiler::quantize::Converted;
+use crate::compiler::quantize::Equalization;
+use crate::compiler::quantize::QuantizeOptions;
+use crate::compiler::quantize::Sharing;
+use crate::compiler::quantize::Technique;
+use crate::compiler::quantize::TensorId;
+use crate::compiler::quantize::Tried;
+use crate::compiler::quantize::convert;
+use crate::compiler::quantize::correct_bias::correct_biases;
+use crate::compiler::quantize::techniques::gain::Gain;
+use crate::compiler::quantize::techniques::gain::Noise;
+use crate::compiler::quantize::techniques::gain::squared_error;
+use crate::compiler::quantize::techniques::improve::Improved;
+use crate::compiler::reference::Executor;
+
+/// Ranges that one thread chooses at a time.
+const RANGES_AT_ONCE: usize = 16;
+
+/// The most images that each technique is judged on, where these decide.
+const MOST_JUDGED: usize = 8;
+
+/// Images that techniques are judged on.
+pub(super) struct Pool {
+    /// The values at which int8 is compared with float.
+    pub(super) values: Vec<ValueId>,
+    /// How many elements each of them has.
+    pub(super) sizes: Vec<usize>,
+    /// Which of their elements.
+    pub(super) sampling: Sampling,
+    /// Places of the images, those that tell most first.
+    pub(super) places: Vec<usize>,
+    /// By image: elements of the values in float.
+    pub(super) floats: Vec<Vec<Vec<f32>>>,
+}
+
+/// What all images but a part of the pool's show.
+pub(super) struct Fold {
+    pub(super) seen: Seen,
+    /// Places of the images that are judged under it.
+    pub(super) judged: Vec<usize>,
+}
+
+/// An image's place, and scale bits and zero point of each input.
+type InputsKey = (usize, Vec<(u32, i8)>);
+
+/// What is known of a network, for trying techniques on it.
+pub(super) struct Trial<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) calibration: &'a dyn Samples,
+    pub(super) sharing: Sharing,
+    pub(super) seen: Seen,
+    pub(super) folds: Vec<Fold>,
+    pub(super) equalization: Option<Equalization>,
+    pub(super) statistics: BTreeMap<ValueId, LaneStatistics>,
+    /// Places of the images that techniques are fitted to.
+    pub(super) fitted: Vec<usize>,
+    pub(super) pool: Pool,
+    pub(super) inputs: Mutex<BTreeMap<InputsKey, Arc<Vec<Vec<i8>>>>>,
+    pub(super) options: &'a QuantizeOptions,
+    pub(super) watch: &'a Watch<'a>,
+}
+
+/// What is tried: ranges and factors so far.
+#[derive(Clone, Copy)]
+pub(super) struct Choice {
+    /// How many times more the errors of clipped values count than those of others.
+    pub(super) clipping: f64,
+    /// Whether the factors of equalization are applied.
+    pub(super) equalized: bool,
+}
+
+impl Trial<'_> {
+    /// Tries one technique after another.
+    pub(super) fn run(mut self) -> Result<Improved, StageError> {
+        let mut choice = Choice { clipping: 1.0, equalized: false };
+        let mut best = Improved { converted: self.convert(choice)?, tried: Vec::new(), stages: Vec::new() };
+        if self.judged() < 2 {
+            return Ok(best);
+        }
+        if let Some(milder) = self.milder_clipping()? {
+            best.tried.push(Tried {
+                technique: milder.technique(),
+                kept: milder.pays,
+                judged_gain_db: milder.gain.whole,
+                judged_error_db: milder.gain.error,
+                gain_db: None,
+            });
+            if milder.pays {
+                choice.clipping = milder.clipping;
+                let before = std::mem::replace(&mut best.converted, self.convert(choice)?);
+                best.stages.push(before.graph);
+            }
+        }
+        self.folds = Vec::new();
+        let mut noise = self.noise(&best.converted)?;
+        if self.equalization.is_some() {
+            let tried = Choice { equalized: true, ..choice };
+            self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)?;
+        }
+        let tried = self.corrected(&best.converted)?;
+        self.judge(Technique::BiasCorrection, tried, &mut best, &mut noise)?;
+        Ok(best)
+    }
+
+    /// How many images each technique is judged on first: those at the front of the pool.
+    pub(super) fn judged(&self) -> usize {
+        self.pool.places.len().min(MOST_JUDGED)
+    }
+
+    /// Keeps a technique where it pays. The images that tell most decide, or all of the pool where these leave it open.
+    fn judge(
+        &self,
+        technique: Technique,
+        converted: Converted,
+        best: &mut Improved,
+        noise: &mut Noise,
+    ) -> Result<(), StageError> {
+        let (judged, sizes) = (self.judged(), &self.pool.sizes);
+        let rest: Vec<usize> = (judged..self.pool.places.len()).collect();
+        let mut left = self.noise(&converted)?;
+        let mut gain = Gain::of(&noise[..judged], &left, sizes);
+        if gain.is_possible() && !gain.pays() && !rest.is_empty() {
+            if noise.len() == judged {
+                noise.extend(self.noises(&[&best.converted], &rest)?.concat());
+            }
+            left.extend(self.noises(&[&converted], &rest)?.concat());
+            gain = Gain::of(noise, &left, sizes);
+        }
+        best.tried.push(Tried {
+            technique,
+            kept: gain.pays(),
+            judged_gain_db: gain.whole,
+            judged_error_db: gain.error,
+            gain_db: None,
+        });
+        if gain.pays() {
+            let before = std::mem::replace(&mut best.converted, converted);
+            best.stages.push(before.graph);
+            *noise = left;
+        }
+        Ok(())
+    }
+
+    fn scaled(&self, choice: Choice) -> Option<&Equalization> {
+        self.equalization.as_ref().filter(|_| choice.equalized)
+    }
+
+    fn convert(&self, choice: Choice) -> Result<Converted, StageError> {
+        self.convert_from(&self.seen, choice)
+    }
+
+    /// Converts the network with ranges chosen from what some images show.
+    pub(super) fn convert_from(&self, seen: &Seen, choice: Choice) -> Result<Converted, StageError> {
+        let scaled = self.scaled(choice);
+        let observations: Vec<(ValueId, &Observation)> = seen
+            .observations
+            .iter()
+            .map(|(&id, plain)| (id, scaled.and_then(|_| seen.scaled.get(&id)).unwrap_or(plain)))
+            .collect();
+        let parts: Vec<&[(ValueId, &Observation)]> = observations.chunks(RANGES_AT_ONCE).collect();
+        let states = for_each_index(parts.len(), self.options.threads, Vec::new, |own, index| {
+            self.watch.check()?;
+            for (id, observation) in parts[index] {
+                let range = choose_range(observation, self.options.scheme, choice.clipping);
+                own.extend(range.map(|range| (*id, range)));
+            }
+            Ok(())
+        })?;
+        let ranges: BTreeMap<ValueId, (f32, f32)> = states.into_iter().flatten().collect();
+        let graph = scaled.map_or(self.graph, |equalization| &equalization.graph);
+        let mut by_channel = BTreeMap::new();
+        for (&id, lanes) in &seen.lanes {
+            let factors = scaled.and_then(|equalization| equalization.factors.get(&id));
+            let range = |(lane, observation): (usize, &Observation)| {
+                let factor = factors.and_then(|factors| factors.get(lane)).copied().unwrap_or(1.0);
+                let (low, high) = choose_range(observation, self.options.scheme, choice.clipping).unwrap_or((0.0, 0.0));
+                (low * factor, high * factor)
+            };
+            by_channel.insert(id, lanes.iter().enumerate().map(range).collect::<Vec<_>>());
+        }
+        let mut converted = convert(graph, &self.sharing, &ranges, &by_channel)?;
+        converted.factors = scaled.map(|equalization| equalization.factors.clone()).unwrap_or_default();
+        Ok(converted)
+    }
+
+    /// For each of the images for judging the squared error of each value judged at.
+    fn noise(&self, converted: &Converted) -> Result<Noise, StageError> {
+        let executor = Executor::new(&converted.graph)?;
+        let states = for_each_index(self.judged(), self.options.threads, Vec::new, |own, index| {
+            let inputs = self.int8_inputs(&executor, self.pool.places[index])?;
+            own.push((index, self.noise_of(converted, &executor, &inputs, index)?));
+            Ok(())
+        })?;
+        Ok(in_order(states))
+    }
+
+    /// The same for several networks, of some images of the pool; each image is read once.
+    pub(super) fn noises(&self, converted: &[&Converted], images: &[usize]) -> Result<Vec<Noise>, StageError> {
+        let executors: Vec<Executor<'_>> =
+            converted.iter().map(|converted| Executor::new(&converted.graph)).collect::<Result<_, _>>()?;
+        let states = for_each_index(images.len(), self.options.threads, Vec::new, |own, index| {
+            self.watch.check()?;
+            let image = load_sample(self.graph, self.calibration, self.pool.places[images[index]])?;
+            let image: Vec<&[f32]> = image.iter().map(Vec::as_slice).collect();
+            let noises = converted.iter().zip(&executors).map(|(converted, executor)| {
+                self.noise_of(converted, executor, &executor.quantize_inputs(&image)?, images[index])
+            });
+            own.push((index, noises.collect::<Result<Vec<_>, _>>()?));
+            Ok(())
+        })?;
+        let mut noises = vec![Noise::new(); converted.len()];
+        for by_network in in_order(states) {
+            noises.iter_mut().zip(by_network).for_each(|(noises, noise)| noises.push(noise));
+        }
+        Ok(noises)
+    }
+
+    /// The squared error of each value judged at, of one image of the pool.
+    fn noise_of(
+        &self,
+        converted: &Converted,
+        executor: &Executor<'_>,
+        inputs: &[Vec<i8>],
+        image: usize,
+    ) -> Result<Vec<f64>, StageError> {
+        self.watch.check()?;
+        let place = |value: &ValueId| converted.origin.iter().position(|origin| *origin == Some(*value));
+        let judged: Vec<Option<TensorId>> =
+            self.pool.values.iter().map(|value| place(value).map(|place| TensorId(place as u32))).collect();
+        let mut noise = vec![0.0; judged.len()];
+        executor.run_int8(inputs, &mut |id, int8| {
+            let floats = noise.iter_mut().zip(&self.pool.floats[image]).zip(&judged);
+            for ((noise, float), _) in floats.filter(|(_, other)| **other == Some(id)) {
+                let sampled = self.pool.sampling.ranges(int8.len()).flat_map(|range| &int8[range]);
+                *noise = squared_error(float, sampled, converted.graph.value(id).encoding);
+            }
+        })?;
+        Ok(noise)
+    }
+
+    /// A calibration image as the int8 inputs of a network.
+    fn int8_inputs(&self, executor: &Executor<'_>, place: usize) -> Result<Arc<Vec<Vec<i8>>>, StageError> {
+        self.watch.check()?;
+        let graph = executor.graph();
+        let encodings = graph.inputs.iter().map(|&id| graph.value(id).encoding);
+        let key = (place, encodings.map(|encoding| (encoding.scale.to_bits(), encoding.zero_point)).collect());
+        let known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let image = load_sample(self.graph, self.calibration, place)?;
+        let inputs = Arc::new(executor.quantize_inputs(&image.iter().map(Vec::as_slice).collect::<Vec<_>>())?);
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&inputs));
+        Ok(inputs)
+    }
+
+    fn corrected(&self, converted: &Converted) -> Result<Converted, StageError> {
+        let mut corrected = converted.clone();
+        let executor = Executor::new(&converted.graph)?;
+        let states = for_each_index(self.fitted.len(), self.options.threads, Vec::new, |own, index| {
+            own.push((index, self.int8_inputs(&executor, self.fitted[index])?));
+            Ok(())
+        })?;
+        let images: Vec<Arc<Vec<Vec<i8>>>> = in_order(states);
+        correct_biases(&mut corrected, &executor, &self.statistics, &images, self.options.threads, self.watch)?;
+        Ok(corrected)
+    }
+}
+
+/// What threads gathered by index.
+fn in_order<T>(states: Vec<Vec<(usize, T)>>) -> Vec<T> {
+    let mut all: Vec<(usize, T)> = states.into_iter().flatten().collect();
+    all.sort_by_key(|&(index, _)| index);
+    all.into_iter().map(|(_, own)| own).collect()
+}

@@ -5,6 +5,8 @@ For each model a zoo of one card is made as tools/compare_onnxruntime.py makes i
 
     python tools/check_emitted_code.py MODELS IMAGES [--axzoo target/release/axzoo] [--only NAME …] [--keep FOLDER] [--quick]
 
+`--compiled FOLDER …` does it for models that are compiled already, without graphs that the host runs (`run_graph_cleaner = false`).
+
 MODELS holds `index.json` (how each model's input is made) and the models. `--keep` leaves the zoos in a folder, and takes those
 that are there. `--quick` leaves out what runs long: code without optimization, and under sanitizers, of large models.
 """
@@ -38,6 +40,8 @@ VARIANTS = [
     ["-std=c99", "-O1", *SANITIZERS],
 ]
 SLOW = ("-O0", "-O1", "-fsanitize=address,undefined")
+# Seconds of compiling or running one variant that are worth a line.
+LONG = 60
 
 MAIN = """
 #include <stdio.h>
@@ -112,11 +116,9 @@ def build(arguments, entry, zoo):
     return compiled
 
 
-def check(arguments, entry, zoo):
-    """Variants that were compared, and the problems."""
-    compiled = build(arguments, entry, zoo)
-    work = zoo / "work"
-    work.mkdir(exist_ok=True)
+def check(arguments, compiled, work, is_large):
+    """Variants of a compiled model that were compared, elements of its outputs, and the problems."""
+    work.mkdir(parents=True, exist_ok=True)
     source = (compiled / "kernel_function.c").read_text()
     for name in ("kernel_function.c", "pool_l2_const.bin"):
         shutil.copy(compiled / name, work / name)
@@ -141,44 +143,53 @@ def check(arguments, entry, zoo):
     compared, problems = 0, []
     for compiler in arguments.compilers:
         for flags in VARIANTS:
-            if arguments.quick and any(flag in SLOW for flag in flags) and entry["large"]:
+            if arguments.quick and any(flag in SLOW for flag in flags) and is_large:
                 continue
+            start = time.perf_counter()
             made = subprocess.run([compiler, *WARNINGS, *flags, "main.c", "-o", "program"], cwd=work, capture_output=True,
                                   text=True, check=False)
             if made.returncode != 0 or made.stderr:
                 problems.append(f"{compiler} {' '.join(flags)}: {made.stderr[:400]}")
                 continue
+            compiled_at = time.perf_counter()
             ran = subprocess.run(["./program"], cwd=work, capture_output=True, text=True, check=False,
                                  env={"ASAN_OPTIONS": "detect_leaks=0"})
             found = np.fromfile(work / "output.bin", np.int8)
             different = expected.size if found.size != expected.size else int((found != expected).sum())
             if ran.returncode != 0 or different:
                 problems.append(f"{compiler} {' '.join(flags)}: {different} of {expected.size} differ; {ran.stderr[:300]}")
+            took = compiled_at - start, time.perf_counter() - compiled_at
+            if max(took) > LONG:
+                print(f"    {compiler} {' '.join(flags)}: compiled in {took[0]:.0f} s, ran for {took[1]:.0f} s", flush=True)
             compared += 1
     return compared, expected.size, problems
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models")
-    parser.add_argument("images")
+    parser.add_argument("models", nargs="?")
+    parser.add_argument("images", nargs="?")
+    parser.add_argument("--compiled", nargs="*", type=Path, default=[])
     parser.add_argument("--axzoo", default=ROOT / "target/release/axzoo")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     arguments.compilers = [name for name in ("gcc", "clang") if shutil.which(name)]
-    index = json.loads((Path(arguments.models) / "index.json").read_text())["models"]
+    index = json.loads((Path(arguments.models) / "index.json").read_text())["models"] if arguments.models else []
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:
-        for entry in index:
-            name = entry["file"].removesuffix(".onnx")
+        folder = arguments.keep or Path(temporary)
+        entries = [(entry["file"].removesuffix(".onnx"), entry, None) for entry in index]
+        entries += [("/".join(path.resolve().parts[-3:-1]), None, path.resolve()) for path in arguments.compiled]
+        for name, entry, compiled in entries:
             if arguments.only and name not in arguments.only:
                 continue
-            entry["large"] = (Path(arguments.models) / entry["file"]).stat().st_size > 1 << 20
             start = time.perf_counter()
             try:
-                compared, elements, problems = check(arguments, entry, (arguments.keep or Path(temporary)) / name)
+                is_large = entry is not None and (Path(arguments.models) / entry["file"]).stat().st_size > 1 << 20
+                compiled = compiled or build(arguments, entry, folder / name)
+                compared, elements, problems = check(arguments, compiled, folder / name / "work", is_large)
             except RuntimeError as error:
                 compared, elements, problems = 0, 0, [str(error)]
             failed += bool(problems)

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod digest;
+mod fault;
 pub mod fs;
 mod names;
 pub mod npy;
@@ -13,6 +14,7 @@ mod watch;
 
 pub use cancel::{CancelToken, Cancelled};
 pub use digest::{Digest, DigestError};
+pub use fault::stage_fails;
 pub use names::{NAME_LIMIT, NameError, check_name};
 pub use paths::{shown, tidy};
 pub use random::SplitMix;

@@ -14,6 +14,7 @@ mod list;
 mod output;
 mod plans;
 mod quantity;
+mod remarks;
 mod run;
 pub mod settings;
 mod split;

@@ -29,6 +29,7 @@ use crate::cards::select;
 use crate::cascade::Budget;
 use crate::cascade::ModelCores;
 use crate::cascade::budget;
+use crate::cli::remarks::remarks;
 use crate::config::Board;
 use crate::config::Config;
 use crate::config::CoreSettings;
@@ -395,7 +396,7 @@ impl Zoo {
             let resolution = resolver.resolve(&request);
             problems.extend(resolution.diagnostics);
             if model.kind == ModelKind::DeepLearning {
-                problems.extend(host_notes(card, model, &resolution.config));
+                problems.extend(host_notes(card, model, &resolution.config, resolver.device.board));
             }
             let deploy_cores = resolver.deploy_cores(&request).cores;
             models.push((model, resolution.config, Resolver::core_settings(&request), request.board, deploy_cores));
@@ -428,42 +429,20 @@ impl Zoo {
 
 /// What the embedded compiler makes of a configuration: a scheme that it does not have makes its build fail, a
 /// property that it ignores is worth a note.
-fn host_notes(card: &Card, model: &Model, config: &Config) -> Vec<Diagnostic> {
+fn host_notes(card: &Card, model: &Model, config: &Config, board: Board) -> Vec<Diagnostic> {
     let about = |problem: Diagnostic| problem.network(card.name.value.as_str()).model(model.name.value.as_str());
     let mut problems: Vec<Diagnostic> = config
         .ignored_by_host()
         // What follows from `aipu_cores` nobody said.
         .filter(|(_, traced)| traced.origin.layer != LayerKind::Cores)
         .map(|(property, traced)| {
-            let why = property.why.unwrap_or("it concerns hardware");
+            let why = property.without_effect(&traced.value).unwrap_or_default();
             let message = format!("`{}` has no effect with the embedded compiler: {why}", property.name);
             about(Diagnostic::note("config/ignored", message).at_place(traced.origin.place.as_ref()))
         })
         .collect();
-    problems.extend(half_a_split_point(config).into_iter().map(about));
+    problems.extend(remarks(config, board).into_iter().map(about));
     problems
-}
-
-/// Notes on the parts of a split point that say nothing without the others.
-pub(super) fn half_a_split_point(config: &Config) -> Vec<Diagnostic> {
-    let parts = ["graph_cleaner_node", "graph_cleaner_condition"];
-    let effective = config.effective();
-    let is_given = [effective.graph_cleaner_node.is_some(), effective.graph_cleaner_condition.is_some()];
-    let mut idle: Vec<(&str, String)> = Vec::new();
-    match is_given {
-        [true, false] => idle.push((parts[0], format!("`{}`", parts[1]))),
-        [false, true] => idle.push((parts[1], format!("`{}`", parts[0]))),
-        [true, true] | [false, false] => {}
-    }
-    if effective.graph_cleaner_threshold != 0 && is_given != [true, true] {
-        idle.push(("graph_cleaner_threshold", format!("`{}` and `{}`", parts[0], parts[1])));
-    }
-    let note = |(name, others): (&str, String)| {
-        let place = config.get(name).and_then(|traced| traced.origin.place.as_ref());
-        let message = format!("`{name}` has no effect without {others}");
-        Diagnostic::note("config/ignored", message).at_place(place)
-    };
-    idle.into_iter().map(note).collect()
 }
 
 /// `$AXELERA_MAX_COMPILER_CORES`, which stands in for a `max_compiler_cores` that a card does not say.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::CancelToken;
+
 /// Where a compilation stopped; the words are those of `compilation_report.json` (`axcompile-cli.md`, "Compilation
 /// status codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,6 +77,11 @@ impl StageError {
     #[must_use]
     pub fn new(status: Status, message: impl Into<String>) -> Self {
         Self { status, message: limited(message.into(), MESSAGE_LIMIT), node: None, hint: None }
+    }
+
+    /// Fails once somebody asks lowering to stop.
+    pub(crate) fn if_stopped(cancel: &CancelToken) -> Result<(), Self> {
+        cancel.check().map_err(|cancelled| Self::new(Status::TopLevelLowerError, cancelled.to_string()))
     }
 
     /// Names the node concerned.

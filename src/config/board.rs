@@ -49,6 +49,15 @@ impl Board {
         Share::eighths(8 / self.cores())
     }
 
+    /// Bytes of L1 of a core, of L2 and of DDR, as the vendor publishes them; nothing is published of Europa's.
+    #[must_use]
+    pub const fn memory(self) -> Option<[i64; 3]> {
+        match self {
+            Self::Pcie | Self::M2 => Some([4 << 20, 32 << 20, 1 << 30]),
+            Self::Europa => None,
+        }
+    }
+
     /// The share of so many cores, at most the whole device.
     #[must_use]
     pub fn share_of(self, cores: u32) -> Share {

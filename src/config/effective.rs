@@ -6,7 +6,6 @@ use std::path::Path;
 
 use crate::properties;
 use crate::properties::CompilerConfig;
-use crate::properties::HostSupport;
 use crate::properties::Influence;
 use crate::properties::Value;
 
@@ -132,11 +131,13 @@ impl Config {
     /// The values that some layer says and that differ from the default, but that the embedded compiler ignores: with each
     /// property the reason why.
     pub fn ignored_by_host(&self) -> impl Iterator<Item = (&'static properties::Property, &Traced<Value>)> {
-        let ignored = properties::all().iter().filter(|row| row.host == HostSupport::Ignored);
         let pair = |row: &'static properties::Property| Some((row, self.entries.get(row.name)?));
         // What follows from a card's core settings, nobody asked for by name.
         let asked = |traced: &Traced<Value>| traced.origin.layer != LayerKind::Cores;
-        ignored.filter_map(pair).filter(move |(row, traced)| traced.value != row.default && asked(traced))
+        let is_idle = move |(row, traced): &(&'static properties::Property, &Traced<Value>)| {
+            row.without_effect(&traced.value).is_some() && traced.value != row.default && asked(traced)
+        };
+        properties::all().iter().filter_map(pair).filter(is_idle)
     }
 
     /// The values that differ from the defaults as a TOML file: values only, no origins, so that a comment or a moved value

@@ -8,10 +8,12 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::ImagingError;
 use super::Layout;
 use super::Picture;
 use super::Preprocess;
 use super::PreprocessOperator;
+use super::decode;
 use crate::base::Digest;
 
 /// Pixels of a picture that are looked at, evenly spread: enough to know a blank one by.
@@ -111,6 +113,14 @@ impl Portrait {
         let (blank, brightest) = brightness(picture);
         let size = [picture.width(), picture.height()];
         Self { digest: Digest::of(bytes), size, blank, brightest, channels: Vec::new(), grey: is_grey(picture) }
+    }
+
+    /// Looks at an image file alone, where something else makes the tensor.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn of_file(bytes: &[u8]) -> Result<Self, ImagingError> {
+        Ok(Self::of(bytes, &decode(bytes)?))
     }
 
     /// Adds what the network gets for it.

@@ -11,7 +11,7 @@ use super::prequantized::{self, Prequantized};
 use super::weights::Weights;
 use super::{
     BundleSettings, CleanSettings, FetchSettings, Graph, HOST_GRAPHS, Input, LowerSettings, PackSettings,
-    QuantizeSettings, Settings, Step, StepId, StepKind, StepWork,
+    QUANTIZED_MANIFEST, QuantizeSettings, Settings, Step, StepId, StepKind, StepWork,
 };
 use crate::base::Looked;
 use crate::base::fs::FsError;
@@ -393,6 +393,8 @@ impl Builder<'_> {
             Input::Output { step: quantized, name: "quantized_model.json".to_owned() },
         )];
         inputs.extend(host_graphs(quantized));
+        let name_of_manifest = QUANTIZED_MANIFEST.to_owned();
+        inputs.push((QUANTIZED_MANIFEST.to_owned(), Input::IfMade { step: quantized, name: name_of_manifest }));
         let install = Some(format!("{network}/{name}/{cores}"));
         let lower = add(graph, StepKind::Lower, Settings::Lower(settings), inputs, install);
 

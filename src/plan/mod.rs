@@ -18,7 +18,7 @@ pub use images::{EVALUATION_LIMIT, ImageFolder, Images, choose};
 pub use prequantized::named_beside;
 pub use settings::{
     BundleSettings, CleanSettings, FetchSettings, HOST_GRAPHS, LowerSettings, ModelInfo, PackSettings,
-    QuantizeSettings, Settings, readable,
+    QUANTIZED_MANIFEST, QuantizeSettings, Settings, readable,
 };
 pub use step::{Input, Step, StepId, StepKind, StepSettings};
 pub use work::StepWork;

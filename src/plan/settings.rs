@@ -159,6 +159,9 @@ pub struct ModelInfo {
     pub precompiled_md5: Option<String>,
 }
 
+/// The manifest of a quantized model; also the role that lowering gets it in.
+pub const QUANTIZED_MANIFEST: &str = "quantized_model_manifest.json";
+
 /// Files of the graphs that the host runs before and after the core, as a manifest names them; also the roles that steps
 /// get them in.
 pub const HOST_GRAPHS: [&str; 2] = ["preprocess_graph.onnx", "postprocess_graph.onnx"];

@@ -207,6 +207,23 @@ pub fn find_any(name: &str) -> Option<&'static Property> {
 }
 
 impl Property {
+    /// Why a value of it, although not the default, changes nothing in the embedded compiler; `None` where it does.
+    #[must_use]
+    pub fn without_effect(&self, value: &Value) -> Option<&'static str> {
+        if self.host == HostSupport::Ignored {
+            return Some(self.why.unwrap_or("it concerns hardware"));
+        }
+        match (self.name, value) {
+            ("multicore_mode", Value::Text(mode)) if mode == "multithread" => {
+                Some("threads and processes differ on the host only")
+            }
+            ("multicore_mode", Value::Text(mode)) if mode == "pipeline" => {
+                Some("models are not divided into stages; each core has its own image, as under `multiprocess`")
+            }
+            _ => None,
+        }
+    }
+
     /// Checks a value and returns it in the property's own form: a whole number for a float becomes a float, a profiling
     /// level loses its brackets. `board_cores` is the number of cores of the board, which bounds cores and shares.
     pub fn check(&self, value: &Value, board_cores: u32) -> Result<Value, ValueError> {

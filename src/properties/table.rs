@@ -223,7 +223,7 @@ table! {
         aipu_cores_used: u32 = 1, kind Kind::Cores, old "aipu_cores";
 
         /// How cores share the work.
-        [Lower "the program itself is divided, not only how it is started", Honoured "`cooperative` divides every image over the cores; under any other mode each core has its own image"]
+        [Lower "the program itself is divided, not only how it is started", Honoured "`cooperative` divides every image over the cores; under any other mode each core has its own image, with `batch` all of them in one run"]
         multicore_mode: MulticoreMode = MulticoreMode::Multiprocess;
 
         /// Overlap the tasks of successive tiles along the height.

@@ -51,6 +51,13 @@ fn missing(name: &str) -> WorkError {
     failed(format!("`{name}`, which the manifest names, is not beside it"))
 }
 
+/// What lies beside the manifest is not what was quantized.
+fn changed(name: &str) -> WorkError {
+    let message = format!("`{name}` is not what the manifest says: it was changed after the model was quantized");
+    let hint = "quantize the model again; to compile the file as it is, remove `digests` from the manifest";
+    StageError::new(Status::TvmFrontendError, message).hint(hint).into()
+}
+
 fn entry(archive: &mut zip::ZipArchive<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>, WorkError> {
     let unreadable = |error: &dyn std::fmt::Display| failed(format!("`{name}` of the archive cannot be read: {error}"));
     let file = archive.by_name(name).map_err(|error| unreadable(&error))?;
@@ -67,13 +74,21 @@ fn write(
     manifest: &[u8],
     mut read: impl FnMut(&str) -> Result<Vec<u8>, WorkError>,
 ) -> Result<(), WorkError> {
+    fs::write(&work.output.join(MANIFESTS[0]), manifest)?;
     let manifest: Manifest =
         serde_json::from_slice(manifest).map_err(|error| failed(format!("the manifest cannot be read: {error}")))?;
-    let graph = manifest.quantized_model_file.ok_or_else(|| failed("the manifest names no quantized model"))?;
-    fs::write(&work.output.join(GRAPH), &read(&graph)?)?;
-    for (name, file) in HOST_GRAPHS.iter().zip([manifest.preprocess_graph, manifest.postprocess_graph]) {
-        if let Some(file) = file.filter(|file| !file.is_empty()) {
-            fs::write(&work.output.join(name), &read(&file)?)?;
+    let mut take = |file: &str, name: &str| -> Result<(), WorkError> {
+        let bytes = read(file)?;
+        if !manifest.vouches(file, &bytes) {
+            return Err(changed(file));
+        }
+        Ok(fs::write(&work.output.join(name), &bytes)?)
+    };
+    let graph = manifest.quantized_model_file.as_deref();
+    take(graph.ok_or_else(|| failed("the manifest names no quantized model"))?, GRAPH)?;
+    for (name, file) in HOST_GRAPHS.iter().zip([&manifest.preprocess_graph, &manifest.postprocess_graph]) {
+        if let Some(file) = file.as_deref().filter(|file| !file.is_empty()) {
+            take(file, name)?;
         }
     }
     Ok(())

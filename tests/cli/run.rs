@@ -7,6 +7,7 @@ use std::process::Command;
 
 use axzoo::base::npy::Array;
 use axzoo::base::npy::Elements;
+use axzoo::imaging::Preprocess;
 
 use crate::space::Space;
 
@@ -64,8 +65,25 @@ fn arrays_and_images_go_in_and_arrays_come_out() {
         let other = json(&space, &format!("run {model} -i {input} --format json"));
         assert_eq!(other["outputs"][0]["top"], output["top"], "{model} {input}");
     }
+}
+
+#[test]
+fn an_image_is_prepared_as_those_of_the_calibration_were() {
+    let space = built();
     let image = space.images("data", "").into_iter().next().expect("the sample has images");
-    let run = space.axzoo(&format!("run build/digits/digits -i {}", image.display())).expect_code(0);
+    let model: serde_json::Value = serde_json::from_str(&space.read(&format!("{MODEL}/model.json"))).expect("JSON");
+    let preprocess: Preprocess = serde_json::from_value(model["preprocess"].clone()).expect("it is known");
+    let tensor = preprocess.run_bytes(&fs::read(&image).expect("read")).expect("prepared");
+    save(&space, "x.npy", &SHAPE, Elements::F32(tensor));
+    for folder in [MODEL, "build/digits/digits/digits.axm"] {
+        let prepared = json(&space, &format!("run {folder} -i {} --format json", image.display()));
+        assert_eq!(prepared, json(&space, &format!("run {folder} -i x.npy --format json")));
+        let run = space.axzoo(&format!("run {folder} -i {}", image.display())).expect_code(0);
+        assert!(!run.stderr.contains("run/image"), "{}", run.stderr);
+    }
+    // A model that does not say how is told of.
+    space.edit(&space.path(MODEL).join("model.json"), "\"preprocess\"", "\"other\"");
+    let run = space.axzoo(&format!("run {MODEL} -i {}", image.display())).expect_code(0);
     assert!(run.stderr.contains("run/image"), "{}", run.stderr);
 }
 
@@ -78,6 +96,9 @@ fn what_does_not_fit_is_told_apart() {
         "double.npy",
         b"\x93NUMPY\x01\x00\x36\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }AAAAAAAA",
     );
+    let odd = |odd: f32| ramp().into_iter().enumerate().map(|(at, x)| if at == 9 { odd } else { x }).collect();
+    save(&space, "nan.npy", &SHAPE, Elements::F32(odd(f32::NAN)));
+    save(&space, "infinite.npy", &SHAPE, Elements::F32(odd(f32::NEG_INFINITY)));
     space.write("text.png", "no image");
     fs::create_dir(space.path("empty")).expect("made");
     let tree = space.tree(MODEL);
@@ -97,6 +118,8 @@ fn what_does_not_fit_is_told_apart() {
     let cases = [
         (format!("{MODEL} -i long.npy"), "run/input", "[1, 256], expected [1, 1, 16, 16]"),
         (format!("{MODEL} -i double.npy"), "run/input", "`<f8`"),
+        (format!("{MODEL} -i nan.npy"), "run/input", "1 of 256 elements are no numbers"),
+        (format!("{MODEL} -i infinite.npy"), "run/input", "found -inf at place 9"),
         (format!("{MODEL} -i none.npy"), "run/input", "none.npy"),
         (format!("{MODEL} -i text.png"), "run/input", "text.png"),
         (format!("{MODEL} -i x.npy -i x.npy"), "run/input", "has 1 inputs"),

@@ -55,7 +55,11 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
     journal.line(&format!("axzoo {}", typed.join(" ")));
 
     let kept: Vec<PathBuf> = given_files(&gathered, flags, &standing);
-    let request = match gathered.understood(&standing) {
+    let understood = gathered.understood(&standing).and_then(|request| match request.conf_in_the_way(&folder) {
+        Some(problem) => Err(vec![problem]),
+        None => Ok(request),
+    });
+    let request = match understood {
         Ok(request) => request,
         Err(problems) => {
             output.diagnostics(&problems);

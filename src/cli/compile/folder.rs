@@ -6,6 +6,9 @@ use std::fs::File;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value as Json;
+
+use super::given::NAMES;
 use super::outcome::Outcome;
 use crate::base::fs;
 use crate::base::fs::FsError;
@@ -16,6 +19,12 @@ use crate::compiler::onnx::OnnxFile;
 const REPORT: &str = "compilation_report.json";
 const LOG: &str = "compilation_log.txt";
 
+/// The configuration that was used.
+pub(super) const CONF: &str = "conf.json";
+
+/// The arguments that were given.
+const ARGUMENTS: &str = "cli_args.json";
+
 /// The copy of the input.
 pub(super) const MODEL: &str = "input_model/fp32_model.onnx";
 
@@ -24,8 +33,8 @@ pub(super) const ERROR_ARTIFACT: &str = "error_artifact.zip";
 
 /// Every name that some run may write, beside the report, the log and what lies beside the copy of the model.
 const OWN: [&str; 21] = [
-    "cli_args.json",
-    "conf.json",
+    ARGUMENTS,
+    CONF,
     MODEL,
     "quantized_model/quantized_model_manifest.json",
     "quantized_model/quantized_model.json",
@@ -63,6 +72,8 @@ pub(super) enum Unusable {
     IsFile(String),
     #[error("another `axzoo compile` writes to `{0}` now")]
     Busy(String),
+    #[error("`{folder}` holds a file `{name}` that no run of `axzoo compile` made, and results have this name")]
+    Foreign { folder: String, name: String },
     #[error("the folder of results cannot be used: {0}")]
     File(FsError),
 }
@@ -72,10 +83,25 @@ impl Unusable {
         match self {
             Self::IsFile(_) => Some("name a folder with `-o`; it is made where it does not exist".to_owned()),
             Self::Busy(_) => Some("wait for it, or name another folder with `-o`".to_owned()),
+            Self::Foreign { .. } => Some("move it away, or name a folder of its own with `-o`".to_owned()),
             Self::File(error) => error.hint().map(ToOwned::to_owned),
         }
     }
 }
+
+/// Whether a run wrote to the folder, this compiler's or the vendor's: its report says how it ended, or, where there was no room
+/// for that, what it was given is there. A run that was killed leaves the folder of its work.
+fn is_of_a_run(folder: &Path) -> bool {
+    let json = |name: &str| -> Option<Json> {
+        serde_json::from_slice(&fs::read_limited(&folder.join(name), MARK_LIMIT).ok()?).ok()
+    };
+    let status = json(REPORT).and_then(|report| serde_json::from_value::<Status>(report.get("status")?.clone()).ok());
+    let arguments = || json(ARGUMENTS).is_some_and(|given| NAMES.iter().all(|name| given.get(name).is_some()));
+    status.is_some() || arguments()
+}
+
+/// Bytes of a file that is looked at to know whose the folder is.
+const MARK_LIMIT: u64 = 1 << 20;
 
 impl Folder {
     /// Makes the folder where it does not exist, and takes it for this process. What a killed run left is removed.
@@ -87,10 +113,17 @@ impl Folder {
         fs::create_folders(path).map_err(named)?;
         let lock = fs::try_lock_folder(path).map_err(named)?.ok_or_else(|| Unusable::Busy(shown.to_owned()))?;
         let unfinished = path.join("compile");
-        for entry in fs::list(path).map_err(named)? {
-            if fs::target_of_temporary(&entry).is_some_and(|target| target == unfinished) {
-                fs::remove_folder(&entry).map_err(named)?;
+        let entries = fs::list(path).map_err(named)?;
+        let is_left = |entry: &&PathBuf| fs::target_of_temporary(entry).is_some_and(|target| target == unfinished);
+        let left: Vec<&PathBuf> = entries.iter().filter(is_left).collect();
+        if left.is_empty() && !is_of_a_run(path) {
+            let names = OWN.iter().chain(&[REPORT, LOG]);
+            if let Some(name) = names.copied().find(|name| fs::is_file(&path.join(name))) {
+                return Err(Unusable::Foreign { folder: shown.to_owned(), name: name.to_owned() });
             }
+        }
+        for entry in left {
+            fs::remove_folder(entry).map_err(named)?;
         }
         let work = fs::temporary_beside(&unfinished);
         fs::create_folders(&work).map_err(named)?;
@@ -105,6 +138,13 @@ impl Folder {
     /// A place among the results.
     pub(super) fn result(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Whether a file that was given lies where a result of this name goes, and says something else: it would be lost.
+    pub(super) fn replaces(&self, name: &str, given: &Path, bytes: &[u8]) -> bool {
+        let own = fs::canonical(&self.path.join(name)).ok();
+        let is_it = own.is_some() && own == fs::canonical(given).ok();
+        is_it && fs::read(given).is_ok_and(|there| there != bytes)
     }
 
     /// Whether files of these names can take their places: a folder there is not ours to remove.
@@ -177,10 +217,14 @@ impl Folder {
 
     /// Removes the folder of the work, so that there is room for the report, and writes log and report.
     pub(super) fn finish(&self, log: &str, outcome: &Outcome) -> Result<(), FsError> {
-        fs::remove_folder(&self.work)?;
+        // The folder itself goes last: it tells the next run whose files these are.
+        for entry in fs::list(&self.work)? {
+            if fs::is_folder(&entry) { fs::remove_folder(&entry)? } else { fs::remove_file(&entry)? }
+        }
         fs::remove_file(&self.path.join(REPORT))?;
         fs::write_atomic(&self.path.join(LOG), log.as_bytes())?;
-        fs::write_atomic(&self.path.join(REPORT), &outcome.to_json())
+        fs::write_atomic(&self.path.join(REPORT), &outcome.to_json())?;
+        fs::remove_folder(&self.work)
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use serde_json::json;
 
 use super::given::{Arguments, flag};
+use crate::cli::remarks::remarks;
 use crate::config::Board;
 use crate::config::Config;
 use crate::diag::Diagnostic;
@@ -28,12 +29,12 @@ const HONOURED: [&str; 7] = [
 pub(super) fn ignored(config: &Config) -> Vec<(&'static Property, &Value, &'static str)> {
     let saves = config.effective().save_error_artifact;
     let honoured = |name: &str| HONOURED.contains(&name) && (name != "randomize_onnx_model" || saves);
-    let why = |property: &Property| match property.name {
+    let why = |property: &Property, value: &Value| match property.name {
         "randomize_onnx_model" => "no archive is written without `save_error_artifact`",
-        _ => property.why.unwrap_or("it concerns hardware"),
+        _ => property.without_effect(value).unwrap_or_default(),
     };
     let all = config.ignored_by_host().filter(|(property, _)| !honoured(property.name));
-    all.map(|(property, traced)| (property, &traced.value, why(property))).collect()
+    all.map(|(property, traced)| (property, &traced.value, why(property, &traced.value))).collect()
 }
 
 /// The same for a report.
@@ -55,7 +56,7 @@ pub(super) fn of(arguments: &Arguments, config: &Config, is_manifest: bool) -> V
     if is_manifest {
         notes.extend(decided_before(config));
     }
-    notes.extend(crate::cli::zoo::half_a_split_point(config));
+    notes.extend(remarks(config, Board::default()));
     notes.extend(without_effect(arguments, is_manifest));
     notes.extend(cores(config));
     notes

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::cli_args;
 use super::flags::CompileArgs;
+use super::folder::{CONF, Folder};
 use super::given::{Arguments, Given, flag, typed};
 use super::notes;
 use crate::base::did_you_mean;
@@ -62,6 +63,23 @@ pub(super) struct Request {
     pub(super) reader: Reader,
     /// What has no effect, and what is worth knowing.
     pub(super) notes: Vec<Diagnostic>,
+}
+
+impl Request {
+    /// `conf.json`: the whole configuration.
+    pub(super) fn conf(&self) -> Vec<u8> {
+        format!("{:#}\n", crate::config::settings_json(&self.config)).into_bytes()
+    }
+
+    /// A `--conf` that lies where the results' own goes, and would be lost.
+    pub(super) fn conf_in_the_way(&self, folder: &Folder) -> Option<Diagnostic> {
+        let given = self.arguments.get("conf")?;
+        folder.replaces(CONF, &given.path(), &self.conf()).then(|| {
+            let message =
+                "`--conf` lies in the folder of results, where the whole configuration is written under its name";
+            given.wrong(message).hint("keep it under another name, or name another folder with `-o`")
+        })
+    }
 }
 
 /// What was given, before it is understood.

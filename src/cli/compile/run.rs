@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::Value as Json;
 use serde_json::json;
 
-use super::folder::{Folder, MODEL};
+use super::folder::{CONF, Folder, MODEL};
 use super::given::Arguments;
 use super::journal::Journal;
 use super::notes;
@@ -25,10 +25,12 @@ use crate::diag::Diagnostic;
 use crate::exec::Event;
 use crate::exec::Outcome as StepOutcome;
 use crate::exec::StepFailure;
+use crate::imaging::Audit;
 use crate::plan::CleanSettings;
 use crate::plan::FetchSettings;
 use crate::plan::HOST_GRAPHS;
 use crate::plan::LowerSettings;
+use crate::plan::QUANTIZED_MANIFEST;
 use crate::plan::QuantizeSettings;
 use crate::plan::Settings;
 use crate::plan::StepId;
@@ -42,7 +44,7 @@ use crate::toolchains::Work;
 
 /// Files of the quantized model, as the step writes them.
 const QUANTIZED: [&str; 7] = [
-    "quantized_model_manifest.json",
+    QUANTIZED_MANIFEST,
     "quantized_model.json",
     "quantized_model.txt",
     "quantized_model.onnx",
@@ -196,8 +198,7 @@ impl Run<'_> {
     pub(super) fn write_arguments(&mut self, arguments: &Arguments) -> Result<(), Outcome> {
         let status = Status::InitializeCliError;
         self.write("cli_args.json", &super::cli_args::to_json(arguments), status)?;
-        let conf = crate::config::settings_json(&self.request.config);
-        self.write("conf.json", format!("{conf:#}\n").as_bytes(), status)
+        self.write(CONF, &self.request.conf(), status)
     }
 
     /// The copy of the model, and from it the core as a folder of the work.
@@ -311,6 +312,10 @@ impl Run<'_> {
         if let Ok(text) = fs::read(&quantized.join("report.txt")) {
             self.journal.line(&format!("quantize: {}", String::from_utf8_lossy(&text).trim_end()));
         }
+        if let Some(audit) = &samples.audit {
+            add_audit(&quantized.join("report.json"), audit)
+                .map_err(|error| Outcome::of_file(&error, statuses[0], statuses[1]))?;
+        }
         if request.quantize_only {
             self.note_ignored(&quantized.join("report.json"), Status::GraphExporterError)?;
         }
@@ -400,6 +405,9 @@ impl Run<'_> {
                 inputs.push((name.to_owned(), quantized.join(name)));
             }
         }
+        if fs::is_file(&quantized.join(QUANTIZED_MANIFEST)) {
+            inputs.push((QUANTIZED_MANIFEST.to_owned(), quantized.join(QUANTIZED_MANIFEST)));
+        }
         let settings = LowerSettings {
             cores: self.request.config.effective().aipu_cores_used,
             properties: self.request.config.influences(Influence::Lower),
@@ -439,6 +447,13 @@ impl Run<'_> {
         let text = format!("{:#}\n", Json::Object(entries));
         fs::write(report, text.as_bytes()).map_err(|error| Outcome::of_file(&error, status, status))
     }
+}
+
+/// What the images are like, in the report of a model that was calibrated on tensors of them.
+fn add_audit(report: &Path, audit: &Audit) -> Result<(), fs::FsError> {
+    let Some(Json::Object(mut entries)) = read_json(report) else { return Ok(()) };
+    entries.insert("images".to_owned(), json!({ "images": audit.images, "channels": [], "findings": audit.findings }));
+    fs::write(report, format!("{:#}\n", Json::Object(entries)).as_bytes())
 }
 
 /// A display that shows nothing.

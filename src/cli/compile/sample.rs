@@ -1,6 +1,7 @@
 //! What a model is calibrated and measured on: images through a list of operators, tensors that a Python file makes, or
 //! random numbers.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::outcome::Outcome;
@@ -14,7 +15,9 @@ use crate::diag::Place;
 use crate::diag::Source;
 use crate::diag::Style;
 use crate::diag::render;
+use crate::imaging::Audit;
 use crate::imaging::Interpolation;
+use crate::imaging::Portrait;
 use crate::imaging::Preprocess;
 use crate::imaging::PreprocessOperator;
 use crate::imaging::ResizeTarget;
@@ -50,10 +53,15 @@ pub(super) struct Samples {
     pub(super) files: [Vec<PathBuf>; 2],
     /// The same as the user knows them.
     pub(super) images: [Vec<PathBuf>; 2],
+    /// What the images are like that a Python file turns into tensors: the quantizer does not see them.
+    pub(super) audit: Option<Audit>,
     /// What a Python file wrote to standard error.
     pub(super) said: String,
     pub(super) warnings: Vec<Diagnostic>,
 }
+
+/// The largest image file that is looked at.
+const LARGEST_IMAGE: u64 = 512 << 20;
 
 /// The largest file of operators that is read.
 const LARGEST: u64 = 1 << 20;
@@ -93,6 +101,7 @@ pub(super) fn gather(
             count: RANDOM,
             files: Default::default(),
             images: Default::default(),
+            audit: None,
             said: String::new(),
             warnings: vec![Diagnostic::warning("compile/random-data", message).hint(hint)],
         });
@@ -105,6 +114,7 @@ pub(super) fn gather(
         count: images.calibration.len(),
         files: Default::default(),
         images: Default::default(),
+        audit: None,
         said: String::new(),
         warnings: Vec::new(),
     };
@@ -112,6 +122,7 @@ pub(super) fn gather(
         Some(Transform::Python(script)) => {
             images.evaluation.truncate(MOST_TENSORS);
             let all: Vec<PathBuf> = images.calibration.iter().chain(&images.evaluation).cloned().collect();
+            samples.audit = audit(&images, &samples.preprocess, cancel);
             let made = fs::create_folders(tensors);
             made.map_err(|error| Outcome::of_file(&error, Status::QtoolsError, Status::QtoolsError))?;
             let asked = TransformRequest {
@@ -155,6 +166,16 @@ pub(super) fn gather(
     }
     samples.images = [images.calibration, images.evaluation];
     Ok(samples)
+}
+
+/// What is odd about images, looked at as files. Those that cannot be read here are left to Python.
+fn audit(images: &Images, preprocess: &Preprocess, cancel: &CancelToken) -> Option<Audit> {
+    let portraits = |files: &[PathBuf]| -> BTreeMap<usize, Portrait> {
+        let portrait = |file: &PathBuf| Portrait::of_file(&fs::read_limited(file, LARGEST_IMAGE).ok()?).ok();
+        let files = files.iter().enumerate().take_while(|_| !cancel.is_cancelled());
+        files.filter_map(|(place, file)| Some((place, portrait(file)?))).collect()
+    };
+    Audit::of(&portraits(&images.calibration), &portraits(&images.evaluation), preprocess)
 }
 
 fn four(shape: &[usize]) -> Result<[usize; 4], Outcome> {

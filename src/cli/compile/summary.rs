@@ -55,7 +55,7 @@ pub(super) fn closing(request: &Request, folder: &Path, standing: &Path, message
 fn estimate(report: &Path) -> String {
     let value: Option<Json> = fs::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(value) = value else { return String::new() };
-    let (image, note) = (&value["estimate"]["one_image"], &value["estimate"]["note"]);
+    let (image, note) = (&value["estimate"]["one_run"], &value["estimate"]["note"]);
     let mut text = String::new();
     if let (Some(cycles), Some(milliseconds), Some(note)) =
         (image["cycles"].as_u64(), image["milliseconds"].as_f64(), note.as_str())

@@ -43,9 +43,15 @@ pub(super) fn read(
             if path.extension().is_some_and(|extension| extension == "npy") {
                 array(&bytes, port).map_err(|message| format!("`{shown}`: {message}"))
             } else {
-                let (elements, warning) = image(&bytes, port).map_err(|message| format!("`{shown}`: {message}"))?;
-                warnings.push(warning);
-                Ok(elements)
+                let known = model.preprocess().filter(|known| ports.len() == 1 && known.shape[..] == port.shape[..]);
+                let made = match known {
+                    Some(known) => known.run_bytes(&bytes).map_err(|error| error.to_string()),
+                    None => image(&bytes, port).map(|(elements, warning)| {
+                        warnings.push(warning);
+                        elements
+                    }),
+                };
+                made.map_err(|message| format!("`{shown}`: {message}"))
             }
         });
         match elements {
@@ -77,7 +83,16 @@ fn array(bytes: &[u8], port: &ModelPort) -> Result<Vec<f32>, String> {
         return Err(format!("the shape is {shape:?}, expected {:?} for the input `{}`", port.shape, port.name));
     }
     match (elements, port.encoding) {
-        (Elements::F32(elements), _) => Ok(elements),
+        (Elements::F32(elements), _) => match elements.iter().position(|element| !element.is_finite()) {
+            None => Ok(elements),
+            Some(first) => {
+                let count = elements.iter().filter(|element| !element.is_finite()).count();
+                let (found, whole) = (elements.get(first).copied().unwrap_or(f32::NAN), elements.len());
+                Err(format!(
+                    "{count} of {whole} elements are no numbers: expected finite ones, found {found} at place {first}"
+                ))
+            }
+        },
         // Quantized again, each is the same.
         (Elements::I8(elements), Some(encoding)) => Ok(elements.iter().map(|&q| encoding.dequantize(q)).collect()),
         (Elements::I8(_), None) => Err(format!(
@@ -87,7 +102,7 @@ fn array(bytes: &[u8], port: &ModelPort) -> Result<Vec<f32>, String> {
     }
 }
 
-/// An image at the input's size, from 0 to 1: nothing in a compiled model says how its images are prepared.
+/// An image at the input's size, from 0 to 1, where nothing in the compiled model says how its images are prepared.
 fn image(bytes: &[u8], port: &ModelPort) -> Result<(Vec<f32>, Diagnostic), String> {
     let is_color = |size: usize| matches!(size, 1 | 3);
     let (layout, [height, width, channels]) = match *port.shape.as_slice() {
@@ -112,7 +127,7 @@ fn image(bytes: &[u8], port: &ModelPort) -> Result<(Vec<f32>, Diagnostic), Strin
     };
     let elements = preprocess.run_bytes(bytes).map_err(|error| error.to_string())?;
     let message = format!(
-        "the image is resized to {width}x{height}, in {word}, from 0 to 1: a compiled model does not say how its images are prepared"
+        "the image is resized to {width}x{height}, in {word}, from 0 to 1: this compiled model does not say how its images are prepared"
     );
     let hint = "for the card's own preprocess, prepare the tensor yourself and give it as a `.npy` file";
     Ok((elements, Diagnostic::warning("run/image", message).hint(hint)))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::CancelToken;
 use crate::compiler::emit::constants::Pool;
 use crate::compiler::emit::constants::Span;
 use crate::compiler::emit::fusion::Derived;
@@ -38,6 +39,8 @@ pub(super) struct Place {
 /// The calls of one node.
 #[derive(Debug, Clone)]
 pub(super) struct Work {
+    /// The node; of copies into the caller's outputs a word.
+    pub(super) name: String,
     /// What they compute, in words.
     pub(super) comment: String,
     /// The calls: a range of [`Flow::steps`].
@@ -64,7 +67,7 @@ pub(super) type Problem = (Option<String>, String);
 
 impl<'a> Flow<'a> {
     /// Of a verified graph; its constants go into the pool.
-    pub(super) fn of(graph: &'a QuantizedGraph, pool: &'a mut Pool) -> Result<Self, Problem> {
+    pub(super) fn of(graph: &'a QuantizedGraph, pool: &'a mut Pool, cancel: &CancelToken) -> Result<Self, Problem> {
         let too_large = graph.values.iter().find(|value| i32::try_from(value.len()).is_err());
         if let Some(value) = too_large {
             return Err((None, format!("the value `{}` has {} elements, beyond 31 bits", value.name, value.len())));
@@ -82,21 +85,22 @@ impl<'a> Flow<'a> {
         };
         for (number, &id) in graph.inputs.iter().enumerate() {
             let value = graph.value(id);
-            let buffer = flow.buffer(Storage::Input(number), value.len());
+            let buffer = flow.buffer(Storage::Input(number), value.len(), None);
             flow.places[id.index()] = Some(Place { buffer, order: natural(value.shape.len()) });
         }
         for (index, value) in graph.values.iter().enumerate() {
             let Some(constant) = &value.constant else { continue };
             let span = flow.pool.int8(constant);
-            let buffer = flow.buffer(Storage::Constant(span), constant.len());
+            let buffer = flow.buffer(Storage::Constant(span), constant.len(), None);
             flow.constants.insert(TensorId(index as u32), span);
             flow.places[index] = Some(Place { buffer, order: row_major(value.shape.len()) });
         }
         for (index, node) in graph.nodes.iter().enumerate() {
+            cancel.check().map_err(|cancelled| (None, cancelled.to_string()))?;
             let first = flow.steps.len();
             flow.node(index, node).map_err(|message| (Some(node.name.clone()), message))?;
             let comment = flow.comment(node);
-            flow.works.push(Work { comment, steps: first..flow.steps.len() });
+            flow.works.push(Work { name: node.name.clone(), comment, steps: first..flow.steps.len() });
         }
         flow.outputs()?;
         if u32::try_from(flow.pool.bytes()).is_err() {
@@ -138,23 +142,24 @@ impl<'a> Flow<'a> {
                 buffer.storage = Storage::Output(number);
                 continue;
             }
-            let to = self.buffer(Storage::Output(number), value.len());
+            let to = self.buffer(Storage::Output(number), value.len(), None);
             self.rearrange(&value.shape, &place, &Place { buffer: to, order }).map_err(|message| (None, message))?;
         }
         if self.steps.len() > first {
-            self.works.push(Work { comment: "results".to_owned(), steps: first..self.steps.len() });
+            let steps = first..self.steps.len();
+            self.works.push(Work { name: "results".to_owned(), comment: "results".to_owned(), steps });
         }
         Ok(())
     }
 
-    fn buffer(&mut self, storage: Storage, bytes: usize) -> BufferId {
-        self.buffers.push(Buffer { storage, bytes });
+    fn buffer(&mut self, storage: Storage, bytes: usize, holds: Option<(TensorId, bool)>) -> BufferId {
+        self.buffers.push(Buffer { holds, storage, bytes });
         BufferId(self.buffers.len() - 1)
     }
 
     /// A buffer of constants.
     pub(super) fn constant(&mut self, span: Span) -> BufferId {
-        self.buffer(Storage::Constant(span), span.length)
+        self.buffer(Storage::Constant(span), span.length, None)
     }
 
     /// Where a value is.
@@ -170,7 +175,7 @@ impl<'a> Flow<'a> {
         if significant(shape, &place.order) == significant(shape, order) {
             return Ok(place.buffer);
         }
-        let buffer = self.buffer(Storage::Workspace, self.graph.value(id).len());
+        let buffer = self.buffer(Storage::Workspace, self.graph.value(id).len(), Some((id, true)));
         self.rearrange(shape, &place, &Place { buffer, order: order.to_vec() })?;
         Ok(buffer)
     }
@@ -182,7 +187,7 @@ impl<'a> Flow<'a> {
 
     /// A new buffer for a value, its axes in this order.
     pub(super) fn written(&mut self, id: TensorId, order: Order) -> BufferId {
-        let buffer = self.buffer(Storage::Workspace, self.graph.value(id).len());
+        let buffer = self.buffer(Storage::Workspace, self.graph.value(id).len(), Some((id, false)));
         self.places[id.index()] = Some(Place { buffer, order });
         buffer
     }

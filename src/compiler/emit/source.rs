@@ -7,7 +7,6 @@ use crate::compiler::emit::order::natural;
 use crate::compiler::emit::step::Argument;
 use crate::compiler::emit::step::BufferId;
 use crate::compiler::emit::step::Number;
-use crate::compiler::emit::step::Step;
 use crate::compiler::emit::step::Storage;
 use crate::compiler::emit::workspace::Workspace;
 use crate::compiler::quantize::QuantizedGraph;
@@ -130,7 +129,8 @@ impl Writer<'_> {
         name
     }
 
-    fn argument(&mut self, step: &Step, argument: &Argument) -> String {
+    fn argument(&mut self, place: usize, argument: &Argument) -> String {
+        let step = &self.flow.steps[place];
         match argument {
             Argument::Record(kind, fields) => {
                 let items: Vec<String> =
@@ -148,7 +148,7 @@ impl Writer<'_> {
             Argument::Read(id) => self.buffer(*id, false),
             Argument::Written(id) => self.buffer(*id, true),
             Argument::Constants => "pool".to_owned(),
-            Argument::Scratch => format!("memory + {}", self.workspace.scratch),
+            Argument::Scratch => format!("memory + {}", self.workspace.scratch[place]),
             Argument::Plain(text) => text.clone(),
         }
     }
@@ -156,9 +156,10 @@ impl Writer<'_> {
     fn calls(&mut self) {
         for work in &self.flow.works {
             let _ = writeln!(self.calls, "\n    /* {} */", quoted(&work.comment));
-            for step in &self.flow.steps[work.steps.clone()] {
+            for place in work.steps.clone() {
+                let step = &self.flow.steps[place];
                 let arguments: Vec<String> =
-                    step.arguments.iter().map(|argument| self.argument(step, argument)).collect();
+                    step.arguments.iter().map(|argument| self.argument(place, argument)).collect();
                 let _ = writeln!(self.calls, "    {}({});", step.function, wrapped(&arguments, "        "));
             }
         }
@@ -201,7 +202,7 @@ pub(super) fn source(flow: &Flow<'_>, workspace: &Workspace, constants: usize) -
     };
     macro_line(&mut text, "ALIGNMENT", 64);
     macro_line(&mut text, "CONSTANTS_BYTES", constants);
-    macro_line(&mut text, "WORKSPACE_BYTES", workspace.bytes);
+    macro_line(&mut text, "WORKSPACE_BYTES", workspace.plan.bytes);
     for (kind, ids) in [("INPUT", &graph.inputs), ("OUTPUT", &graph.outputs)] {
         for (number, &id) in ids.iter().enumerate() {
             macro_line(&mut text, &format!("{kind}_{number}_BYTES"), graph.value(id).len());

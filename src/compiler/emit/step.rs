@@ -1,6 +1,7 @@
 //! What the C code does, one call after another, before buffers have their places.
 
 use crate::compiler::emit::constants::Span;
+use crate::compiler::quantize::TensorId;
 
 /// A buffer: its place in the flow's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,8 @@ pub(super) enum Storage {
 /// Bytes that steps read and write.
 #[derive(Debug, Clone)]
 pub(super) struct Buffer {
+    /// The value that is made in it first, and whether these are its elements in another order than where they were made.
+    pub(super) holds: Option<(TensorId, bool)>,
     pub(super) storage: Storage,
     pub(super) bytes: usize,
 }

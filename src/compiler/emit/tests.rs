@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use crate::base::CancelToken;
 use crate::compiler::emit::constants::Pool as ConstantPool;
 use crate::compiler::emit::emit;
 use crate::compiler::operators::Arithmetic;
@@ -383,7 +384,7 @@ fn has(compiler: &str) -> bool {
 
 fn compare(graph: &QuantizedGraph, name: &str, folder: &Path, compiler: &str, flags: &[&str]) -> Result<(), String> {
     let mut pool = ConstantPool::default();
-    let code = emit(graph, &mut pool).map_err(|error| error.to_string())?;
+    let code = emit(graph, &mut pool, &CancelToken::new()).map_err(|error| error.to_string())?;
     let constants = pool.finish();
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).expect("written");
     write("kernel_function.c", code.source.as_bytes());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::base::CancelToken;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::legalize::concat;
@@ -89,7 +90,11 @@ struct Names {
 }
 
 /// Rewrites a verified graph; the int8 outputs for all int8 inputs stay the same.
-pub fn legalize(graph: QuantizedGraph, options: &LegalizeOptions) -> Result<Legalized, StageError> {
+pub fn legalize(
+    graph: QuantizedGraph,
+    options: &LegalizeOptions,
+    cancel: &CancelToken,
+) -> Result<Legalized, StageError> {
     let mut graph = graph;
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     let rewrites = options.rewrites();
@@ -103,6 +108,7 @@ pub fn legalize(graph: QuantizedGraph, options: &LegalizeOptions) -> Result<Lega
     remove_dead(&mut graph);
     let mut from = 0;
     while let Some((name, root, edit)) = next_edit(&graph, &rewrites, from) {
+        StageError::if_stopped(cancel)?;
         let nodes = graph.nodes.len();
         apply(&mut graph, &mut names, root, edit);
         remove_dead(&mut graph);

@@ -1,5 +1,6 @@
 //! Every rewrite: what it makes of a small graph, and that no output bit changes.
 
+use crate::base::CancelToken;
 use crate::compiler::legalize::LegalizeOptions;
 use crate::compiler::legalize::Legalized;
 use crate::compiler::legalize::legalize;
@@ -108,14 +109,15 @@ fn answers(graph: &QuantizedGraph) -> Vec<Vec<Vec<i8>>> {
 
 /// The operators of what legalization makes, and how often each rewrite applied; the outputs must be the same to the bit.
 fn check(graph: &QuantizedGraph, options: LegalizeOptions) -> (Vec<&'static str>, Vec<(String, usize)>) {
-    let Legalized { graph: legal, applied } = legalize(graph.clone(), &options).expect("legalized");
+    let Legalized { graph: legal, applied } =
+        legalize(graph.clone(), &options, &CancelToken::new()).expect("legalized");
     assert_eq!(answers(&legal), answers(graph), "{}", legal.to_text());
     let ports = |graph: &QuantizedGraph, ids: &[TensorId]| -> Vec<QuantizedValue> {
         ids.iter().map(|&id| graph.value(id).clone()).collect()
     };
     assert_eq!(ports(&legal, &legal.inputs), ports(graph, &graph.inputs));
     assert_eq!(ports(&legal, &legal.outputs), ports(graph, &graph.outputs));
-    let again = legalize(legal.clone(), &options).expect("legalized again");
+    let again = legalize(legal.clone(), &options, &CancelToken::new()).expect("legalized again");
     assert_eq!((again.graph, again.applied), (legal.clone(), Vec::new()), "a legal graph stays as it is");
     (legal.nodes.iter().map(|node| node.operator.name()).collect(), applied)
 }
@@ -123,7 +125,7 @@ fn check(graph: &QuantizedGraph, options: LegalizeOptions) -> (Vec<&'static str>
 #[test]
 fn nothing_is_rewritten_where_nothing_is_asked_for() {
     let graph = quantized(&network(), 1, 0).expect("quantized").graph;
-    assert_eq!(legalize(graph.clone(), &NONE), Ok(Legalized { graph, applied: Vec::new() }));
+    assert_eq!(legalize(graph.clone(), &NONE, &CancelToken::new()), Ok(Legalized { graph, applied: Vec::new() }));
 }
 
 #[test]
@@ -222,7 +224,7 @@ fn a_table_that_cuts_off_is_a_clamp_and_another_is_not() {
     sketch.0.nodes[0].clamp = [-100, -20];
     let b = sketch.function("b", Function::Relu, a, own);
     let graph = sketch.finish(&[b]);
-    let legal = legalize(graph.clone(), &ALL).expect("legalized").graph;
+    let legal = legalize(graph.clone(), &ALL, &CancelToken::new()).expect("legalized").graph;
     assert_eq!((legal.nodes.len(), legal.nodes[0].clamp), (1, [-10, -10]));
     assert_eq!(answers(&legal), answers(&graph));
 }
@@ -285,7 +287,7 @@ fn a_join_of_another_encoding_takes_over_the_rounding_of_tables_before_it() {
     let (operators, applied) = check(&graph, ALL);
     assert_eq!(operators, ["Sigmoid", "Tanh", "Concat"]);
     assert_eq!(applied, [("requantization-into-table".to_owned(), 1)]);
-    let legal = legalize(graph, &ALL).expect("legalized").graph;
+    let legal = legalize(graph, &ALL, &CancelToken::new()).expect("legalized").graph;
     assert!(legal.nodes[2].inputs.iter().all(|&id| legal.value(id).encoding == to));
 }
 

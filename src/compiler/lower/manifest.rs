@@ -1,11 +1,15 @@
 //! `manifest.json` as the vendor's tools read it (`voyager-semantics.md` 3.10): flat, file names relative to its folder.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::base::Digest;
 use crate::compiler::device::InputLayout;
 use crate::compiler::device::input_pads;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::TensorId;
+use crate::imaging::Preprocess;
 
 /// The version of the manifest that is written.
 pub(super) const MANIFEST_VERSION: &str = "1.0";
@@ -37,6 +41,12 @@ pub struct Manifest {
     pub postprocess_graph: Option<String>,
     /// The manifest's own version.
     pub manifest_version: String,
+    /// Digests of the files beside a quantized model's manifest, by name: what was changed since is noticed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub digests: BTreeMap<String, String>,
+    /// How the images of the calibration became the input, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocess: Option<Preprocess>,
 }
 
 impl Manifest {
@@ -54,6 +64,25 @@ impl Manifest {
             model_params_file: Some(constants.to_owned()),
             ..Self::of(graph, cores)
         }
+    }
+
+    /// Writes down what files beside the manifest hold.
+    #[must_use]
+    pub fn with_digests<'a>(self, files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let digests = files.into_iter().map(|(name, bytes)| (name.to_owned(), Digest::of(bytes).to_string()));
+        Self { digests: digests.collect(), ..self }
+    }
+
+    /// With how images become the input.
+    #[must_use]
+    pub fn with_preprocess(self, preprocess: Option<Preprocess>) -> Self {
+        Self { preprocess, ..self }
+    }
+
+    /// Whether a file is what it was when the manifest was written; also where nothing is known of it.
+    #[must_use]
+    pub fn vouches(&self, name: &str, bytes: &[u8]) -> bool {
+        self.digests.get(name).is_none_or(|digest| *digest == Digest::of(bytes).to_string())
     }
 
     /// With the files that the host runs before and after the core.
@@ -85,6 +114,8 @@ impl Manifest {
             preprocess_graph: None,
             postprocess_graph: None,
             manifest_version: MANIFEST_VERSION.to_owned(),
+            digests: BTreeMap::new(),
+            preprocess: None,
         }
     }
 

@@ -23,4 +23,4 @@ pub use preview::preview;
 pub use run::{Compiled, HostGraph, HostGraphs, LowerOptions, lower, lower_with_host};
 
 #[cfg(test)]
-mod tests;
+pub(in crate::compiler) mod tests;

@@ -1,5 +1,7 @@
 //! A compiled model as a whole: the program, and round it what the host runs.
 
+use serde::Deserialize;
+
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
@@ -9,12 +11,14 @@ use crate::compiler::lower::load::failed;
 use crate::compiler::lower::load::parse;
 use crate::compiler::lower::load_program;
 use crate::compiler::lower::run::MANIFEST;
+use crate::compiler::lower::run::MODEL;
 use crate::compiler::onnx::ImportOptions;
 use crate::compiler::onnx::NoExternalData;
 use crate::compiler::onnx::import;
 use crate::compiler::quantize::TensorId;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::split::HostParts;
+use crate::imaging::Preprocess;
 
 /// A tensor that goes into a compiled model or comes out of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +37,13 @@ pub struct CompiledModel {
     host: HostParts,
     inputs: Vec<ModelPort>,
     outputs: Vec<ModelPort>,
+    preprocess: Option<Preprocess>,
+}
+
+/// What is read of `model.json`.
+#[derive(Default, Deserialize)]
+struct Prepared {
+    preprocess: Option<Preprocess>,
 }
 
 fn ports(graph: &Graph, ids: &[ValueId]) -> Vec<ModelPort> {
@@ -76,7 +87,18 @@ impl CompiledModel {
         }
         let host =
             HostParts::round(before.as_ref(), after.as_ref(), names(&inputs), core_inputs.len(), names(&core_outputs))?;
-        Ok(Self { program, host, inputs, outputs })
+        // Older models, and those of other makers, have no such file, or say nothing of it.
+        let prepared: Prepared = match files(MODEL) {
+            Ok(bytes) => parse(MODEL, &bytes)?,
+            Err(_) => Prepared::default(),
+        };
+        Ok(Self { program, host, inputs, outputs, preprocess: prepared.preprocess })
+    }
+
+    /// How an image becomes the input, where that is known.
+    #[must_use]
+    pub const fn preprocess(&self) -> Option<&Preprocess> {
+        self.preprocess.as_ref()
     }
 
     /// What it takes, in order.

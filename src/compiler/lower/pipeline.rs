@@ -6,6 +6,7 @@ use crate::compiler::lower::HostGraph;
 use crate::compiler::lower::HostGraphs;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::TensorId;
+use crate::imaging::Preprocess;
 
 /// The whole file.
 #[derive(Debug, Serialize)]
@@ -24,6 +25,9 @@ pub(super) struct Pipeline<'a> {
     /// What the whole pipeline gives, where the host runs a graph at an end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     network_outputs: Vec<HostPort<'a>>,
+    /// How an image becomes the input, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preprocess: Option<&'a Preprocess>,
     stages: Vec<Stage<'a>>,
 }
 
@@ -119,6 +123,7 @@ impl<'a> Pipeline<'a> {
             outputs: graph.outputs.iter().map(port).collect(),
             network_inputs,
             network_outputs,
+            preprocess: host.preprocess.as_ref(),
             stages,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::CancelToken;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
 use crate::compiler::legalize::legalize;
@@ -19,7 +20,8 @@ pub fn preview(graph: &Graph, options: &LowerOptions) -> Result<Estimate, StageE
     let sharing = Sharing::of(graph);
     let ranges = sharing.observed(graph).into_iter().map(|value| (value, (-1.0, 1.0))).collect();
     let quantized = convert(graph, &sharing, &ranges, &BTreeMap::new())?.graph;
-    let device = legalize(quantized, &options.legalize)?.graph;
-    let plan = memory::plan(&device, &options.memory)?;
+    let never = CancelToken::new();
+    let device = legalize(quantized, &options.legalize, &never)?.graph;
+    let plan = memory::plan(&device, &options.memory, &never)?;
     Ok(schedule::estimate(&device, &plan, &options.schedule))
 }

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use crate::base::CancelToken;
 use crate::base::Digest;
 use crate::base::Share;
+use crate::base::stage_fails;
 use crate::compiler::emit::constants::Pool;
 use crate::compiler::emit::emit;
 use crate::compiler::error::StageError;
@@ -26,13 +28,13 @@ use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::schedule;
 use crate::compiler::schedule::IgnoredProperty;
 use crate::compiler::schedule::ScheduleOptions;
+use crate::imaging::Preprocess;
 use crate::properties;
 use crate::properties::CompilerConfig;
-use crate::properties::HostSupport;
 use crate::properties::Influence;
 
 pub(super) const MANIFEST: &str = "manifest.json";
-const MODEL: &str = "model.json";
+pub(super) const MODEL: &str = "model.json";
 const PROGRAM: &str = "program.json";
 const CODE: &str = "kernel_function.c";
 const CONSTANTS: &str = "pool_l2_const.bin";
@@ -56,12 +58,10 @@ impl LowerOptions {
     /// As a configuration says.
     #[must_use]
     pub fn of(config: &CompilerConfig) -> Self {
-        let ignored = properties::all()
-            .iter()
-            .filter(|row| row.influences == Influence::Lower && row.host == HostSupport::Ignored);
+        let ignored = properties::all().iter().filter(|row| row.influences == Influence::Lower);
         let ignored = ignored.filter_map(|row| {
             let value = config.get(row.name).filter(|value| *value != row.default)?;
-            Some(IgnoredProperty { property: row.name, value: value.to_json(), why: row.why.unwrap_or_default() })
+            Some(IgnoredProperty { property: row.name, value: value.to_json(), why: row.without_effect(&value)? })
         });
         Self {
             legalize: LegalizeOptions::of(config),
@@ -118,26 +118,30 @@ impl HostGraph {
     }
 }
 
-/// The graphs that the host runs round the program.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What the host does round the program.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HostGraphs {
     /// Before it.
     pub before: Option<HostGraph>,
     /// After it.
     pub after: Option<HostGraph>,
+    /// How an image becomes the network's input, where that is known.
+    pub preprocess: Option<Preprocess>,
 }
 
 /// Legalizes a quantized graph, plans its memory and writes it as manifest, pipeline, program and constants, with the plan and
 /// the report of the estimate.
 pub fn lower(graph: &QuantizedGraph, options: &LowerOptions) -> Result<Compiled, StageError> {
-    lower_with_host(graph, &HostGraphs::default(), options)
+    lower_with_host(graph, &HostGraphs::default(), options, &CancelToken::new())
 }
 
-/// As [`lower`], for a core between graphs that the host runs: these are written beside it, and named.
+/// As [`lower`], for a core between graphs that the host runs: these are written beside it, and named. It ends within moments once
+/// somebody asks for it.
 pub fn lower_with_host(
     graph: &QuantizedGraph,
     host: &HostGraphs,
     options: &LowerOptions,
+    cancel: &CancelToken,
 ) -> Result<Compiled, StageError> {
     let budget = &options.memory.budget;
     if budget.cores == 0 {
@@ -150,15 +154,20 @@ pub fn lower_with_host(
             None => error,
         }
     })?;
-    let simplified = legalize(graph.clone(), &options.legalize.for_any_program())?;
+    let fault = |stage: &str, status: Status| {
+        if stage_fails(stage) { Err(StageError::new(status, "it fails on purpose")) } else { Ok(()) }
+    };
+    fault("legalize", Status::LowerFrontendError)?;
+    let simplified = legalize(graph.clone(), &options.legalize.for_any_program(), cancel)?;
     // The device's own forms are for plan and estimate: a processor joins and multiplies as it is, to the same bits.
-    let device = legalize(simplified.graph.clone(), &options.legalize)?;
-    let plan = memory::plan(&device.graph, &options.memory)?;
+    let device = legalize(simplified.graph.clone(), &options.legalize, cancel)?;
+    let plan = memory::plan(&device.graph, &options.memory, cancel)?;
+    fault("schedule", Status::MidendToTirError)?;
     let estimate = schedule::estimate(&device.graph, &plan, &options.schedule);
     let applied: Vec<(String, usize)> = simplified.applied.into_iter().chain(device.applied).collect();
     let graph = &simplified.graph;
     let mut pool = Pool::default();
-    let code = emit(graph, &mut pool)?;
+    let code = emit(graph, &mut pool, cancel)?;
     let (buffers, steps) = steps(graph, &code, &mut pool);
     let constants = pool.finish();
     let program = ProgramFile {
@@ -175,7 +184,7 @@ pub fn lower_with_host(
     let manifest = Manifest::of_program(graph, budget.cores as usize, PROGRAM, CONSTANTS)
         .with_host(host.before.as_ref().map(|it| it.file.as_str()), host.after.as_ref().map(|it| it.file.as_str()));
     let resources = budget.resources.decimal();
-    let function = Code { file: CODE, function: &code.function, workspace_bytes: code.workspace };
+    let function = Code { file: CODE, function: &code.workspace.function, workspace_bytes: code.workspace.bytes };
     let names = ([MANIFEST, PROGRAM, CONSTANTS], function);
     let pipeline = Pipeline::of(graph, host, budget.cores, resources, names);
     let files = [
@@ -184,7 +193,7 @@ pub fn lower_with_host(
         (PROGRAM, json(&program)),
         (CODE, code.source.into_bytes()),
         (CONSTANTS, constants),
-        (PLAN, plan.to_json(&device.graph)),
+        (PLAN, plan.to_json(&device.graph, &code.workspace)),
         (REPORT, schedule::report(&device.graph, &applied, &plan, &estimate, &options.ignored)),
     ];
     let host = [&host.before, &host.after].into_iter().flatten().map(|it| (it.file.clone(), it.bytes.clone()));

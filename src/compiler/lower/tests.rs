@@ -1,13 +1,17 @@
 //! The lowered files, executed again.
 
+use crate::base::CancelToken;
 use crate::base::Share;
 use crate::compiler::error::StageError;
+use crate::compiler::error::Status;
 use crate::compiler::lower::Compiled;
+use crate::compiler::lower::HostGraphs;
 use crate::compiler::lower::LowerOptions;
 use crate::compiler::lower::Manifest;
 use crate::compiler::lower::Program;
 use crate::compiler::lower::load_program;
 use crate::compiler::lower::lower;
+use crate::compiler::lower::lower_with_host;
 use crate::compiler::quantize::tests::network;
 use crate::compiler::quantize::tests::noise;
 use crate::compiler::quantize::tests::quantized;
@@ -24,6 +28,54 @@ fn load(compiled: &Compiled) -> Result<Program, StageError> {
         let file = compiled.files.iter().find(|file| file.0 == name);
         file.map(|file| file.1.clone()).ok_or_else(|| "there is no such file".to_owned())
     })
+}
+
+/// What is wrong with the work space of the C code, as the plan's file states it: its size is the code's own, no buffer lies over
+/// another that is needed at the same call, and it needs at most 15 % more than is alive at once.
+pub(in crate::compiler) fn check_code(compiled: &Compiled) -> Result<(), String> {
+    let file = |name: &str| compiled.files.iter().find(|file| file.0 == name).map(|file| file.1.as_slice());
+    let plan: serde_json::Value =
+        serde_json::from_slice(file("memory_plan.json").unwrap_or_default()).map_err(|error| error.to_string())?;
+    let source = String::from_utf8_lossy(file("kernel_function.c").unwrap_or_default()).into_owned();
+    let code = &plan["code"];
+    let number = |value: &serde_json::Value| value.as_u64().ok_or_else(|| format!("{value} is no number"));
+    let (bytes, live) = (number(&code["workspace_bytes"])?, number(&code["largest_live_set_bytes"])?);
+    if !source.contains(&format!("_WORKSPACE_BYTES {bytes}\n")) {
+        return Err(format!("the code has a work space of other than the {bytes} bytes that are planned"));
+    }
+    let end = bytes - number(&code["read_beyond_bytes"])?;
+    if end * 100 > live * 115 {
+        return Err(format!("the work space of the code is loose: {bytes} bytes, {live} are alive at once"));
+    }
+    let mut placed: Vec<[u64; 4]> = Vec::new();
+    for buffer in code["buffers"].as_array().into_iter().flatten() {
+        let offset = number(&buffer["offset"])?;
+        let span =
+            [offset, offset + number(&buffer["bytes"])?, number(&buffer["calls"][0])?, number(&buffer["calls"][1])?];
+        let meets =
+            |other: &&[u64; 4]| other[0] < span[1] && span[0] < other[1] && other[2] <= span[3] && span[2] <= other[3];
+        if offset % 64 != 0 || span[1] > end || placed.iter().any(|other| meets(&other)) {
+            return Err(format!("{buffer} lies over another, or beyond the end"));
+        }
+        placed.push(span);
+    }
+    if placed.is_empty() && end > 0 { Err("no buffer is listed".to_owned()) } else { Ok(()) }
+}
+
+#[test]
+fn the_work_space_of_the_code_is_planned() {
+    let (_, compiled) = lowered(1);
+    assert_eq!(check_code(&compiled), Ok(()));
+}
+
+#[test]
+fn lowering_ends_soon_once_it_is_asked_to() {
+    let graph = quantized(&network(), 1, 0).expect("quantized").graph;
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let options = LowerOptions::new(1, Share::WHOLE);
+    let stopped = lower_with_host(&graph, &HostGraphs::default(), &options, &cancel);
+    assert_eq!(stopped.map_err(|error| error.status), Err(Status::TopLevelLowerError));
 }
 
 #[test]

@@ -3,9 +3,13 @@
 use serde::Serialize;
 
 use crate::compiler::memory::Buffer;
+use crate::compiler::memory::CodeBuffer;
+use crate::compiler::memory::CodeKind;
+use crate::compiler::memory::CodePlan;
 use crate::compiler::memory::Kind;
 use crate::compiler::memory::MemoryPlan;
 use crate::compiler::memory::Pool;
+use crate::compiler::memory::READ_BEYOND;
 use crate::compiler::quantize::QuantizedGraph;
 
 #[derive(Debug, Serialize)]
@@ -17,6 +21,47 @@ struct Document<'a> {
     tensors: Vec<BufferEntry<'a>>,
     constants: Vec<BufferEntry<'a>>,
     nodes: Vec<NodeEntry<'a>>,
+    code: CodeEntry<'a>,
+}
+
+/// The work space of the C code, which is memory of whoever calls it.
+#[derive(Debug, Serialize)]
+struct CodeEntry<'a> {
+    function: &'a str,
+    workspace_bytes: usize,
+    largest_live_set_bytes: usize,
+    /// Read beyond the end of buffers and never used; in `workspace_bytes`, not in the live set.
+    read_beyond_bytes: usize,
+    buffers: Vec<CodeBufferEntry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct CodeBufferEntry<'a> {
+    name: &'a str,
+    kind: CodeKind,
+    offset: usize,
+    bytes: usize,
+    /// First and last call of the function that use it.
+    calls: (usize, usize),
+}
+
+impl<'a> CodeEntry<'a> {
+    fn of(plan: &'a CodePlan) -> Self {
+        let entry = |(buffer, offset): &'a (CodeBuffer, usize)| CodeBufferEntry {
+            name: &buffer.name,
+            kind: buffer.kind,
+            offset: *offset,
+            bytes: buffer.bytes,
+            calls: buffer.calls,
+        };
+        Self {
+            function: &plan.function,
+            workspace_bytes: plan.bytes,
+            largest_live_set_bytes: plan.live,
+            read_beyond_bytes: READ_BEYOND,
+            buffers: plan.buffers.iter().map(entry).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -64,9 +109,9 @@ fn entry(buffer: &Buffer, nodes: Option<(usize, usize)>) -> BufferEntry<'_> {
 }
 
 impl MemoryPlan {
-    /// The plan of this graph as indented JSON.
+    /// The plan of this graph, and that of its code's work space, as indented JSON.
     #[must_use]
-    pub fn to_json(&self, graph: &QuantizedGraph) -> Vec<u8> {
+    pub fn to_json(&self, graph: &QuantizedGraph, code: &CodePlan) -> Vec<u8> {
         let pools = Pool::ALL.iter().zip(&self.pools).map(|(&pool, of)| PoolEntry {
             pool,
             allowed_bytes: of.allowed,
@@ -102,6 +147,7 @@ impl MemoryPlan {
             tensors: of_kind(&is_tensor),
             constants: of_kind(&is_constant),
             nodes: nodes.collect(),
+            code: CodeEntry::of(code),
         };
         // Writing to memory fails only for maps whose keys are no strings; there are none.
         let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();

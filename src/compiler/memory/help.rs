@@ -1,12 +1,19 @@
 //! Settings with which a model fits that does not fit as it is told. Each is tried on the whole plan before it is named: what one
 //! memory lacks, another may lack as well.
 
+use crate::compiler::memory::Budget;
 use crate::compiler::memory::MemoryOptions;
 use crate::compiler::memory::Pool;
 
 /// A size that a pool is tried with: what it was found to need, times these over 8. More may be needed than what was seen when
 /// the plan was given up, such as room for tiles beside what stays in L1.
 const SIZES: [usize; 5] = [8, 9, 10, 12, 16];
+
+/// Sizes of a pool with which it has room for `needed` bytes or somewhat more, the smallest first.
+pub(super) fn sizes(budget: &Budget, pool: Pool, needed: usize) -> Vec<usize> {
+    let parts = SIZES.iter().map(|part| needed.div_ceil(8).saturating_mul(*part));
+    parts.filter_map(|bytes| budget.size_for(pool, bytes)).collect()
+}
 
 /// A hint for a pool that needs `needed` bytes. `fits` says whether the model fits with other options.
 pub(super) fn help(
@@ -47,9 +54,8 @@ pub(super) fn help(
             }
         }
     }
-    let sizes = SIZES.iter().filter_map(|part| options.budget.size_for(pool, needed.div_ceil(8).saturating_mul(*part)));
     let name = pool.name().to_lowercase();
-    for size in sizes {
+    for size in sizes(&options.budget, pool, needed) {
         if fits(&changed(&|it| it.budget.set_size(pool, size))) {
             settings.push(format!("`{name}_size_used` (and `{name}_constraint`) of {size}, where the device has that"));
             break;

@@ -12,6 +12,7 @@ mod planner;
 mod pool;
 mod promotion;
 mod tiling;
+mod workspace;
 
 pub use depth::DepthOptions;
 pub use lifetime::{Lifetime, lifetimes, traffic};
@@ -20,7 +21,8 @@ pub use packing::{Packing, Request, largest_live_set, pack};
 pub use plan::{Buffer, Kind, MemoryPlan, Placement, PoolUse};
 pub use planner::plan;
 pub use pool::{Budget, Pool};
-pub use tiling::{TileBuffer, Tiling, TilingOptions, divide};
+pub use tiling::{Fits, TileBuffer, Tiling, TilingOptions, divide};
+pub use workspace::{CodeBuffer, CodeKind, CodePlan, READ_BEYOND};
 
 #[cfg(test)]
 pub(crate) mod tests;

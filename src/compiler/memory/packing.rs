@@ -1,6 +1,7 @@
 //! Where buffers lie in one pool: each at an offset, none over another that is alive at the same time, and the whole as
 //! small as it can be found to be (docs/design/memory-plan.md, "Placement").
 
+use crate::base::CancelToken;
 use crate::base::SplitMix;
 
 /// A buffer that wants a place.
@@ -180,9 +181,9 @@ fn by_fullness(requests: &[Request]) -> Vec<usize> {
 
 /// Places all requests. Five orders with two ways to choose a gap are tried, then the best order is changed bit by bit for
 /// as long as the bounds allow; it ends at once where the peak is the largest live set, which nothing can be below.
-/// The same requests give the same packing on every machine.
+/// The same requests give the same packing on every machine. Cancelled, it ends with what it has.
 #[must_use]
-pub fn pack(requests: &[Request]) -> Packing {
+pub fn pack(requests: &[Request], cancel: &CancelToken) -> Packing {
     let bound = largest_live_set(requests);
     let mut search = Search::new(requests);
     let mut best = Packing { offsets: vec![0; requests.len()], peak: if requests.is_empty() { 0 } else { usize::MAX } };
@@ -194,17 +195,23 @@ pub fn pack(requests: &[Request]) -> Packing {
                 best = found;
                 best_order.clone_from(&order);
             }
-            if best.peak <= bound {
+            if best.peak <= bound || cancel.is_cancelled() {
                 return best;
             }
         }
     }
-    improve(&mut search, bound, best_order, best)
+    improve(&mut search, bound, best_order, best, cancel)
 }
 
 /// Local search: the lowest fit in some order reaches every packing that cannot be pushed down, the best ones among them, so
 /// only the order is searched. A step takes a buffer that makes the peak and puts it earlier, or exchanges two.
-fn improve(search: &mut Search<'_>, bound: usize, mut order: Vec<usize>, mut best: Packing) -> Packing {
+fn improve(
+    search: &mut Search<'_>,
+    bound: usize,
+    mut order: Vec<usize>,
+    mut best: Packing,
+    cancel: &CancelToken,
+) -> Packing {
     let count = order.len();
     if count < 2 {
         return best;
@@ -216,7 +223,7 @@ fn improve(search: &mut Search<'_>, bound: usize, mut order: Vec<usize>, mut bes
         best = present.clone();
     }
     for _ in 0..ROUNDS {
-        if best.peak <= bound || search.work > WORK {
+        if best.peak <= bound || search.work > WORK || cancel.is_cancelled() {
             break;
         }
         let highest: Vec<usize> = (0..count)
@@ -251,6 +258,10 @@ fn improve(search: &mut Search<'_>, bound: usize, mut order: Vec<usize>, mut bes
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn packed(requests: &[Request]) -> Packing {
+        pack(requests, &CancelToken::new())
+    }
 
     impl Request {
         const fn overlaps(&self, other: &Self) -> bool {
@@ -322,15 +333,15 @@ mod tests {
 
         #[test]
         fn nothing_lies_over_what_is_alive(requests in requests(40, 30)) {
-            let packing = pack(&requests);
+            let packing = packed(&requests);
             prop_assert_eq!(check(&requests, &packing), Ok(()));
             prop_assert!(packing.peak >= largest_live_set(&requests));
-            prop_assert_eq!(pack(&requests), packing);
+            prop_assert_eq!(packed(&requests), packing);
         }
 
         #[test]
         fn small_ones_are_within_a_tenth_of_the_best_there_is(requests in requests(8, 8)) {
-            let (found, best) = (pack(&requests).peak, exact(&requests));
+            let (found, best) = (packed(&requests).peak, exact(&requests));
             prop_assert!(found * 10 <= best * 11, "{} found, {} is possible", found, best);
         }
     }
@@ -345,8 +356,8 @@ mod tests {
             last: place + 1,
         };
         let requests: Vec<Request> = sizes.iter().enumerate().map(chain).collect();
-        assert_eq!(pack(&requests).peak, 1000 * 64);
-        assert_eq!(pack(&[]), Packing { offsets: Vec::new(), peak: 0 });
+        assert_eq!(packed(&requests).peak, 1000 * 64);
+        assert_eq!(packed(&[]), Packing { offsets: Vec::new(), peak: 0 });
     }
 
     #[test]
@@ -362,6 +373,6 @@ mod tests {
             request(2, 4, 7),
             request(6, 7, 9),
         ];
-        assert_eq!(pack(&requests).peak, exact(&requests));
+        assert_eq!(packed(&requests).peak, exact(&requests));
     }
 }

@@ -1,12 +1,15 @@
 //! From a graph to its plan: tiles first, then what stays in L1, then what fits L2, then DDR.
 
+use crate::base::CancelToken;
 use crate::compiler::device::Stored;
 use crate::compiler::device::WORD;
 use crate::compiler::device::Work;
 use crate::compiler::device::stored;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
+use crate::compiler::memory::Budget;
 use crate::compiler::memory::Buffer;
+use crate::compiler::memory::Fits;
 use crate::compiler::memory::Kind;
 use crate::compiler::memory::Lifetime;
 use crate::compiler::memory::MemoryOptions;
@@ -16,6 +19,7 @@ use crate::compiler::memory::Pool;
 use crate::compiler::memory::PoolUse;
 use crate::compiler::memory::Request;
 use crate::compiler::memory::Tiling;
+use crate::compiler::memory::TilingOptions;
 use crate::compiler::memory::depth::Chain;
 use crate::compiler::memory::depth::Operators;
 use crate::compiler::memory::divide;
@@ -58,6 +62,7 @@ struct Constant {
 struct Planner<'a> {
     graph: &'a QuantizedGraph,
     options: &'a MemoryOptions,
+    cancel: &'a CancelToken,
     /// Whether an error says what would help.
     explains: bool,
     stored: Vec<Stored>,
@@ -73,12 +78,17 @@ struct Planner<'a> {
 
 /// Plans the memory of a verified graph. Fails with the status of tiling or of the memory plan where the model does not
 /// fit; the message names the node, the bytes needed and allowed, and the hint settings with which it would fit.
-pub fn plan(graph: &QuantizedGraph, options: &MemoryOptions) -> Result<MemoryPlan, StageError> {
-    attempt(graph, options, true)
+pub fn plan(graph: &QuantizedGraph, options: &MemoryOptions, cancel: &CancelToken) -> Result<MemoryPlan, StageError> {
+    attempt(graph, options, cancel, true)
 }
 
 /// The same; without `explains`, an error of the memory plan has no hint.
-fn attempt(graph: &QuantizedGraph, options: &MemoryOptions, explains: bool) -> Result<MemoryPlan, StageError> {
+fn attempt(
+    graph: &QuantizedGraph,
+    options: &MemoryOptions,
+    cancel: &CancelToken,
+    explains: bool,
+) -> Result<MemoryPlan, StageError> {
     let stored = stored(graph, options.form.padded, options.host_pads);
     let works: Vec<Work> = graph.nodes.iter().map(|node| Work::of(graph, node, &stored, options.form)).collect();
     let allowed =
@@ -86,6 +96,7 @@ fn attempt(graph: &QuantizedGraph, options: &MemoryOptions, explains: bool) -> R
     let mut planner = Planner {
         graph,
         options,
+        cancel,
         explains,
         stored,
         works,
@@ -99,6 +110,7 @@ fn attempt(graph: &QuantizedGraph, options: &MemoryOptions, explains: bool) -> R
     for pool in [Pool::L2, Pool::Ddr] {
         planner.pools[pool.index()].images = options.images.max(1) as usize;
     }
+    StageError::if_stopped(cancel)?;
     planner.find_constants();
     planner.divide()?;
     if !options.depth.after_l1 {
@@ -108,6 +120,7 @@ fn attempt(graph: &QuantizedGraph, options: &MemoryOptions, explains: bool) -> R
     let tiles = planner.place_in_l1()?;
     planner.place_in_l2()?;
     planner.place_in_ddr()?;
+    StageError::if_stopped(cancel)?;
     Ok(planner.finish(&tiles))
 }
 
@@ -177,7 +190,12 @@ impl Planner<'_> {
         let options = self.options;
         let operators: Vec<(&str, &Work)> =
             self.graph.nodes.iter().zip(&self.works).map(|(node, work)| (node.name.as_str(), work)).collect();
-        self.tilings = divide(&operators, &options.tiling, &options.budget, left, &options.rates)?;
+        let fits = |tiling: &TilingOptions, budget: &Budget| {
+            let options = MemoryOptions { tiling: tiling.clone(), budget: budget.clone(), ..options.clone() };
+            attempt(self.graph, &options, self.cancel, false).is_ok()
+        };
+        let fits = self.explains.then_some(&fits as &Fits<'_>);
+        self.tilings = divide(&operators, &options.tiling, &options.budget, left, &options.rates, fits)?;
         for constant in &mut self.constants {
             if let Some((node, loaded)) = &mut constant.weights_of {
                 *loaded = self.tilings[*node].loaded_weights(&self.works[*node]);
@@ -247,11 +265,11 @@ impl Planner<'_> {
         let lies = |id: TensorId| residents.contains(&id.index()) || ports.iter().any(|port| port.value == id.index());
         let mut chains = self.chains(&lies, &|id| !lies(id), &room);
         let before = (self.tilings.clone(), self.linked.clone());
-        while !chains.is_empty() {
+        while !chains.is_empty() && !self.cancel.is_cancelled() {
             self.take(chains.clone());
             let mut requests = self.tile_requests(&residents, ports);
             requests.extend(own.clone());
-            let packing = pack(&requests);
+            let packing = pack(&requests, self.cancel);
             if packing.peak <= capacity {
                 return Choice { chosen: choice.chosen, packing, requests };
             }
@@ -327,7 +345,7 @@ impl Planner<'_> {
             }
         }
         let room = Room { capacity, fixed: &tiles, freed: &|value| freed[value].clone() };
-        let mut choice = choose(&candidates, &room, self.steps(), options.attempts);
+        let mut choice = choose(&candidates, &room, self.steps(), options.attempts, self.cancel);
         let missing =
             inner.iter().find(|it| forced && !choice.chosen.iter().any(|&at| candidates[at].value == it.value));
         if choice.packing.peak > capacity || missing.is_some() {
@@ -385,7 +403,7 @@ impl Planner<'_> {
         let capacity = l2.allowed.saturating_sub(l2.constants) / l2.images / unit * unit;
         let candidates: Vec<Candidate> = movable.iter().map(candidate).collect();
         let room = Room { capacity, fixed: &|_| fixed.clone(), freed: &|_| Vec::new() };
-        let choice = choose(&candidates, &room, self.steps(), self.options.attempts);
+        let choice = choose(&candidates, &room, self.steps(), self.options.attempts, self.cancel);
         self.record(Pool::L2, &choice);
         let needed = self.pools[Pool::L2.index()].used();
         if needed > l2.allowed {
@@ -426,7 +444,7 @@ impl Planner<'_> {
         let fixed: Vec<Request> = own.iter().map(|tensor| self.request(tensor, Pool::Ddr)).collect();
         let ddr = self.pools[Pool::Ddr.index()];
         let room = Room { capacity: ddr.allowed, fixed: &|_| fixed.clone(), freed: &|_| Vec::new() };
-        let choice = choose(&[], &room, self.steps(), 1);
+        let choice = choose(&[], &room, self.steps(), 1, self.cancel);
         self.record(Pool::Ddr, &choice);
         let needed = self.pools[Pool::Ddr.index()].used();
         if needed > ddr.allowed {
@@ -470,7 +488,7 @@ impl Planner<'_> {
         if !self.explains {
             return error;
         }
-        let fits = |options: &MemoryOptions| attempt(self.graph, options, false).is_ok();
+        let fits = |options: &MemoryOptions| attempt(self.graph, options, self.cancel, false).is_ok();
         error.hint(help(self.options, pool, needed, &fits))
     }
 

@@ -1,5 +1,6 @@
 //! Which tensors move to a nearer pool: those that save the most transfers for the room they take, and fit.
 
+use crate::base::CancelToken;
 use crate::base::SplitMix;
 use crate::compiler::memory::Packing;
 use crate::compiler::memory::Request;
@@ -67,35 +68,47 @@ fn order(candidates: &[Candidate], attempt: i64) -> Vec<usize> {
 }
 
 /// Chooses among the candidates in up to `attempts` ways and takes the choice that saves the most traffic; of equal ones the
-/// first. It is always a choice that fits, if only nothing moves up.
-pub(super) fn choose(candidates: &[Candidate], room: &Room<'_>, steps: usize, attempts: i64) -> Choice {
+/// first. It is always a choice that fits, if only nothing moves up. Cancelled, it ends with what it has.
+pub(super) fn choose(
+    candidates: &[Candidate],
+    room: &Room<'_>,
+    steps: usize,
+    attempts: i64,
+    cancel: &CancelToken,
+) -> Choice {
     let mut best: Option<(u64, Choice)> = None;
     let everything: u64 = candidates.iter().map(|candidate| candidate.traffic).sum();
     for attempt in 1..=attempts.clamp(1, MOST_ATTEMPTS) {
-        let choice = attempt_in_order(candidates, &order(candidates, attempt), room, steps);
+        let choice = attempt_in_order(candidates, &order(candidates, attempt), room, steps, cancel);
         let saved: u64 = choice.chosen.iter().map(|&place| candidates[place].traffic).sum();
         if best.as_ref().is_none_or(|(most, _)| saved > *most) {
             best = Some((saved, choice));
         }
-        if best.as_ref().is_some_and(|(most, _)| *most == everything) {
+        if cancel.is_cancelled() || best.as_ref().is_some_and(|(most, _)| *most == everything) {
             break;
         }
     }
-    best.map_or_else(|| packed(candidates, Vec::new(), room), |(_, choice)| choice)
+    best.map_or_else(|| packed(candidates, Vec::new(), room, cancel), |(_, choice)| choice)
 }
 
-fn packed(candidates: &[Candidate], mut chosen: Vec<usize>, room: &Room<'_>) -> Choice {
+fn packed(candidates: &[Candidate], mut chosen: Vec<usize>, room: &Room<'_>, cancel: &CancelToken) -> Choice {
     chosen.sort_unstable();
     let values: Vec<usize> = chosen.iter().map(|&place| candidates[place].value).collect();
     let mut requests = (room.fixed)(&values);
     requests.extend(chosen.iter().map(|&place| candidates[place].request));
-    let packing = pack(&requests);
+    let packing = pack(&requests, cancel);
     Choice { chosen, packing, requests }
 }
 
 /// Takes candidates in order for as long as no step has more alive than there is room; then packs, and drops what sticks
 /// out until all of it fits.
-fn attempt_in_order(candidates: &[Candidate], order: &[usize], room: &Room<'_>, steps: usize) -> Choice {
+fn attempt_in_order(
+    candidates: &[Candidate],
+    order: &[usize],
+    room: &Room<'_>,
+    steps: usize,
+    cancel: &CancelToken,
+) -> Choice {
     let mut used = vec![0_usize; steps.max(1)];
     for request in (room.fixed)(&[]) {
         for step in &mut used[request.first..=request.last] {
@@ -121,8 +134,8 @@ fn attempt_in_order(candidates: &[Candidate], order: &[usize], room: &Room<'_>, 
     }
     // The least wanted go first where only what is fixed sticks out.
     let wanted = |place: &usize| order.iter().position(|it| it == place);
-    let mut choice = packed(candidates, chosen, room);
-    while choice.packing.peak > room.capacity && !choice.chosen.is_empty() {
+    let mut choice = packed(candidates, chosen, room, cancel);
+    while choice.packing.peak > room.capacity && !choice.chosen.is_empty() && !cancel.is_cancelled() {
         let fixed = choice.requests.len() - choice.chosen.len();
         let end = |index: usize| choice.packing.offsets[fixed + index] + choice.requests[fixed + index].bytes;
         let mut kept: Vec<usize> = (0..choice.chosen.len())
@@ -133,7 +146,7 @@ fn attempt_in_order(candidates: &[Candidate], order: &[usize], room: &Room<'_>, 
             kept.sort_by_key(wanted);
             kept.pop();
         }
-        choice = packed(candidates, kept, room);
+        choice = packed(candidates, kept, room, cancel);
     }
     choice
 }

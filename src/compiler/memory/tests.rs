@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::base::CancelToken;
 use crate::base::Share;
 use crate::compiler::device::WORD;
 use crate::compiler::error::Status;
@@ -9,6 +10,7 @@ use crate::compiler::legalize::tests::Sketch;
 use crate::compiler::legalize::tests::encoding;
 use crate::compiler::lower::LowerOptions;
 use crate::compiler::memory::Buffer;
+use crate::compiler::memory::CodePlan;
 use crate::compiler::memory::Kind;
 use crate::compiler::memory::MemoryOptions;
 use crate::compiler::memory::MemoryPlan;
@@ -88,7 +90,7 @@ fn quarter() -> CompilerConfig {
 }
 
 fn planned(graph: &QuantizedGraph, config: &CompilerConfig) -> MemoryPlan {
-    let plan = plan(graph, &MemoryOptions::of(config)).expect("planned");
+    let plan = plan(graph, &MemoryOptions::of(config), &CancelToken::new()).expect("planned");
     assert_eq!(check(graph, &plan), Ok(()));
     plan
 }
@@ -107,7 +109,8 @@ fn a_plan_is_the_same_however_often_it_is_made() {
     let graph = tower(12, 40, 96);
     let first = planned(&graph, &quarter());
     assert_eq!(first, planned(&graph, &quarter()));
-    assert_eq!(first.to_json(&graph), planned(&graph, &quarter()).to_json(&graph));
+    let code = CodePlan::of("tower".to_owned(), Vec::new(), &CancelToken::new());
+    assert_eq!(first.to_json(&graph, &code), planned(&graph, &quarter()).to_json(&graph, &code));
 }
 
 proptest! {
@@ -139,7 +142,7 @@ proptest! {
             l2_constraint: Some(9 << 20),
             ..CompilerConfig::default()
         };
-        let plan = plan(&graph, &MemoryOptions::of(&config)).expect("planned");
+        let plan = plan(&graph, &MemoryOptions::of(&config), &CancelToken::new()).expect("planned");
         prop_assert_eq!(check(&graph, &plan), Ok(()));
     }
 }
@@ -315,7 +318,7 @@ fn what_does_not_fit_is_named_with_what_helps() {
     for (place, Misfit { change, status, message, help }) in cases.into_iter().enumerate() {
         let mut config = CompilerConfig::default();
         change(&mut config);
-        let error = match plan(&graph, &MemoryOptions::of(&config)) {
+        let error = match plan(&graph, &MemoryOptions::of(&config), &CancelToken::new()) {
             Ok(plan) => {
                 wrong.push(format!("{place}: it fits: {:?}", plan.pools));
                 continue;
@@ -329,7 +332,7 @@ fn what_does_not_fit_is_named_with_what_helps() {
         for (words, cure) in help {
             let mut cured = config.clone();
             cure(&mut cured);
-            if !hint.contains(words) || plan(&graph, &MemoryOptions::of(&cured)).is_err() {
+            if !hint.contains(words) || plan(&graph, &MemoryOptions::of(&cured), &CancelToken::new()).is_err() {
                 wrong.push(format!("{place}: {words}: {hint}"));
             }
         }
@@ -346,10 +349,34 @@ fn no_setting_is_named_that_leaves_another_memory_too_small() {
         ddr_size_used: 40_000_000,
         ..CompilerConfig::default()
     };
-    let error = plan(&graph, &MemoryOptions::of(&config)).expect_err("both are too small");
+    let error = plan(&graph, &MemoryOptions::of(&config), &CancelToken::new()).expect_err("both are too small");
     assert_eq!(error.status, Status::LowerMidendError);
     assert!(error.to_string().contains("bytes of L2"), "{error}");
     assert!(error.hint.as_deref().is_some_and(|hint| hint.starts_with("no setting by itself")), "{:?}", error.hint);
+}
+
+#[test]
+fn attempts_are_not_named_where_dividing_is_not_enough() {
+    // More tiles would bring each operator into L1, but L2 has no room for the work space.
+    let graph = tower(7, 100, 520);
+    let config = CompilerConfig {
+        max_tiling_attempts: 1,
+        workspace_memory_pool: MemoryPool::L2,
+        enable_buffer_promotion: false,
+        l2_size_used: 6_000_000,
+        ..CompilerConfig::default()
+    };
+    let error = plan(&graph, &MemoryOptions::of(&config), &CancelToken::new()).expect_err("neither fits");
+    assert_eq!(error.status, Status::FrontendToMidendError);
+    assert!(error.hint.as_deref().is_some_and(|hint| hint.starts_with("no setting by itself")), "{:?}", error.hint);
+}
+
+#[test]
+fn a_plan_ends_soon_once_it_is_asked_to() {
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let error = plan(&tower(7, 100, 520), &MemoryOptions::of(&quarter()), &cancel).expect_err("it was asked to stop");
+    assert_eq!((error.status, error.hint), (Status::TopLevelLowerError, None));
 }
 
 /// Nodes that are tiled together with others.

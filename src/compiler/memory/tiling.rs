@@ -12,6 +12,7 @@ use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::memory::Budget;
 use crate::compiler::memory::Pool;
+use crate::compiler::memory::help::sizes;
 use crate::compiler::quantize::TensorId;
 use crate::properties::CompilerConfig;
 
@@ -259,13 +260,14 @@ fn tilings(work: &Work, options: &TilingOptions, most: u128) -> Vec<Tiling> {
 
 /// How each operator is divided: of its tilings that fit the one that is estimated to be the fastest; of equal ones the one
 /// with fewer tiles, then with fewer bytes. `allowed` is what L1 has for tiles. Where an operator has none that fits, an
-/// error that names the first such and says with which settings all would fit.
+/// error that names the first such and, given `fits`, says with which settings the model would fit.
 pub fn divide(
     operators: &[(&str, &Work)],
     options: &TilingOptions,
     budget: &Budget,
     allowed: usize,
     rates: &Rates,
+    fits: Option<&Fits<'_>>,
 ) -> Result<Vec<Tiling>, StageError> {
     let doublings = u32::try_from(options.attempts.saturating_sub(1)).unwrap_or(0).min(DOUBLINGS);
     let mut found = Vec::with_capacity(operators.len());
@@ -296,16 +298,26 @@ pub fn divide(
     let error = StageError::new(Status::FrontendToMidendError, message).node(name);
     let works: Vec<&Work> = misfits.iter().map(|(_, work, ..)| *work).collect();
     let most = misfits.iter().map(|(.., needed, _)| *needed).max().unwrap_or(needed);
-    Err(error.hint(help(&works, options, budget, [allowed, most], doublings)))
+    Err(match fits {
+        Some(fits) => error.hint(help(&works, options, budget, [allowed, most], doublings, fits)),
+        None => error,
+    })
 }
 
-/// Settings with which the operators fit, each by itself.
+/// Whether the whole model fits with such tiling and such memory.
+pub type Fits<'a> = dyn Fn(&TilingOptions, &Budget) -> bool + 'a;
+
+/// Attempts beyond the first with which the operators fit that are tried on the whole model.
+const FURTHER: u32 = 4;
+
+/// Settings with which the model fits, each by itself: those with which these operators fit, tried on the whole.
 fn help(
     works: &[&Work],
     options: &TilingOptions,
     budget: &Budget,
     [allowed, needed]: [usize; 2],
     doublings: u32,
+    whole: &Fits<'_>,
 ) -> String {
     let fits = |options: &TilingOptions, doublings: u32| {
         works.iter().all(|work| tilings(work, options, 1 << doublings).iter().any(|it| it.bytes() <= allowed))
@@ -319,29 +331,43 @@ fn help(
     };
     let more =
         if works.iter().all(smallest) { (doublings + 1..=DOUBLINGS).find(|&more| fits(options, more)) } else { None };
+    let attempts = |more: u32| TilingOptions { attempts: i64::from(more) + 1, ..options.clone() };
+    let more =
+        more.and_then(|more| (more..=DOUBLINGS.min(more + FURTHER)).find(|&more| whole(&attempts(more), budget)));
     if let Some(more) = more {
         settings.push(format!("`max_tiling_attempts` of {} or more", more + 1));
     }
+    let fits = |changed: &TilingOptions| changed != options && fits(changed, doublings) && whole(changed, budget);
     let free = TilingOptions { height: None, channels: None, ..options.clone() };
-    if free != *options && fits(&free, doublings) {
+    if fits(&free) {
         settings.push("neither `force_h_tiling` nor `force_oc_tiling`".to_owned());
     }
     let plain = TilingOptions { overlaps_rows: false, overlaps_channels: false, ..options.clone() };
-    if plain != *options && fits(&plain, doublings) {
+    if fits(&plain) {
         settings.push("`pipeline_spatial_tiles` and `pipeline_channel_tiles` false".to_owned());
     }
     let streaming = TilingOptions { ignores_weights: true, ..options.clone() };
-    if streaming != *options && fits(&streaming, doublings) {
+    if fits(&streaming) {
         settings.push("`ignore_weight_buffers` true".to_owned());
     }
     let single =
         TilingOptions { doubles_weights_pipelined: false, doubles_weights_sequential: false, ..options.clone() };
-    if single != *options && fits(&single, doublings) {
+    if fits(&single) {
         settings.push("`imc_double_buffer_pipeline` and `imc_double_buffer_sequential` false".to_owned());
     }
     let taken = budget.bytes(Pool::L1).saturating_sub(allowed);
-    if let Some(size) = budget.size_for(Pool::L1, needed.saturating_add(taken)) {
+    let sizes = sizes(budget, Pool::L1, needed.saturating_add(taken));
+    let with_size = |size: usize| {
+        let mut budget = budget.clone();
+        budget.set_size(Pool::L1, size);
+        budget
+    };
+    if let Some(size) = sizes.into_iter().find(|&size| whole(options, &with_size(size))) {
         settings.push(format!("`l1_size_used` (and `l1_constraint`) of {size}, where the device has that"));
+    }
+    if settings.is_empty() {
+        return "no setting by itself is enough: where all operators can be divided, a memory is still too small"
+            .to_owned();
     }
     format!("it would fit with {}", settings.join("; or with "))
 }

@@ -17,6 +17,7 @@ use crate::compiler::legalize::legalize;
 use crate::compiler::lower::LowerOptions;
 use crate::compiler::lower::load_program;
 use crate::compiler::lower::lower;
+use crate::compiler::lower::tests::check_code;
 use crate::compiler::memory;
 use crate::compiler::onnx::ImportOptions;
 use crate::compiler::onnx::NoExternalData;
@@ -149,6 +150,7 @@ fn check(quantized: &Quantized, photographs: &Photographs, sqnr_db: f64) -> Resu
     }
     let options = LowerOptions::new(1, Share::eighths(2));
     let compiled = lower(&quantized.graph, &options).map_err(|error| error.to_string())?;
+    check_code(&compiled)?;
     let program = load_program(&|name| {
         let file = compiled.files.iter().find(|file| file.0 == name);
         file.map(|file| file.1.clone()).ok_or_else(|| "there is no such file".to_owned())
@@ -163,11 +165,12 @@ fn check(quantized: &Quantized, photographs: &Photographs, sqnr_db: f64) -> Resu
 
 /// The device's form of a graph computes the same, and its memory plan needs at most 15 % more than is alive at once.
 fn check_plan(graph: &QuantizedGraph, options: &LowerOptions, input: &[f32]) -> Result<(), String> {
-    let legal = legalize(graph.clone(), &options.legalize).map_err(|error| error.to_string())?.graph;
+    let legal =
+        legalize(graph.clone(), &options.legalize, &CancelToken::new()).map_err(|error| error.to_string())?.graph;
     if reference::run(&legal, &[input]) != reference::run(graph, &[input]) {
         return Err("its legal form computes something else".to_owned());
     }
-    let plan = memory::plan(&legal, &options.memory).map_err(|error| error.to_string())?;
+    let plan = memory::plan(&legal, &options.memory, &CancelToken::new()).map_err(|error| error.to_string())?;
     memory::tests::check(&legal, &plan)?;
     match plan.pools.iter().find(|pool| pool.workspace * 100 > pool.live * 115) {
         Some(pool) => Err(format!("its memory plan is loose: {pool:?}")),

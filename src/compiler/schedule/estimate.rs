@@ -14,7 +14,7 @@ use crate::properties::MulticoreMode;
 /// What the estimate is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduleOptions {
-    /// Rates where only one image is worked on.
+    /// Rates of one run: where only one image is worked on, or with `batch` one on every core.
     pub alone: Rates,
     /// Rates where every core, or group of cores, works on an image.
     pub together: Rates,
@@ -33,8 +33,10 @@ impl ScheduleOptions {
             MulticoreMode::Cooperative => [1, cores],
             _ => [cores, 1],
         };
+        // A run of a batch is an image on every core: none is done before all are.
+        let alone = if config.multicore_mode == MulticoreMode::Batch { images } else { 1 };
         Self {
-            alone: Rates::of(config, 1, together),
+            alone: Rates::of(config, alone, together),
             together: Rates::of(config, images, together),
             overlaps_nodes: config.inter_operator_async,
             constants: config.constant_memory_pool.into(),

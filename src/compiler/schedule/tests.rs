@@ -1,5 +1,6 @@
 //! Estimates: that they follow the plan and the settings, never contradict themselves, and say what they are.
 
+use crate::base::CancelToken;
 use crate::base::Share;
 use crate::compiler::legalize::tests::Sketch;
 use crate::compiler::legalize::tests::encoding;
@@ -27,7 +28,7 @@ fn tower(size: usize, width: usize) -> QuantizedGraph {
 
 fn estimated(graph: &QuantizedGraph, config: &CompilerConfig) -> Estimate {
     let options = LowerOptions::of(config);
-    let plan = plan(graph, &options.memory).expect("planned");
+    let plan = plan(graph, &options.memory, &CancelToken::new()).expect("planned");
     let estimate = estimate(graph, &plan, &options.schedule);
     for run in [&estimate.alone, &estimate.together] {
         assert_eq!(run.cycles, run.nodes.iter().map(|node| node.cycles).sum::<u64>());
@@ -59,7 +60,7 @@ type Effect = (&'static str, fn(&mut CompilerConfig), std::cmp::Ordering);
 #[test]
 fn each_setting_moves_the_estimate_the_right_way() {
     use std::cmp::Ordering::{Equal, Greater, Less};
-    let effects: [Effect; 13] = [
+    let effects: [Effect; 16] = [
         ("mvm_utilization_limit", |it| it.mvm_utilization_limit = 0.25, Greater),
         ("enable_icr", |it| it.enable_icr = false, Greater),
         ("icrx_force", |it| it.icrx_force = 1, Greater),
@@ -77,6 +78,9 @@ fn each_setting_moves_the_estimate_the_right_way() {
         ("frequency", |it| it.frequency = 400_000_000, Less),
         ("pipelines", |it| (it.pipeline_spatial_tiles, it.pipeline_channel_tiles) = (false, false), Greater),
         ("cooperative", |it| (it.multicore_mode, it.aipu_cores_used) = (MulticoreMode::Cooperative, 4), Less),
+        ("batch", |it| (it.multicore_mode, it.aipu_cores_used) = (MulticoreMode::Batch, 4), Greater),
+        ("multiprocess", |it| it.aipu_cores_used = 4, Equal),
+        ("pipeline", |it| (it.multicore_mode, it.aipu_cores_used) = (MulticoreMode::Pipeline, 4), Equal),
         ("resources_used", |it| it.resources_used = Share::eighths(2), Equal),
         ("elf_in_ddr", |it| it.elf_in_ddr = false, Equal),
     ];
@@ -102,6 +106,9 @@ fn cores_with_an_image_each_do_more_in_the_same_time_and_share_the_way_to_ddr() 
     assert!(four.together.cycles >= four.alone.cycles);
     let rates = [&four.alone, &four.together].map(|run| run.images_per_second(four.frequency));
     assert!(rates[1] > rates[0] && rates[1] <= 4.0 * rates[0], "{rates:?}");
+    let batch = CompilerConfig { multicore_mode: MulticoreMode::Batch, ..config };
+    let batch = estimated(&tower(60, 100), &batch);
+    assert_eq!((batch.alone.images, batch.alone.cycles), (4, four.together.cycles));
 }
 
 #[test]

@@ -6,6 +6,18 @@ use super::{Entry, Placed};
 /// The rows.
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
+        code: "config/beyond-device",
+        severity: Severity::Warning,
+        placed: Placed::Line,
+        title: "more memory is asked for than the device has",
+        meaning: "`l1_size_used`, `l2_size_used` or `ddr_size_max` is more than the vendor publishes for the device (4 MiB of L1 a \
+              core, 32 MiB of L2, 1 GiB of DDR), or `ddr_size_used` more than `ddr_size_max`.",
+        why: "A model that was planned for it does not run on the device.",
+        remedy: "Leave the setting out, or write at most what the message names.",
+        example: "l2_size_used = 67_108_864",
+        no_case: None,
+    },
+    Entry {
         code: "config/board-drops",
         severity: Severity::Warning,
         placed: Placed::Line,

@@ -21,9 +21,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Warning,
         placed: Placed::Nowhere,
         title: "an image is brought to the input's size and to 0 to 1",
-        meaning: "A compiled model does not say how its images are prepared, so an image is resized with the bilinear \
-              filter to the input's height and width, in RGB or grey by the number of channels, and its values divided \
-              by 255.",
+        meaning: "The compiled model does not say how its images are prepared: it was calibrated on random data or by a \
+              Python file, or made by an older version. So an image is resized with the bilinear filter to the input's \
+              height and width, in RGB or grey by the number of channels, and its values divided by 255.",
         why: "A model that was trained on images prepared otherwise gives other answers.",
         remedy: "Prepare the tensor as the card's `preprocess` says, and give it as a `.npy` file.",
         example: "axzoo run build/net/model/1 --input photo.jpg",

@@ -5,10 +5,11 @@ use crate::compiler::lower as stage;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::plan::HOST_GRAPHS;
 use crate::plan::LowerSettings;
+use crate::plan::QUANTIZED_MANIFEST;
 use crate::toolchains::{Work, WorkError};
 
-/// Reads `quantized/quantized_model.json` and the host's graphs, where there are some; writes the files of the compiled
-/// model.
+/// Reads `quantized/quantized_model.json`, the host's graphs and the manifest, where there are some; writes the files of the
+/// compiled model.
 pub(super) fn lower(work: &Work<'_>, settings: &LowerSettings) -> Result<(), WorkError> {
     let graph = QuantizedGraph::from_json(&fs::read(work.input("quantized/quantized_model.json")?)?)?;
     (work.progress)("lower", 0, 1);
@@ -17,8 +18,13 @@ pub(super) fn lower(work: &Work<'_>, settings: &LowerSettings) -> Result<(), Wor
         let Some(path) = work.optional_input(name) else { return Ok(None) };
         Ok(Some(stage::HostGraph::of(name, fs::read(path)?)?))
     });
-    let host = stage::HostGraphs { before: before?, after: after? };
-    let compiled = stage::lower_with_host(&graph, &host, &options)?;
+    let manifest: Option<stage::Manifest> = match work.optional_input(QUANTIZED_MANIFEST) {
+        Some(path) => serde_json::from_slice(&fs::read(path)?).ok(),
+        None => None,
+    };
+    let preprocess = manifest.and_then(|manifest| manifest.preprocess);
+    let host = stage::HostGraphs { before: before?, after: after?, preprocess };
+    let compiled = stage::lower_with_host(&graph, &host, &options, work.cancel)?;
     for (name, bytes) in &compiled.files {
         fs::write(&work.output.join(name), bytes)?;
     }

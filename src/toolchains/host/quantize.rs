@@ -17,6 +17,7 @@ use crate::compiler::split::HostParts;
 use crate::compiler::split::Measured;
 use crate::compiler::split::Parts;
 use crate::imaging::Audit;
+use crate::imaging::Preprocess;
 use crate::plan::HOST_GRAPHS;
 use crate::plan::QuantizeSettings;
 use crate::properties::QuantizationScheme;
@@ -30,7 +31,7 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     };
     let [preamble, postamble] = HOST_GRAPHS.map(|name| work.optional_input(name).map(import).transpose());
     let parts = Parts { preamble: preamble?, core: import(work.input("model")?)?, postamble: postamble? };
-    let (graph, first) = (&parts.core, parts.preamble.as_ref().unwrap_or(&parts.core));
+    let (core, first) = (&parts.core, parts.preamble.as_ref().unwrap_or(&parts.core));
     let files = |prefix: &str| work.inputs_under(prefix).into_iter().map(|(_, path)| path).collect::<Vec<_>>();
     let images = |files, what, labels| Images {
         files,
@@ -70,14 +71,15 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     let host = HostParts::new(&parts)?;
     let calibration = Measured::new(&host, calibration, None);
     let measured = Measured::new(&host, evaluation, Some(settings.class_count));
-    let mut quantized = quantizer::quantize(graph, &calibration, &measured, &quantize_options, &watch)?;
+    let mut quantized = quantizer::quantize(core, &calibration, &measured, &quantize_options, &watch)?;
     if let Some(evaluated) = &mut quantized.report.evaluation {
         measured.correct(evaluated);
     }
     count_host(&mut quantized.report, &parts);
 
     let write = |name: &str, bytes: &[u8]| fs::write(&work.output.join(name), bytes);
-    write("quantized_model.json", &quantized.graph.to_json())?;
+    let graph = quantized.graph.to_json();
+    write("quantized_model.json", &graph)?;
     write("quantized_model.txt", quantized.graph.to_text().as_bytes())?;
     let core = quantized.graph.to_qdq_onnx();
     let onnx = match (settings.removes_io_quantization(), &parts) {
@@ -86,8 +88,11 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
         (false, Parts { preamble, postamble, .. }) => split::whole(preamble.as_ref(), &core, postamble.as_ref())?,
     };
     write("quantized_model.onnx", &onnx)?;
+    let mut beside = vec![("quantized_model.json", graph), ("quantized_model.onnx", onnx)];
     for (name, path) in HOST_GRAPHS.iter().filter_map(|name| Some((name, work.optional_input(name)?))) {
-        write(name, &fs::read(path)?)?;
+        let bytes = fs::read(path)?;
+        write(name, &bytes)?;
+        beside.push((name, bytes));
     }
     let audit = Audit::of(&from_images.seen(), &evaluation_images.seen(), &settings.preprocess);
     let mut report = quantized.report.to_json();
@@ -111,9 +116,18 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     let text = format!("{warning}{}{}{audited}", host_text(&parts), quantized.report.to_text());
     write("report.txt", text.as_bytes())?;
     let named = HOST_GRAPHS.map(|name| work.optional_input(name).map(|_| name));
-    let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json").with_host(named[0], named[1]);
+    let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json")
+        .with_host(named[0], named[1])
+        .with_digests(beside.iter().map(|(name, bytes)| (*name, bytes.as_slice())))
+        .with_preprocess(known_preprocess(settings));
     write("quantized_model_manifest.json", &manifest.to_json())?;
     check_floors(&quantized.report, settings)
+}
+
+/// How images become the input: not known where a user's Python makes tensors, or where random numbers stand for them.
+fn known_preprocess(settings: &QuantizeSettings) -> Option<Preprocess> {
+    let is_said = !settings.tensors && !settings.preprocess.operators.is_empty();
+    is_said.then(|| settings.preprocess.clone())
 }
 
 /// What the host computes is float, and counts as that.

@@ -104,7 +104,18 @@ const CASES: &[Case] = &[
     ),
     (
         "a quantized graph that was changed",
-        || tampered("convolution", "convolutoin"),
+        || tampered("\"zero_point\":", "\"zero_point\": "),
+        MANIFEST,
+        "TVM_FRONTEND_ERROR",
+        "`quantized_model.json` is not what the manifest says",
+    ),
+    (
+        "a quantized graph that is none, without a digest of it",
+        || {
+            let space = tampered("convolution", "convolutoin");
+            space.edit(&space.path("q/quantized_model/quantized_model_manifest.json"), "\"digests\"", "\"other\"");
+            space
+        },
         MANIFEST,
         "TVM_FRONTEND_ERROR",
         "convolutoin",
@@ -210,6 +221,26 @@ fn a_failure_has_its_status() {
         );
         assert!(!space.read("out/compilation_log.txt").is_empty(), "{what}: no log");
     }
+}
+
+/// Stages that no input makes fail: they are made to.
+#[cfg(debug_assertions)]
+#[test]
+fn a_stage_that_fails_on_purpose_has_its_status() {
+    let space = space();
+    for (stage, status, word) in
+        [("legalize", "LOWER_FRONTEND_ERROR", "legalize"), ("schedule", "MIDEND_TO_TIR_ERROR", "schedule")]
+    {
+        let mut command = space.command("compile -i net.onnx -o out");
+        let output = command.env("AXZOO_FAULT", format!("stage:{stage}")).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{stage}");
+        let found = report(&space, "out");
+        assert_eq!((found["status"].as_str(), found["stage"].as_str()), (Some(status), Some(word)));
+        // What was quantized before stays.
+        assert!(space.path("out/quantized_model/quantized_model_manifest.json").exists(), "{stage}");
+        assert!(!space.path("out/compiled_model").exists(), "{stage}");
+    }
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
 }
 
 #[test]

@@ -57,6 +57,45 @@ fn what_is_given_is_never_removed_also_where_results_go() {
 }
 
 #[test]
+fn a_folder_of_somebody_else_keeps_its_files() {
+    let space = space();
+    let files = ["conf.json", "compilation_report.json", "compilation_log.txt", "quantized_model/report.json"];
+    for (place, file) in files.into_iter().enumerate() {
+        let folder = format!("mine{place}");
+        space.write(&format!("{folder}/{file}"), "{\"mine\": true}");
+        let before = space.tree(&folder);
+        space.axzoo(&format!("compile -i net.onnx -o {folder}")).expect_code(1).says(file).says("move it away");
+        assert_eq!(space.tree(&folder), before, "{file}");
+    }
+    // A report of any run is the mark of a folder of results, also of the vendor's compiler.
+    space.write("vendor/conf.json", "{}");
+    space.write("vendor/compilation_report.json", "{\"status\": \"QTOOLS_ERROR\"}");
+    space.axzoo("compile -i net.onnx -o vendor").expect_code(0);
+    // Where there was no room for a report, the arguments are.
+    fs::remove_file(space.path("vendor/compilation_report.json")).expect("removed");
+    space.axzoo("compile -i net.onnx -o vendor").expect_code(0);
+}
+
+#[test]
+fn a_configuration_among_the_results_is_not_replaced_by_another() {
+    let space = space();
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    let before = space.tree("out/compiled_model");
+    let own = "{ \"tiling_depth\": 6 }  ";
+    space.write("out/conf.json", own);
+    let run = space.axzoo("compile -i net.onnx --conf out/conf.json -o out");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("keep it under another name");
+    assert_eq!(space.read("out/conf.json"), own);
+    assert_eq!(space.tree("out/compiled_model"), before);
+    space.axzoo("compile -i net.onnx --conf out/conf.json -o other").expect_code(0);
+    // One that was edited as it stands says what the run would write.
+    let edited = space.read("other/conf.json").replace("\"tiling_depth\": 6", "\"tiling_depth\": 3");
+    space.write("out/conf.json", &edited);
+    space.axzoo("compile -i net.onnx --conf out/conf.json -o out").expect_code(0);
+    assert_eq!(space.read("out/conf.json"), edited);
+}
+
+#[test]
 fn a_model_with_tensors_beside_it_is_copied_whole() {
     let space = space();
     let mut model =

@@ -232,6 +232,26 @@ fn every_property_shows_its_effect_or_is_told_to_have_none() {
 }
 
 #[test]
+fn every_way_of_sharing_the_work_shows_its_effect_or_is_told_to_have_none() {
+    let space = space();
+    space.write("net.onnx", rich());
+    space.axzoo("compile -i net.onnx --quantize-only -o q").expect_code(0);
+    let input = "q/quantized_model/quantized_model_manifest.json";
+    let row = properties::find("multicore_mode").expect("there is such a property");
+    assert_eq!(compile(&space, input, &json!({"aipu_cores_used": 3}), "out")["status"], "SUCCEEDED");
+    let plain = results(&space, "out");
+    let found = ["multithread", "batch", "cooperative", "pipeline"].map(|mode| {
+        let conf = json!({"aipu_cores_used": 3, "multicore_mode": mode});
+        match seen(&space, row, input, &conf, &plain) {
+            Seen::Effect => "effect",
+            Seen::Ignored => "ignored",
+            Seen::Nothing => "nothing",
+        }
+    });
+    assert_eq!(found, ["ignored", "effect", "effect", "ignored"]);
+}
+
+#[test]
 fn more_attempts_find_another_plan() {
     // Tensors of many sizes that all live until the end, and room for some of them.
     let space = space();

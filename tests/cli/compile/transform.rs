@@ -1,5 +1,6 @@
 //! `--transform`: a user's Python file, or a YAML list of operators.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,15 @@ def get_preprocess_transform(image):
 /// The same as operators.
 const OPERATORS: &str = "- resize:\n    width: 8\n    height: 8\n    interpolation: nearest\n- torch-totensor:\n";
 
+/// What a runtime opens, but for what `model.json` says of images: nothing where Python prepares them.
+fn program(space: &Space, folder: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut tree = space.tree(&format!("{folder}/compiled_model"));
+    let model = tree.remove("model.json").expect("a model.json");
+    let model: serde_json::Value = serde_json::from_slice(&model).expect("JSON");
+    assert_eq!(model["preprocess"].is_null(), folder.starts_with("py"), "{folder}");
+    tree
+}
+
 #[test]
 fn a_python_function_and_operators_make_the_same_model() {
     if !python_has("numpy, PIL") {
@@ -36,17 +46,34 @@ fn a_python_function_and_operators_make_the_same_model() {
     assert!(space.read("py/compilation_log.txt").contains("loaded"));
     assert!(!space.path("scripts/__pycache__").exists());
     space.axzoo("compile -i net.onnx --imageset photos --transform p.yaml -o yaml").expect_code(0);
-    assert_eq!(space.tree("py/compiled_model"), space.tree("yaml/compiled_model"));
+    assert_eq!(program(&space, "py"), program(&space, "yaml"));
     assert_eq!(json(&space, "py/quantized_model/report.json")["calibration_images"], 10);
     // A list under `preprocess:` is as good, and other colours make another model.
     space.write("q.yaml", format!("preprocess:\n{OPERATORS}"));
     space.axzoo("compile -i net.onnx --imageset photos --transform q.yaml -o q").expect_code(0);
-    assert_eq!(space.tree("q/compiled_model"), space.tree("yaml/compiled_model"));
+    assert_eq!(program(&space, "q"), program(&space, "yaml"));
     let bgr = "compile -i net.onnx --imageset photos --color-format BGR --transform";
     space.axzoo(&format!("{bgr} scripts/p.py -o pybgr")).expect_code(0);
     space.axzoo(&format!("{bgr} p.yaml -o yamlbgr")).expect_code(0);
-    assert_eq!(space.tree("pybgr/compiled_model"), space.tree("yamlbgr/compiled_model"));
-    assert_ne!(space.tree("pybgr/compiled_model"), space.tree("py/compiled_model"));
+    assert_eq!(program(&space, "pybgr"), program(&space, "yamlbgr"));
+    assert_ne!(program(&space, "pybgr"), program(&space, "py"));
+}
+
+#[test]
+fn images_are_looked_at_also_where_python_prepares_them() {
+    if !python_has("numpy, PIL") {
+        return;
+    }
+    let space = with_photos(12);
+    let first = space.tree("photos")["00.png"].clone();
+    space.write("photos/a_copy.png", first);
+    space.write("p.py", PILLOW);
+    let run = space.axzoo("compile -i net.onnx --imageset photos --transform p.py -o out");
+    let run = ended(&space, "out", run, "SUCCEEDED");
+    assert!(run.stderr.contains("images/duplicate") || run.stderr.contains("images/held-out"), "{}", run.stderr);
+    assert!(run.stderr.contains("photos/"), "{}", run.stderr);
+    let images = &json(&space, "out/quantized_model/report.json")["images"];
+    assert_eq!(images["findings"].as_array().map(Vec::len), Some(1), "{images}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #
 #     bash benches/engine.sh [FOLDER]      FOLDER keeps the graphs for the next run
 #     AXZOO=PROGRAM bash benches/engine.sh FOLDER      measures a program that is there
+#     LARGE=300 bash benches/engine.sh      a quick look: 300 cards where there are 10,000 otherwise
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -z "${AXZOO:-}" ]; then
@@ -13,6 +14,7 @@ fi
 hashing=$(cargo bench --bench hashing --no-run --message-format json 2> /dev/null |
     sed -n 's/.*"executable":"\([^"]*hashing[^"]*\)".*/\1/p')
 benches=$PWD/benches
+large=${LARGE:-10000}
 folder=${1:-$(mktemp -d)}
 [ $# -gt 0 ] || trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder"
@@ -55,14 +57,14 @@ echo "== first build of 1,000 cards, two jobs: ninja with the same graph, ninja 
 (cd graph-1000 && hyperfine --runs 3 --prepare 'bash ../away.sh' 'ninja -j2' 'ninja -f four.ninja -j2' "$axzoo build -j2")
 rm -rf graph-1000/away.*
 
-nothing_to_do 10000
+nothing_to_do "$large"
 
-echo "== one card of 10,000 edited: until its first step has a log"
-python3 "$benches/first_work.py" "$axzoo" graph-10000 net-00007 5
+echo "== one card of $large edited: until its first step has a log"
+python3 "$benches/first_work.py" "$axzoo" "graph-$large" net-00007 5
 
-echo "== reading: 64 files of 32 MiB, then 10,000 of 64 KiB; b3sum, the same files with an empty stat index"
+echo "== reading: 64 files of 32 MiB, then $large of 64 KiB; b3sum, the same files with an empty stat index"
 [ -d graph-64 ] || python3 "$benches/make_graph.py" 64 graph-64 --weights 32768
-for graph in graph-64 graph-10000; do
+for graph in graph-64 "graph-$large"; do
     cat $graph/weights/*/*.onnx > /dev/null
     (cd $graph && hyperfine --warmup 1 --runs 10 'b3sum weights/*/*.onnx' "$hashing weights/*/*.onnx")
 done

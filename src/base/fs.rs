@@ -4,8 +4,10 @@
 //! rename. Whether they reach the disk before a power cut is the journal's business, not this file's.
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may call std::fs")]
 
+mod digest;
 mod fault;
 mod lock;
+mod memory;
 mod walk;
 
 use std::fs;
@@ -14,11 +16,12 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Digest;
 use super::watch;
 
+pub use digest::{digest, md5};
 pub use lock::try_lock_folder;
-pub use walk::{files_below, find_files};
+pub use memory::{Memory, memory_of_group, memory_of_machine, memory_of_this_process};
+pub use walk::{bytes_on_disk, files_below, find_files};
 
 /// What was being done to a path, for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +180,14 @@ pub fn stat(path: &Path) -> Option<Stat> {
     }
 }
 
+/// The stat of a regular file that is no link.
+#[must_use]
+pub fn stat_of_file(path: &Path) -> Option<Stat> {
+    watch::path(path);
+    let meta = fs::symlink_metadata(path).ok()?;
+    meta.is_file().then(|| stat_of(&meta))
+}
+
 /// Whether something exists at `path` (links followed).
 #[must_use]
 pub fn exists(path: &Path) -> bool {
@@ -240,44 +251,6 @@ pub fn read_range(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The BLAKE3 digest of a file's bytes, read in pieces: memory does not grow with the file.
-pub fn digest(path: &Path) -> Result<Digest> {
-    watch::path(path);
-    let mut file = at(Action::Read, path, fs::File::open(path))?;
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0_u8; 128 * 1024];
-    loop {
-        let count = match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return at(Action::Read, path, Err(error)),
-        };
-        hasher.update(&buffer[..count]);
-    }
-    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
-}
-
-/// The md5 of a file's bytes as 32 lower-case hexadecimal digits, read in pieces. Only for checksums that cards give;
-/// keys use [`digest`].
-pub fn md5(path: &Path) -> Result<String> {
-    use md5::Digest as _;
-    watch::path(path);
-    let mut file = at(Action::Read, path, fs::File::open(path))?;
-    let mut hasher = md5::Md5::new();
-    let mut buffer = vec![0_u8; 128 * 1024];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => hasher.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return at(Action::Read, path, Err(error)),
-        }
-    }
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-    Ok(hasher.finalize().iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect())
-}
-
 /// Opens a file for reading.
 pub fn open(path: &Path) -> Result<fs::File> {
     watch::path(path);
@@ -293,6 +266,19 @@ pub fn open_append(path: &Path) -> Result<fs::File> {
 /// Creates `path` and the folders above it.
 pub fn create_folders(path: &Path) -> Result<()> {
     at(Action::CreateFolder, path, fault::point().and_then(|()| fs::create_dir_all(path)))
+}
+
+/// Does something with `path`; where a folder above it is missing, creates those and does it once more.
+fn with_folders<T>(action: Action, path: &Path, make: impl Fn() -> io::Result<T>) -> Result<T> {
+    match (make(), path.parent()) {
+        (Err(error), Some(folder))
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            create_folders(folder)?;
+            at(action, path, make())
+        }
+        (result, _) => at(action, path, result),
+    }
 }
 
 /// A name beside `path` that no other thread or process uses at the same time.
@@ -317,12 +303,10 @@ pub fn target_of_temporary(path: &Path) -> Option<PathBuf> {
 
 /// Writes `bytes` so that `path` holds the old contents or the new ones, never a part; folders above are created.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        create_folders(folder)?;
-    }
     let temporary = temporary_beside(path);
-    let written = fs::File::create(&temporary).and_then(|mut file| fault::point().and_then(|()| file.write_all(bytes)));
-    let result = at(Action::Write, path, written).and_then(|()| rename(&temporary, path));
+    let result = with_folders(Action::Write, path, || fs::File::create(&temporary))
+        .and_then(|mut file| at(Action::Write, path, fault::point().and_then(|()| file.write_all(bytes))))
+        .and_then(|()| rename(&temporary, path));
     if result.is_err() {
         // The first failure is the one to report; a leftover temporary file is swept by the store.
         let _ = fs::remove_file(&temporary);
@@ -388,16 +372,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Copies contents (a reflink where the file system can); the copy is writable whatever the source was.
 pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
-    if let Some(folder) = to.parent() {
-        create_folders(folder)?;
-    }
     let temporary = temporary_beside(to);
     let result = at(Action::Read, from, fs::File::open(from)).and_then(|mut source| {
-        let copied = fs::File::create(&temporary).and_then(|mut target| {
-            fault::point()?;
-            io::copy(&mut source, &mut target)
-        });
-        at(Action::Write, to, copied)?;
+        let mut target = with_folders(Action::Write, to, || fs::File::create(&temporary))?;
+        at(Action::Write, to, fault::point().and_then(|()| io::copy(&mut source, &mut target)))?;
         rename(&temporary, to)
     });
     if result.is_err() {
@@ -406,9 +384,9 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
     result
 }
 
-/// Moves a file or folder within one file system; the target is replaced.
+/// Moves a file or folder within one file system; the target is replaced, folders above it are created.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    at(Action::Rename, to, fault::point().and_then(|()| fs::rename(from, to)))
+    with_folders(Action::Rename, to, || fault::point().and_then(|()| fs::rename(from, to)))
 }
 
 /// Makes a file read-only for everybody.
@@ -435,10 +413,11 @@ pub fn remove_folder(path: &Path) -> Result<()> {
 
 /// Makes `path` a folder with nothing in it, creating it where it is not there.
 pub fn empty_folder(path: &Path) -> Result<()> {
-    if !path.is_dir() {
-        return create_folders(path);
-    }
-    for entry in list(path)? {
+    let entries = match list(path) {
+        Err(error) if error.is_not_found() => return create_folders(path),
+        entries => entries?,
+    };
+    for entry in entries {
         if entry.is_dir() && !entry.is_symlink() { remove_folder(&entry)? } else { remove_file(&entry)? }
     }
     Ok(())
@@ -497,10 +476,7 @@ pub fn is_link(path: &Path) -> bool {
 
 /// Creates an empty file, or empties the one there is; folders above are created.
 pub fn create(path: &Path) -> Result<fs::File> {
-    if let Some(folder) = path.parent() {
-        create_folders(folder)?;
-    }
-    at(Action::Write, path, fault::point().and_then(|()| fs::File::create(path)))
+    with_folders(Action::Write, path, || fault::point().and_then(|()| fs::File::create(path)))
 }
 
 /// Writes `bytes` at the place where `file`, opened from `path`, stands.
@@ -512,18 +488,6 @@ pub fn write_to(mut file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn replace(file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
     at(Action::Write, path, fault::point().and_then(|()| file.set_len(0)))?;
     at(Action::Write, path, file.write_all_at(bytes, 0))
-}
-
-/// Bytes of memory that this machine has for programs, or this container where it has less; 0 where the system does not say.
-#[must_use]
-pub fn memory_of_machine() -> u64 {
-    let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let total = text("/proc/meminfo").lines().find_map(|line| {
-        let kilobytes: u64 = line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kilobytes * 1024)
-    });
-    let of_container = text("/sys/fs/cgroup/memory.max").trim().parse().ok();
-    [total, of_container].into_iter().flatten().min().unwrap_or(0)
 }
 
 /// Waits until the contents of `file`, opened from `path`, would survive a power cut.

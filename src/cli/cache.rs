@@ -12,6 +12,7 @@ use super::plans::{Planned, take};
 use super::quantity::{AGES, SIZES, quantity};
 use super::settings::Flags;
 use super::zoo::Zoo;
+use crate::base::fs;
 use crate::base::moment;
 use crate::diag::Diagnostic;
 use crate::diag::counted;
@@ -36,11 +37,13 @@ pub(super) fn stats(arguments: &CacheStatsArgs, output: Output, directory: Optio
         ("total", usage.total()),
     ];
     let folder = zoo.shown(store.cache());
+    let on_disk = fs::bytes_on_disk(store.cache());
     match arguments.format {
         Format::Json => {
             let amount = |amount: Amount| json!({ "files": amount.files, "bytes": amount.bytes });
             let mut value: Value = rows.iter().map(|&(name, of)| (name.replace(' ', "_"), amount(of))).collect();
             value["results"] = json!(usage.results);
+            value["on_disk"] = json!(on_disk);
             value["folder"] = json!(folder);
             output.data(&format!("{value:#}\n"));
         }
@@ -48,7 +51,11 @@ pub(super) fn stats(arguments: &CacheStatsArgs, output: Output, directory: Optio
             let cells = |(name, of): (&str, Amount)| vec![name.to_owned(), of.files.to_string(), bytes(of.bytes)];
             let head = [("", Align::Left), ("files", Align::Right), ("size", Align::Right)];
             output.data(&table(&head, &rows.map(cells)));
-            output.data(&format!("\n{} in `{folder}`\n", counted(usage.results, "result")));
+            let results = counted(usage.results, "result");
+            output.data(&format!(
+                "\n{results} in `{folder}`; {} on the disk, where files are whole blocks\n",
+                bytes(on_disk)
+            ));
         }
     }
     Ok(())

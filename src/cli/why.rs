@@ -38,9 +38,10 @@ pub(super) fn why(arguments: &WhyArgs, output: Output, directory: Option<&Path>)
     }
     let graph = &planned.plan.graph;
     let explanations = zoo.explain(graph)?;
+    let shown = |path: &Path| zoo.shown(path);
     match arguments.format {
-        Format::Human => output.data(&text(graph, &explanations)),
-        Format::Json => output.data(&lines(graph, &explanations)),
+        Format::Human => output.data(&text(graph, &explanations, &shown)),
+        Format::Json => output.data(&lines(graph, &explanations, &shown)),
     }
     Ok(())
 }
@@ -55,7 +56,7 @@ fn verdict(explanation: &Explanation) -> &'static str {
     }
 }
 
-fn text(graph: &Graph<StepWork>, explanations: &[Explanation]) -> String {
+fn text(graph: &Graph<StepWork>, explanations: &[Explanation], shown: &dyn Fn(&Path) -> String) -> String {
     let mut lines = Vec::new();
     let mut subject = String::new();
     for explanation in explanations {
@@ -65,7 +66,8 @@ fn text(graph: &Graph<StepWork>, explanations: &[Explanation]) -> String {
             lines.push(subject.clone());
         }
         lines.push(format!("  {}: {}", step.kind, verdict(explanation)));
-        lines.extend(explanation.differences.iter().take(SHOWN).map(|difference| format!("    {}", line(difference))));
+        let differences = explanation.differences.iter().take(SHOWN);
+        lines.extend(differences.map(|difference| format!("    {}", line(difference, shown))));
         if let Some(more) = explanation.differences.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             lines.push(format!("    and {more} more; `--format json` has all"));
         }
@@ -73,16 +75,26 @@ fn text(graph: &Graph<StepWork>, explanations: &[Explanation]) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-fn line(difference: &Difference) -> String {
+/// The file that a difference was read from, and the line where there is one.
+fn place(difference: &Difference, shown: &dyn Fn(&Path) -> String) -> Option<(String, Option<usize>)> {
+    let said = difference.origin.as_ref().map(|(file, line)| (file.clone(), Some(*line)));
+    said.or_else(|| difference.source.as_ref().map(|path| (shown(path), None)))
+}
+
+fn line(difference: &Difference, shown: &dyn Fn(&Path) -> String) -> String {
     // A text of several lines, such as a whole TOML file, is one line here.
     let flat = |text: &str| readable(text).trim().replace('\n', "; ");
     let side = |text: &Option<String>| text.as_deref().map_or_else(|| "(nothing)".to_owned(), flat);
     let (old, new) = (side(&difference.old), side(&difference.new));
-    let origin = difference.origin.as_ref().map(|(file, line)| format!(", {file}:{line}")).unwrap_or_default();
-    printable(&format!("{}: {old} → {new}{origin}", difference.what))
+    let place = match place(difference, shown) {
+        Some((file, Some(line))) => format!(", {file}:{line}"),
+        Some((file, None)) => format!(", {file}"),
+        None => String::new(),
+    };
+    printable(&format!("{}: {old} → {new}{place}", difference.what))
 }
 
-fn lines(graph: &Graph<StepWork>, explanations: &[Explanation]) -> String {
+fn lines(graph: &Graph<StepWork>, explanations: &[Explanation], shown: &dyn Fn(&Path) -> String) -> String {
     let mut subjects: Vec<(String, Option<String>, Vec<Value>)> = Vec::new();
     for explanation in explanations {
         let step = graph.step(explanation.step);
@@ -90,13 +102,13 @@ fn lines(graph: &Graph<StepWork>, explanations: &[Explanation]) -> String {
             .differences
             .iter()
             .map(|difference| {
-                let origin = difference.origin.as_ref();
+                let place = place(difference, shown);
                 json!({
                     "what": difference.what,
                     "old": difference.old.as_deref().map(readable),
                     "new": difference.new.as_deref().map(readable),
-                    "file": origin.map(|(file, _)| file),
-                    "line": origin.map(|(_, line)| line),
+                    "file": place.as_ref().map(|(file, _)| file),
+                    "line": place.as_ref().and_then(|(_, line)| *line),
                 })
             })
             .collect();

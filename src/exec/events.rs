@@ -12,8 +12,8 @@ use crate::plan::StepKind;
 pub struct Options {
     /// Steps at a time, at least 1.
     pub parallel: usize,
-    /// Bytes that running steps may take together by [`Step::memory`](crate::plan::Step::memory); 0 for no limit. One
-    /// step always runs, however large.
+    /// Bytes that running steps may take together, each what it took at most the last time, or else
+    /// [`Step::memory`](crate::plan::Step::memory); 0 for no limit. One step always runs, however large.
     pub memory: u64,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
@@ -138,13 +138,6 @@ pub enum Event<'a> {
         done: u64,
         /// Units there are; 0 when that is not known.
         of: u64,
-    },
-    /// A running step wrote a line to its log.
-    Line {
-        /// The step.
-        step: StepId,
-        /// The line.
-        text: &'a str,
     },
     /// A step ended; said once for each chosen step.
     Finished {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::ExecError;
 use super::Outcome;
 use super::judge::{Hit, Judged, Scrutiny, Verdict, judge, outputs_in, place, wanted};
 use crate::base::Digest;
 use crate::base::fs;
+use crate::diag::counted;
 use crate::plan::Graph;
 use crate::plan::Input;
 use crate::plan::StepId;
@@ -138,18 +140,39 @@ fn compare<S: StepSettings>(graph: &Graph<S>, id: StepId, judged: &Judged<'_>, o
     let mut differences = new.diff(old);
     for difference in &mut differences {
         difference.origin = step.settings.origin(&difference.what);
+        difference.source = difference.what.strip_prefix("input ").and_then(|role| source_of(graph, id, role));
     }
     for (role, made_by) in unknown {
         let what = format!("input {role}");
         let below = format!("{what}/");
         differences.retain(|difference| difference.what != what && !difference.what.starts_with(&below));
+        let files = old.inputs.keys().filter(|name| name.strip_prefix(role).is_some_and(|rest| rest.starts_with('/')));
+        let before = match (old.inputs.get(role), files.count()) {
+            (Some(digest), _) => Some(digest.short()),
+            (None, 0) => None,
+            (None, files) => Some(counted(files, "file")),
+        };
+        let may_be_absent =
+            step.inputs.iter().any(|(name, input)| name == role && matches!(input, Input::IfMade { .. }));
+        if before.is_none() && may_be_absent {
+            // It was not made the last time, and nothing says that it will be.
+            continue;
+        }
         let new = made_by.map(|step| {
             let step = graph.step(step);
             format!("known once `{}` of `{}` has run", step.kind, step.subject())
         });
-        differences.push(Difference::new(what, old.inputs.get(role).map(Digest::short), new));
+        differences.push(Difference::new(what, before, new));
     }
     differences
+}
+
+/// The source file that an input is.
+fn source_of<S>(graph: &Graph<S>, id: StepId, role: &str) -> Option<PathBuf> {
+    graph.step(id).inputs.iter().find_map(|(name, input)| match input {
+        Input::File(path) if name == role => Some(path.clone()),
+        _ => None,
+    })
 }
 
 /// The files in the build root that are not what the step's result says.

@@ -43,6 +43,9 @@ pub struct Job<'a, S> {
     pub cancel: &'a CancelToken,
     /// Called with a phase, units done and units there are (0 when unknown); cheap, from any thread.
     pub progress: &'a (dyn Fn(&str, u64, u64) + Sync),
+    /// Called with the bytes of memory that programs which do the work held at most so far. What is held by this process
+    /// is seen without it.
+    pub memory: &'a (dyn Fn(u64) + Sync),
 }
 
 impl<S> fmt::Debug for Job<'_, S> {
@@ -120,25 +123,19 @@ impl From<Cancelled> for StepFailure {
     }
 }
 
-/// A step's log: a file, its last lines, and whoever watches.
+/// A step's log: a file, and its last lines.
+#[derive(Debug)]
 pub struct Log {
     path: PathBuf,
     file: File,
     tail: Mutex<VecDeque<String>>,
-    tell: Box<dyn Fn(&str) + Send + Sync>,
-}
-
-impl fmt::Debug for Log {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Log").field("path", &self.path).finish_non_exhaustive()
-    }
 }
 
 impl Log {
     /// Starts the log file anew.
-    pub fn create(path: PathBuf, tell: impl Fn(&str) + Send + Sync + 'static) -> Result<Self, FsError> {
+    pub fn create(path: PathBuf) -> Result<Self, FsError> {
         let file = fs::create(&path)?;
-        Ok(Self { path, file, tail: Mutex::default(), tell: Box::new(tell) })
+        Ok(Self { path, file, tail: Mutex::default() })
     }
 
     /// The log file.
@@ -157,8 +154,6 @@ impl Log {
                 tail.pop_front();
             }
             tail.push_back(line.to_owned());
-            drop(tail);
-            (self.tell)(line);
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
@@ -13,11 +16,13 @@ use std::time::Instant;
 use super::ExecError;
 use super::events::{Event, Options, Outcome, StepSummary, StopCause, Summary};
 use super::explain::{forecast, outcome_of, skipped_after};
+use super::flush::flush_in_groups;
 use super::job::{Runner, StepFailure};
 use super::judge::{
     Hit, Judged, Obstacle, Scrutiny, Verdict, files_of, judge, outputs_in, record_of, wanted, wrong_files,
 };
 use super::networks::{Networks, remove};
+use super::peaks::Peaks;
 use super::states::{Limits, Need, States};
 use super::workers::{InstallTask, Message, Shop, StepTask, Task};
 use crate::base::CancelToken;
@@ -103,6 +108,11 @@ pub(super) struct Run<'r, S> {
     pub(super) cancel: CancelToken,
     pub(super) stopped: Option<StopCause>,
     pub(super) broken: Option<StoreError>,
+    /// Whether something was recorded that is not on the disk for good.
+    due: Arc<AtomicBool>,
+    peaks: Peaks,
+    /// When the memory of this process was last looked at.
+    weighed: Instant,
 }
 
 impl<'r, S: StepSettings> Run<'r, S> {
@@ -132,6 +142,9 @@ impl<'r, S: StepSettings> Run<'r, S> {
             cancel: CancelToken::new(),
             stopped: None,
             broken: None,
+            due: Arc::default(),
+            peaks: Peaks::new(fs::memory_of_this_process()),
+            weighed: Instant::now(),
         }
     }
 
@@ -176,7 +189,11 @@ impl<'r, S: StepSettings> Run<'r, S> {
         };
         let (sender, messages) = mpsc::channel();
         let workers = self.options.parallel.clamp(1, self.states.left() + self.tasks.len());
-        thread::scope(|scope| {
+        let disk = self.store.disk();
+        let due = Arc::clone(&self.due);
+        let flushed = thread::scope(|scope| {
+            let (running, end) = mpsc::channel();
+            let flusher = scope.spawn(move || flush_in_groups(&due, &end, || disk.flush()));
             let mut tasks = Vec::new();
             for worker in 0..workers {
                 let (give, take) = mpsc::channel();
@@ -186,7 +203,12 @@ impl<'r, S: StepSettings> Run<'r, S> {
             }
             drop(sender);
             self.supervise(&tasks, &messages, cancel);
+            drop(running);
+            flusher.join()
         });
+        if let (Ok(Err(error)), None) = (flushed, &self.broken) {
+            self.broken = Some(error);
+        }
         // What cannot be removed now is swept at the next start.
         let _ = fs::remove_folder(&self.store.temporary());
     }
@@ -209,6 +231,10 @@ impl<'r, S: StepSettings> Run<'r, S> {
             }
             if idle.len() == workers.len() {
                 return;
+            }
+            if self.weighed.elapsed() >= TICK {
+                self.peaks.see(fs::memory_of_this_process());
+                self.weighed = Instant::now();
             }
             match messages.recv_timeout(TICK) {
                 Ok(message) => {
@@ -236,6 +262,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
                     let expected = self.store.slot(&SlotName::of(step)).map(|slot| u64::from(slot.duration_ms));
                     let expected = expected.filter(|&ms| ms > 0).map(Duration::from_millis);
                     (self.events)(&Event::Started { step: id, expected });
+                    self.peaks.start(id, step.memory);
                     let folder = self.store.temporary();
                     let log = self.store.log_path(&step.network, step.model.as_deref(), step.kind.word());
                     return Some(Task::Step(StepTask { id, files, folder, log }));
@@ -381,9 +408,12 @@ impl<'r, S: StepSettings> Run<'r, S> {
             Message::Progress { step, phase, done, of } => {
                 (self.events)(&Event::Progress { step, phase: &phase, done, of });
             }
-            Message::Line { step, text } => (self.events)(&Event::Line { step, text: &text }),
-            Message::Ran { worker, step, duration, result } => {
+            Message::Ran { worker, step, duration, memory, result } => {
                 idle.push(worker);
+                let memory = self.peaks.end(step, memory);
+                if memory > 0 && result.is_ok() {
+                    self.store.set_memory(&SlotName::of(self.graph.step(step)), memory);
+                }
                 match result {
                     Ok(outputs) => self.keep(step, outputs, duration),
                     Err(_) if self.cancel.is_cancelled() => {
@@ -411,6 +441,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
         if let Err(error) = self.store.done(key, &entry) {
             return self.give_up(error, id);
         }
+        self.due.store(true, Ordering::Release);
         let slot = Slot { key, outputs: entry.outputs, duration_ms };
         let hit = Hit { slot, is_last: false, wrong: Vec::new() };
         self.succeed(id, hit, End { outcome: Outcome::Ran, duration, key: Some(key) });
@@ -457,7 +488,9 @@ fn needs<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>) -> Vec<Option<
         for &input in &inputs {
             behind[input] = behind[input].max(weight);
         }
-        needs[id.index()] = Some(Need { inputs, weight, memory: step.memory });
+        // What it took the last time, or what it should take.
+        let memory = Some(store.memory(&SlotName::of(step))).filter(|&memory| memory > 0).unwrap_or(step.memory);
+        needs[id.index()] = Some(Need { inputs, weight, memory });
     }
     needs
 }

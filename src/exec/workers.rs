@@ -65,14 +65,12 @@ pub(super) enum Message {
         done: u64,
         of: u64,
     },
-    Line {
-        step: StepId,
-        text: String,
-    },
     Ran {
         worker: usize,
         step: StepId,
         duration: Duration,
+        /// Bytes of memory that programs of the step held at most; 0 when there were none, or when they ended at once.
+        memory: u64,
         result: Result<Vec<Output>, StepFailure>,
     },
     Installed {
@@ -106,8 +104,10 @@ where
                     // The worker's own, and used again: making and removing a folder for each step costs more than the step.
                     task.folder.push(worker.to_string());
                     let started = Instant::now();
-                    let result = self.run(&task, messages);
-                    Message::Ran { worker, step: task.id, duration: started.elapsed(), result }
+                    let memory = AtomicU64::new(0);
+                    let result = self.run(&task, &memory, messages);
+                    let memory = memory.into_inner();
+                    Message::Ran { worker, step: task.id, duration: started.elapsed(), memory, result }
                 }
                 Task::Install(task) => {
                     let mut seen = Vec::new();
@@ -121,18 +121,20 @@ where
         }
     }
 
-    fn run(&self, task: &StepTask, messages: &Sender<Message>) -> Result<Vec<Output>, StepFailure> {
+    fn run(&self, task: &StepTask, memory: &AtomicU64, messages: &Sender<Message>) -> Result<Vec<Output>, StepFailure> {
         fs::empty_folder(&task.folder)?;
-        let step = task.id;
-        let lines = messages.clone();
-        let log = Log::create(task.log.clone(), move |text| {
-            let _ = lines.send(Message::Line { step, text: text.to_owned() });
-        })?;
-        let result = self.work_on(task, &log, messages).and_then(|()| Ok(self.blobs.take_in(&task.folder)?));
+        let log = Log::create(task.log.clone())?;
+        let result = self.work_on(task, &log, memory, messages).and_then(|()| Ok(self.blobs.take_in(&task.folder)?));
         result.map_err(|failure| StepFailure { log: Some(Box::new(log.end())), ..failure })
     }
 
-    fn work_on(&self, task: &StepTask, log: &Log, messages: &Sender<Message>) -> Result<(), StepFailure> {
+    fn work_on(
+        &self,
+        task: &StepTask,
+        log: &Log,
+        memory: &AtomicU64,
+        messages: &Sender<Message>,
+    ) -> Result<(), StepFailure> {
         for (role, digest) in &task.files.artifacts {
             self.blobs.verify(digest, role)?;
         }
@@ -147,6 +149,9 @@ where
                 let _ = messages.send(Message::Progress { step: task.id, phase: phase.to_owned(), done, of });
             }
         };
+        let weigh = |bytes: u64| {
+            memory.fetch_max(bytes, Ordering::Relaxed);
+        };
         let job = Job {
             id: task.id,
             step: self.graph.step(task.id),
@@ -155,6 +160,7 @@ where
             log,
             cancel: &cancel,
             progress: &progress,
+            memory: &weigh,
         };
         match catch_unwind(AssertUnwindSafe(|| self.runner.run(&job))) {
             Ok(Err(_)) if cancel.is_late() && !self.cancel.is_cancelled() => return Err(self.late()),

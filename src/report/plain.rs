@@ -71,7 +71,8 @@ impl<W: Write> Report for Plain<W> {
             _ => None,
         };
         if let Some(line) = line {
-            let _ = writeln!(self.target, "{line}");
+            // In one piece: standard error passes every piece on as it comes.
+            let _ = self.target.write_all(format!("{line}\n").as_bytes());
         }
     }
 }

@@ -9,13 +9,16 @@ pub enum Align {
     Right,
 }
 
-/// Rows under a head, columns as wide as their widest cell, two blanks between; no trailing blanks.
+/// Words that are longer push the rest of their row to the right, and no other row.
+const LONG: usize = 48;
+
+/// Rows under a head, columns as wide as their widest cell that is not overlong, two blanks between; no trailing blanks.
 #[must_use]
 pub fn table(head: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     let width = |text: &str| text.chars().count();
     let mut widths: Vec<usize> = head.iter().map(|(title, _)| width(title)).collect();
     for row in rows {
-        for (column, cell) in row.iter().enumerate().take(widths.len()) {
+        for (column, cell) in row.iter().enumerate().take(widths.len()).filter(|(_, cell)| width(cell) <= LONG) {
             widths[column] = widths[column].max(width(cell));
         }
     }
@@ -25,7 +28,7 @@ pub fn table(head: &[(&str, Align)], rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for (column, (_, align)) in head.iter().enumerate() {
             let cell = row.get(column).map_or("", String::as_str);
-            let padding = " ".repeat(widths[column] - width(cell));
+            let padding = " ".repeat(widths[column].saturating_sub(width(cell)));
             let gap = if column == 0 { "" } else { "  " };
             line += gap;
             let (before, after) = match align {
@@ -76,6 +79,10 @@ mod tests {
         let rows = vec![vec!["digits".to_owned(), "7".to_owned()], vec!["x".to_owned(), "1234".to_owned()]];
         let text = table(&[("network", Align::Left), ("steps", Align::Right)], &rows);
         assert_eq!(text, "network  steps\ndigits       7\nx         1234\n");
+        let long = "a".repeat(LONG + 1);
+        let rows = vec![vec![long.clone(), "7".to_owned()], vec!["x".to_owned(), "1234".to_owned()]];
+        let text = table(&[("network", Align::Left), ("steps", Align::Right)], &rows);
+        assert_eq!(text, format!("network  steps\n{long}      7\nx         1234\n"));
     }
 
     #[test]

@@ -1,27 +1,40 @@
 //! Artifacts by content: `blobs/xx/<digest>`, read-only.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use rayon::prelude::*;
 
 use super::{Output, Seen, StatIndex, StoreError};
 use crate::base::Digest;
 use crate::base::fs;
+use crate::base::fs::FsError;
 use crate::base::fs::Stat;
+use crate::base::moment;
 
 /// Files of less than this together are read by one thread: waking others takes longer.
 const WORTH_SHARING: u64 = 4 << 20;
+
+/// Artifacts up to this size are copied through memory: the bytes that were hashed are the bytes that are written. Larger
+/// ones are copied by the system, which may share them between the files, and the copy is hashed.
+const SMALL: u64 = 1 << 20;
 
 /// The folder of artifacts of one store. Cheap to clone, so that each worker has one.
 #[derive(Debug, Clone)]
 pub struct Blobs {
     folder: PathBuf,
+    /// Artifacts that were read in this run and found whole, by the rules of the stat index.
+    whole: Arc<Mutex<HashMap<Digest, Seen>>>,
 }
 
 impl Blobs {
-    pub(super) const fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, whole: Arc::default() }
     }
 
     /// Where the artifact with these contents is, or would be.
@@ -40,7 +53,29 @@ impl Blobs {
 
     /// Whether an output's artifact is there, whole by its contents.
     pub(super) fn is_sound(&self, output: &Output) -> bool {
-        self.holds(output) && fs::digest(&self.path(&output.digest)).is_ok_and(|found| found == output.digest)
+        self.holds(output) && self.found(&output.digest).is_ok_and(|found| found == output.digest)
+    }
+
+    /// The digest of what lies where the artifact belongs. It is not read again where it was whole before in this run, and
+    /// nothing touched it since.
+    fn found(&self, digest: &Digest) -> Result<Digest, FsError> {
+        let path = self.path(digest);
+        let stat = fs::stat(&path);
+        if let (Some(stat), Some(seen)) = (&stat, self.whole().get(digest))
+            && seen.holds_for(stat)
+        {
+            return Ok(*digest);
+        }
+        let recorded = moment();
+        let found = fs::digest(&path)?;
+        if let Some(stat) = stat.filter(|stat| found == *digest && fs::stat(&path) == Some(*stat)) {
+            self.whole().insert(*digest, Seen { stat, digest: found, recorded });
+        }
+        Ok(found)
+    }
+
+    fn whole(&self) -> MutexGuard<'_, HashMap<Digest, Seen>> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes those of the artifacts that are there with other contents than their names say: whoever needs one finds
@@ -57,7 +92,7 @@ impl Blobs {
     /// Reads an artifact to see that its contents are what its name says; one that turns out to be damaged is removed.
     /// `name` is for the message.
     pub fn verify(&self, digest: &Digest, name: &str) -> Result<(), StoreError> {
-        let found = fs::digest(&self.path(digest))?;
+        let found = self.found(digest)?;
         if found == *digest { Ok(()) } else { self.remove_damaged(digest, name, found) }
     }
 
@@ -100,40 +135,49 @@ impl Blobs {
     /// Moves every file below `folder` in, except what is there already, and says what there was, by name. The folder
     /// must lie on the same file system.
     pub fn take_in(&self, folder: &Path) -> Result<Vec<Output>, StoreError> {
-        let names = fs::files_below(folder)?;
-        let bytes: u64 = names.iter().filter_map(|name| fs::stat(&folder.join(name))).map(|stat| stat.size).sum();
-        if bytes < WORTH_SHARING {
-            return names.into_iter().map(|name| self.take_in_file(folder, name)).collect();
+        let sized = |name: String| match fs::stat_of_file(&folder.join(&name)) {
+            Some(stat) => Ok((name, stat.size)),
+            None => Err(StoreError::Link { name }),
+        };
+        let files: Vec<(String, u64)> =
+            fs::files_below(folder)?.into_iter().map(sized).collect::<Result<_, StoreError>>()?;
+        if files.iter().map(|(_, size)| size).sum::<u64>() < WORTH_SHARING {
+            return files.into_iter().map(|(name, length)| self.take_in_file(folder, name, length)).collect();
         }
-        names.into_par_iter().map(|name| self.take_in_file(folder, name)).collect()
+        files.into_par_iter().map(|(name, length)| self.take_in_file(folder, name, length)).collect()
     }
 
-    fn take_in_file(&self, folder: &Path, name: String) -> Result<Output, StoreError> {
+    fn take_in_file(&self, folder: &Path, name: String, length: u64) -> Result<Output, StoreError> {
         let path = folder.join(&name);
-        if fs::is_link(&path) {
-            return Err(StoreError::Link { name });
-        }
         let digest = fs::digest(&path)?;
-        let length = fs::stat(&path).map_or(0, |stat| stat.size);
         let output = Output { name, digest, length };
         if self.is_sound(&output) {
             // The one that is there may be on the disk for good, and older results rely on it; the new one is not yet.
             return Ok(output);
         }
-        let blob = self.path(&digest);
         fs::make_read_only(&path)?;
-        if let Some(shelf) = blob.parent() {
-            fs::create_folders(shelf)?;
-        }
-        fs::rename(&path, &blob)?;
+        fs::rename(&path, &self.path(&digest))?;
         Ok(output)
     }
 
     /// Copies an artifact to `target`, which then is the user's own file, and says what is there now. An artifact that
     /// turns out to be damaged is removed, and `target` stays as it was.
     pub fn copy_out(&self, digest: &Digest, name: &str, target: &Path) -> Result<Seen, StoreError> {
+        let blob = self.path(digest);
+        if fs::stat(&blob).is_some_and(|stat| stat.size <= SMALL) {
+            let bytes = fs::read(&blob)?;
+            let found = Digest::of(&bytes);
+            if found != *digest {
+                self.remove_damaged(digest, name, found)?;
+            }
+            let recorded = moment();
+            fs::write_atomic(target, &bytes)?;
+            if let Some(stat) = fs::stat(target) {
+                return Ok(Seen { stat, digest: found, recorded });
+            }
+        }
         self.verify(digest, name)?;
-        fs::copy_atomic(&self.path(digest), target)?;
+        fs::copy_atomic(&blob, target)?;
         let seen = StatIndex::default().look(target)?;
         if seen.digest != *digest {
             self.remove_damaged(digest, name, seen.digest)?;
@@ -165,5 +209,39 @@ mod tests {
         fs::write_atomic(&blob, b"constanXs").expect("damaged");
         assert_eq!(take_in(), outputs);
         assert_eq!(fs::read(&blob).expect("read"), b"constants");
+    }
+
+    #[test]
+    fn what_was_whole_is_not_taken_for_whole_once_it_was_touched() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        let digest = Digest::of(b"constants");
+        fs::write_atomic(&blobs.path(&digest), b"constants").expect("written");
+        // Later than the clock's granularity: from here on a look at its times would do.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        blobs.verify(&digest, "main.txt").expect("whole");
+        blobs.verify(&digest, "main.txt").expect("still whole");
+        fs::write(&blobs.path(&digest), b"constanXs").expect("damaged");
+        assert!(matches!(blobs.verify(&digest, "main.txt"), Err(StoreError::Damaged { .. })));
+        assert!(!fs::exists(&blobs.path(&digest)), "a damaged artifact stays");
+    }
+
+    #[test]
+    fn a_copy_is_right_or_there_is_none_whatever_its_size() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        let target = folder.path().join("build/main.bin");
+        for size in [0, 9, SMALL as usize, SMALL as usize + 1] {
+            let bytes = vec![7; size];
+            let digest = Digest::of(&bytes);
+            fs::write_atomic(&blobs.path(&digest), &bytes).expect("written");
+            let seen = blobs.copy_out(&digest, "main.bin", &target).expect("copied");
+            assert_eq!((seen.digest, seen.stat.size), (digest, size as u64));
+            assert!(fs::read(&target).expect("read") == bytes);
+            fs::write(&blobs.path(&digest), &vec![8; size + 1]).expect("damaged");
+            assert!(matches!(blobs.copy_out(&digest, "main.bin", &target), Err(StoreError::Damaged { .. })));
+            assert!(fs::read(&target).expect("read") == bytes, "the file in the build root was lost with {size} bytes");
+            assert!(!fs::exists(&blobs.path(&digest)));
+        }
     }
 }

@@ -28,6 +28,17 @@ use crate::base::Digest;
 use crate::base::fs;
 use crate::base::fs::Stat;
 
+/// The file system of a store.
+#[derive(Debug, Clone)]
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// Waits until everything that was written so far is on the disk for good.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        Ok(fs::sync_file_system(&self.0)?)
+    }
+}
+
 /// A cache folder, seen from one build root.
 #[derive(Debug)]
 pub struct Store {
@@ -120,6 +131,12 @@ impl Store {
             fs::remove_file(&home.join("fresh-1"))?;
         }
         Ok(())
+    }
+
+    /// The file system that artifacts and results are on.
+    #[must_use]
+    pub fn disk(&self) -> Disk {
+        Disk(self.cache.clone())
     }
 
     /// The artifacts.
@@ -239,7 +256,7 @@ impl Store {
     }
 
     fn settle_journal(&mut self) -> Result<(), StoreError> {
-        fs::sync_file_system(&self.cache)?;
+        self.disk().flush()?;
         self.journal.clean()
     }
 
@@ -282,6 +299,18 @@ impl Store {
     pub fn set_slot(&mut self, name: &SlotName, slot: &Slot) {
         self.state.set_slot(name, slot);
         self.state.set_failure(name, None);
+    }
+
+    /// Bytes of memory that a step took at most when it last ran for this build root; 0 when that is not known. Steers what
+    /// runs at the same time and nothing else.
+    #[must_use]
+    pub fn memory(&self, name: &SlotName) -> u64 {
+        self.state.memory(name)
+    }
+
+    /// Records the bytes of memory that a step took at most.
+    pub fn set_memory(&mut self, name: &SlotName, bytes: u64) {
+        self.state.set_memory(name, bytes);
     }
 
     /// The key with which a step failed when this build root last tried it, unless it has succeeded since.

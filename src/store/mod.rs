@@ -20,7 +20,7 @@ mod table;
 pub use blobs::Blobs;
 pub use care::{Amount, Collected, Limits, Usage, Verified};
 pub use error::StoreError;
-pub use folder::Store;
+pub use folder::{Disk, Store};
 pub use fresh::{Basis, FreshCard, FreshCards, FreshStep, Variables, encode_fresh};
 pub use journal::Entry;
 pub use lock::Holder;

@@ -1,6 +1,7 @@
 //! The one record that decides whether a step runs, and later explains why it did.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,13 +51,15 @@ pub struct Difference {
     pub new: Option<String>,
     /// File and line where the new value is said.
     pub origin: Option<(String, usize)>,
+    /// The source file that is read, where an input is one.
+    pub source: Option<PathBuf>,
 }
 
 impl Difference {
     /// A difference whose origin is not known.
     #[must_use]
     pub fn new(what: impl Into<String>, old: Option<String>, new: Option<String>) -> Self {
-        Self { what: what.into(), old, new, origin: None }
+        Self { what: what.into(), old, new, origin: None, source: None }
     }
 }
 

@@ -114,6 +114,16 @@ impl State {
         self.set(failure_name(name), key.map(|key| key.as_bytes().to_vec()).unwrap_or_default());
     }
 
+    /// Bytes of memory that a step took at most when it last ran; 0 when that is not known.
+    pub(super) fn memory(&self, name: &SlotName) -> u64 {
+        self.get(&memory_name(&name.0)).and_then(|bytes| Reader(bytes).long()).unwrap_or(0)
+    }
+
+    /// Sets the bytes of memory that a step took at most.
+    pub(super) fn set_memory(&mut self, name: &SlotName, bytes: u64) {
+        self.set(memory_name(&name.0), bytes.to_le_bytes().to_vec());
+    }
+
     /// The files that were written for a network, as paths relative to the build root, sorted.
     pub(super) fn files(&self, network: &str) -> Vec<String> {
         self.get(&files_name(network)).map(read_files).unwrap_or_default()
@@ -177,6 +187,7 @@ impl State {
         let names: Vec<Vec<u8>> =
             self.slots().filter(|(network, _)| of_network(network)).map(|(_, name)| name).collect();
         for name in names {
+            self.set(memory_name(&name), Vec::new());
             self.set(name, Vec::new());
         }
     }
@@ -203,6 +214,10 @@ impl State {
             self.newer.insert(name, value);
         }
     }
+}
+
+fn memory_name(name: &[u8]) -> Vec<u8> {
+    [b"m:", name.strip_prefix(b"s:").unwrap_or(name)].concat()
 }
 
 fn failure_name(SlotName(name): &SlotName) -> Vec<u8> {
@@ -232,14 +247,19 @@ mod tests {
         state.set_files("digits", &["digits/a/b.json".into()]);
         state.set_files("gone", &["gone/c".into()]);
         state.set_journal_length(77);
+        state.set_memory(&name, 1 << 40);
         let mut read = State::load(state.encode());
         assert_eq!(read.slot(&name), Some(slot));
         assert_eq!(read.slot(&SlotName::new("digits", None, StepKind::Pack)), None);
         assert_eq!(read.journal_length(), Some(77));
+        assert_eq!(read.memory(&name), 1 << 40);
         assert!(!read.is_changed());
         read.set_files("gone", &[]);
         assert!(read.is_changed());
         let networks: Vec<String> = State::load(read.encode()).networks().into_keys().collect();
         assert_eq!(networks, ["digits"]);
+        read.remove_slots(|network| network == "digits");
+        let read = State::load(read.encode());
+        assert_eq!((read.slot(&name), read.memory(&name)), (None, 0));
     }
 }

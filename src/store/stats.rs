@@ -47,7 +47,7 @@ impl Seen {
     }
 
     /// Whether a file whose stat is now `stat` surely still has these contents.
-    fn holds_for(&self, stat: &Stat) -> bool {
+    pub(super) fn holds_for(&self, stat: &Stat) -> bool {
         self.stat == *stat && self.is_settled()
     }
 

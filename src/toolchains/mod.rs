@@ -37,6 +37,8 @@ pub struct Work<'a> {
     pub log: &'a (dyn Fn(&str) + Sync),
     /// Called with phase, done and of.
     pub progress: &'a (dyn Fn(&str, usize, usize) + Sync),
+    /// Called with the bytes of memory that programs which do the work held at most so far; never for work in process.
+    pub memory: &'a (dyn Fn(u64) + Sync),
 }
 
 impl Work<'_> {

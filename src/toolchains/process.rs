@@ -26,6 +26,7 @@ use rustix::process::Signal;
 
 use crate::base::CancelToken;
 use crate::base::Cancelled;
+use crate::base::fs;
 
 /// How often a running program is looked at besides when it says something.
 const TICK: Duration = Duration::from_millis(50);
@@ -78,18 +79,26 @@ impl ToolError {
     }
 }
 
-/// Runs a program to its end and gives each line that it writes, to either stream, to `line`. Whatever of its group is left
+/// Who hears what a program says and takes.
+pub(super) struct Ears<'a> {
+    /// Gets each line that it writes, to either stream.
+    pub(super) line: &'a dyn Fn(&str),
+    /// Gets the bytes of memory that it and what it started held at most so far, now and then.
+    pub(super) memory: &'a dyn Fn(u64),
+}
+
+/// Runs a program to its end. Whatever of its group is left
 /// then is killed: nothing goes on writing to the outputs. When it is time to stop, the group is asked to end, and killed
 /// if it does not.
-pub(super) fn run(mut command: Command, cancel: &CancelToken, line: &dyn Fn(&str)) -> Result<(), ToolError> {
+pub(super) fn run(mut command: Command, cancel: &CancelToken, ears: &Ears<'_>) -> Result<(), ToolError> {
     let (reader, writer) = io::pipe()?;
     rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).map_err(io::Error::from)?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
     let mut group = Group::new(command.spawn()?);
     // It holds the writing ends of the pipe.
     drop(command);
-    let mut lines = Lines { reader, rest: Vec::new(), line };
-    let status = group.wait(&mut lines, cancel)?;
+    let mut lines = Lines { reader, rest: Vec::new(), line: ears.line };
+    let status = group.wait(&mut lines, cancel, ears.memory)?;
     lines.take_all();
     lines.finish();
     if cancel.is_cancelled() {
@@ -148,11 +157,16 @@ impl Group {
         }
     }
 
-    fn wait(&mut self, lines: &mut Lines<'_>, cancel: &CancelToken) -> io::Result<ExitStatus> {
+    fn wait(&mut self, lines: &mut Lines<'_>, cancel: &CancelToken, memory: &dyn Fn(u64)) -> io::Result<ExitStatus> {
         let tick = Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) };
         let mut is_open = true;
         let mut asked: Option<Instant> = None;
+        let mut weighed = Instant::now();
         loop {
+            if weighed.elapsed() >= TICK {
+                memory(fs::memory_of_group(self.child.id()));
+                weighed = Instant::now();
+            }
             let mut waited = Vec::with_capacity(2);
             waited.extend(self.ended.as_ref().map(|ended| PollFd::new(ended, PollFlags::IN)));
             if is_open {
@@ -246,6 +260,8 @@ impl Lines<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering;
 
     use super::*;
 
@@ -253,7 +269,8 @@ mod tests {
         let said = Mutex::new(Vec::new());
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
-        let result = run(command, cancel, &|line| said.lock().expect("no line panics").push(line.to_owned()));
+        let line = |line: &str| said.lock().expect("no line panics").push(line.to_owned());
+        let result = run(command, cancel, &Ears { line: &line, memory: &|_| () });
         (result, said.into_inner().expect("no line panics"))
     }
 
@@ -274,6 +291,21 @@ mod tests {
                 (expected, lines.into_iter().map(String::from).collect())
             );
         }
+    }
+
+    #[test]
+    fn a_program_is_weighed_with_all_that_it_started() {
+        let most = AtomicU64::new(0);
+        let memory = |bytes: u64| {
+            most.fetch_max(bytes, Ordering::Relaxed);
+        };
+        let mut command = Command::new("/bin/sh");
+        // A text of 20 MB in a shell that a shell started.
+        let inner = "text=$(head -c 20000000 /dev/zero | tr '\\0' a); sleep 0.5; echo ${#text}";
+        command.args(["-c", &format!("sh -c '{}'; true", inner.replace('\'', "'\\''"))]);
+        run(command, &CancelToken::new(), &Ears { line: &|_| (), memory: &memory }).expect("it ends well");
+        let most = most.into_inner();
+        assert!((20_000_000..400_000_000).contains(&most), "{most} bytes");
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Scripted {
         for (role, path) in work.inputs {
             command.env(variable(role), path);
         }
-        Ok(process::run(command, work.cancel, work.log)?)
+        Ok(process::run(command, work.cancel, &process::Ears { line: work.log, memory: work.memory })?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -149,6 +150,15 @@ fn stats_add_up_to_what_lies_there() {
     assert_eq!(found["other_files"]["bytes"], 4);
     assert_eq!(found["artifacts"]["files"], artifacts(&space).len());
     space.axzoo("cache stats").expect_code(0).says("artifacts").says("results in `cache`");
+    for arguments in ["cache stats", "cache gc", "cache clear"] {
+        space.axzoo(arguments).expect_code(0);
+        let run = space.axzoo("cache stats --format json").expect_code(0);
+        let found: Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let counted = Command::new("du").args(["-s", "-B1"]).arg(space.path("cache")).output();
+        let Ok(counted) = counted else { return };
+        let counted = String::from_utf8_lossy(&counted.stdout).into_owned();
+        assert_eq!(found["on_disk"].to_string(), counted.split_whitespace().next().unwrap_or_default(), "{arguments}");
+    }
     Space::only("digits").axzoo("cache stats").expect_code(0).says("0 results");
 }
 

@@ -10,6 +10,7 @@ mod commands;
 mod compile;
 mod config;
 mod convert;
+mod disk;
 mod errors;
 mod faults;
 mod hostile;

@@ -170,3 +170,23 @@ fn a_trace_has_a_bar_for_each_step_that_ran_in_lanes_that_do_not_overlap() {
     space.axzoo("build --trace traces/first.json").expect_code(0);
     assert!(!space.read("traces/first.json").contains("dur"));
 }
+
+#[test]
+fn steps_that_took_much_memory_do_not_run_together_the_next_time() {
+    let space = zoo(&["a", "b"]);
+    let mut table: toml::Table = COMMANDS.parse().expect("TOML");
+    // A text of 60 MB for a moment; the log says who began and who ended.
+    let command = "echo begin >> \"$HOME/log\"; text=$(head -c 60000000 /dev/zero | tr '\\0' a); sleep 0.4; \
+                   echo end >> \"$HOME/log\"; echo \"${#text} $AXZOO_INPUT_MODEL_MODEL_ONNX\" > model.onnx";
+    table["scripted"]["clean"] = command.into();
+    space.write("axzoo.toml", table.to_string());
+    let together = |arguments: &str| {
+        space.write("log", "");
+        let home = space.path("").display().to_string();
+        space.build_with(arguments, &[("HOME", &home)]);
+        space.read("log").starts_with("begin\nbegin\n")
+    };
+    assert!(together("-j 2 --memory 100MB"), "nothing is known of a first build");
+    assert!(!together("-j 2 --memory 100MB --force"), "two steps of 60 MB ran together within 100 MB");
+    assert!(together("-j 2 --memory 2GB --force"), "there was room for both");
+}

@@ -1,6 +1,7 @@
 //! The files below a folder.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -31,6 +32,14 @@ pub fn files_below(folder: &Path) -> Result<Vec<String>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Bytes that a folder and all below it take on the disk, as `du` counts them: whole blocks, folders among them.
+#[must_use]
+pub fn bytes_on_disk(folder: &Path) -> u64 {
+    // Blocks are counted in 512 bytes, whatever the file system's are.
+    let bytes = |entry: walkdir::DirEntry| entry.metadata().map_or(0, |meta| meta.blocks() * 512);
+    walkdir::WalkDir::new(folder).follow_links(false).into_iter().flatten().map(bytes).sum()
 }
 
 /// The files below a folder that `wanted` takes (links followed), sorted by path, and what could not be looked at: a folder

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -152,7 +153,7 @@ impl Memory {
         let mut variables: Variables = self.fresh.as_ref().map(|fresh| fresh.variables().clone()).unwrap_or_default();
         let mut cards: Vec<FreshCard> = self.fresh.iter().flat_map(FreshCards::whole).collect();
         let before = cards.len();
-        let finder = Finder { zoo, store, built, began: self.began, steps: steps_by_network(built.summary) };
+        let finder = Finder::new(zoo, store, built, self.began);
         for (file, looked) in &self.read {
             let Some((card, names)) = finder.found(file, looked) else { continue };
             cards.push(card);
@@ -184,9 +185,16 @@ struct Finder<'a> {
     built: &'a Built<'a>,
     began: i64,
     steps: BTreeMap<&'a str, Vec<&'a StepSummary>>,
+    /// Networks by the file of their card.
+    networks: HashMap<&'a str, &'a Network<'a>>,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    fn new(zoo: &'a Zoo, store: &'a Store, built: &'a Built<'a>, began: i64) -> Self {
+        let networks = built.networks.iter().map(|network| (network.card.source.name(), network)).collect();
+        Self { zoo, store, built, began, steps: steps_by_network(built.summary), networks }
+    }
+
     /// One card as it may be remembered, and the variables that it depends on; `None` where it may not.
     fn found(&self, file: &CardFile, reading: &Looked) -> Option<(FreshCard, BTreeSet<String>)> {
         let built = self.built;
@@ -197,7 +205,7 @@ impl Finder<'_> {
         if self.zoo.catalog.broken.iter().any(|broken| broken.file == file.name) {
             return None;
         }
-        let network = built.networks.iter().find(|network| network.card.source.name() == file.name);
+        let network = self.networks.get(file.name.as_str());
         let mut paths: BTreeMap<&Path, Option<Fingerprint>> = BTreeMap::new();
         let mut variables = BTreeSet::new();
         let mut lookeds = vec![reading];

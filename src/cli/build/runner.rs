@@ -46,6 +46,7 @@ impl Runner<StepWork> for StepRunner<'_> {
             cancel: job.cancel,
             log: &|line| job.log.line(line),
             progress: &progress,
+            memory: job.memory,
         };
         job.log.line(&format!("{} of {} with {}", job.step.kind, job.step.subject(), job.step.tool));
         let result = match settings {

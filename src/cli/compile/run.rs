@@ -166,6 +166,7 @@ impl Run<'_> {
             cancel: self.cancel,
             log: &|line| self.journal.line(line),
             progress,
+            memory: &|_| (),
         };
         let done = match settings {
             Settings::Fetch(_) => toolchains::fetch(&work),

@@ -387,7 +387,8 @@ fn why_names_every_difference_with_its_place() {
         }
         writeln!(text, "{name}: {}", step.verdict.word()).expect("a text takes all");
         for d in step.differences {
-            let place = d.origin.map(|(file, line)| format!(", {file}:{line}")).unwrap_or_default();
+            let source = d.source.map(|path| format!(", {}", path.file_name().unwrap_or_default().display()));
+            let place = d.origin.map(|(file, line)| format!(", {file}:{line}")).or(source).unwrap_or_default();
             let show = |side: Option<String>| side.unwrap_or_else(|| "none".into());
             writeln!(text, "  {}: {} → {}{place}", d.what, show(d.old), show(d.new)).expect("a text takes all");
         }
@@ -395,7 +396,7 @@ fn why_names_every_difference_with_its_place() {
     let short = |bytes: &[u8]| crate::base::Digest::of(bytes).short();
     let expected = format!(
         "one/a quantize: will_run\n  images: 200 → 100, model_cards/card.yaml:37\n  scheme: a → b, model_cards/card.yaml:37\n  \
-         input image: {} → {}\none/a lower: may_run\n  input quantized: none → known once `quantize` of `one/a` has run\n",
+         input image: {} → {}, image.png\none/a lower: may_run\n  input quantized: 2 files → known once `quantize` of `one/a` has run\n",
         short(b"an image"),
         short(b"another")
     );

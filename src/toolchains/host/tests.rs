@@ -59,7 +59,16 @@ fn outputs(settings: &Settings, inputs: &[(String, PathBuf)], output: &Path) -> 
     fs::create_folders(output).expect("created");
     let cancel = CancelToken::new();
     let progress = |_: &str, _: usize, _: usize| {};
-    let work = Work { settings, inputs, output, threads: 2, cancel: &cancel, log: &|_| (), progress: &progress };
+    let work = Work {
+        settings,
+        inputs,
+        output,
+        threads: 2,
+        cancel: &cancel,
+        log: &|_| (),
+        progress: &progress,
+        memory: &|_| (),
+    };
     Host.run(&work).expect("the step is done");
     let names = fs::files_below(output).expect("listed");
     let digest = |name: &String| Digest::of(&fs::read(&output.join(name)).expect("read")).short();

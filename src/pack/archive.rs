@@ -125,7 +125,7 @@ mod tests {
     fn a_large_archive_is_written_as_a_small_one_is() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("weights.bin");
-        let bytes: Vec<u8> = (0..SMALL + 1000).map(|at| (at * at >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..SMALL + 1000).map(|at| ((at * at) >> 7) as u8).collect();
         fs::write(&path, &bytes).expect("written");
         let large = packed(vec![Entry::file("weights.bin", path)]);
         let mut archive = Cursor::new(Vec::new());

@@ -208,7 +208,9 @@ impl Report for Live {
                 self.done += 1;
                 self.total.inc(1);
                 let line = finished_line(&self.label(step.index()), outcome, duration.as_millis() as u64);
-                line.into_iter().for_each(|line| self.say(line));
+                if let Some(line) = line {
+                    self.say(line);
+                }
             }
             Event::InstallFailed { network, failure, .. } => self.say(format!("{network}: {}", failure.message)),
             Event::Removed { file, .. } => self.say(format!("removed {file}, which nothing makes any more")),

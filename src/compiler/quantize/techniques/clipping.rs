@@ -34,7 +34,7 @@ impl Milder {
 impl Trial<'_> {
     /// Tries milder clipping; `None` where there are too few images for two folds.
     ///
-    /// The images that tell most are asked first about the mildest step: where they speak against it clearly, the others are not run.
+    /// The images that tell most are asked first about the mildest step: where they speak against it, the others are not run.
     /// That any step pays has to be beyond chance; which one is taken is then the best guess.
     pub(super) fn milder_clipping(&self) -> Result<Option<Milder>, StageError> {
         if self.folds.is_empty() {
@@ -46,7 +46,7 @@ impl Trial<'_> {
         let sizes = &self.pool.sizes;
         let mut noise = self.crossed(&[1.0, MILDER[0]], &telling)?;
         let first = Gain::of(&noise[0], &noise[1], sizes);
-        if !first.is_possible() {
+        if !first.is_promising() {
             return Ok(Some(Milder { clipping: MILDER[0], gain: first, pays: false }));
         }
         noise.extend(self.crossed(&MILDER[1..], &telling)?);

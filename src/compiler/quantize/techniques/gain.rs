@@ -59,9 +59,9 @@ impl Gain {
         self.exceeds(ERRORS_OF_SEVERAL)
     }
 
-    /// Whether it would be surprising if there was none.
-    pub(super) fn is_possible(self) -> bool {
-        self.whole + self.error > 0.0
+    /// Whether more images are worth running.
+    pub(super) fn is_promising(self) -> bool {
+        self.whole > 0.0
     }
 
     fn exceeds(self, errors: f64) -> bool {
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn the_best_of_several_has_to_be_surer() {
         let gain = Gain { whole: 0.9, error: 0.4 };
-        assert!(gain.pays() && !gain.pays_among_several() && gain.is_possible());
-        assert!(!Gain { whole: -0.5, error: 0.4 }.is_possible());
+        assert!(gain.pays() && !gain.pays_among_several() && gain.is_promising());
+        assert!(!Gain { whole: -0.1, error: 0.4 }.is_promising());
     }
 }

@@ -141,7 +141,7 @@ impl Trial<'_> {
         let rest: Vec<usize> = (judged..self.pool.places.len()).collect();
         let mut left = self.noise(&converted)?;
         let mut gain = Gain::of(&noise[..judged], &left, sizes);
-        if gain.is_possible() && !gain.pays() && !rest.is_empty() {
+        if gain.is_promising() && !gain.pays() && !rest.is_empty() {
             if noise.len() == judged {
                 noise.extend(self.noises(&[&best.converted], &rest)?.concat());
             }

@@ -1,5 +1,6 @@
 //! Everything that a run says: what `report` sees, and the summary at the end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::StepFailure;
@@ -15,6 +16,8 @@ pub struct Options {
     /// Bytes that running steps may take together, each what it took at most the last time, or else
     /// [`Step::memory`](crate::plan::Step::memory); 0 for no limit. One step always runs, however large.
     pub memory: u64,
+    /// How many steps of a kind may run at a time, where fewer than all should.
+    pub pools: BTreeMap<StepKind, usize>,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
     /// Start nothing more once a step has failed.
@@ -34,6 +37,7 @@ impl Default for Options {
         Self {
             parallel: 1,
             memory: 0,
+            pools: BTreeMap::new(),
             dry_run: false,
             fail_fast: false,
             force: false,

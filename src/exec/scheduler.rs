@@ -30,6 +30,7 @@ use crate::base::Digest;
 use crate::base::fs;
 use crate::plan::Graph;
 use crate::plan::StepId;
+use crate::plan::StepKind;
 use crate::plan::StepSettings;
 use crate::store::Entry;
 use crate::store::KeyRecord;
@@ -124,7 +125,9 @@ impl<'r, S: StepSettings> Run<'r, S> {
         judged: Judged<'r>,
         wanted: &[bool],
     ) -> Self {
-        let limits = Limits { steps: options.parallel, memory: options.memory };
+        let places = |kind: &StepKind| options.pools.get(kind).copied().unwrap_or(0);
+        let pools = StepKind::ALL.iter().map(places).collect();
+        let limits = Limits { steps: options.parallel, memory: options.memory, pools };
         let states = States::new(needs(graph, store, &judged), limits);
         Self {
             graph,
@@ -490,7 +493,7 @@ fn needs<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>) -> Vec<Option<
         }
         // What it took the last time, or what it should take.
         let memory = Some(store.memory(&SlotName::of(step))).filter(|&memory| memory > 0).unwrap_or(step.memory);
-        needs[id.index()] = Some(Need { inputs, weight, memory });
+        needs[id.index()] = Some(Need { inputs, weight, memory, pool: step.kind as usize });
     }
     needs
 }

@@ -35,15 +35,19 @@ pub(super) struct Need {
     pub(super) weight: u64,
     /// Bytes it takes while it runs.
     pub(super) memory: u64,
+    /// Which of the pools it takes a place in.
+    pub(super) pool: usize,
 }
 
 /// How much may run at a time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Limits {
     /// Steps.
     pub(super) steps: usize,
     /// Bytes; 0 for no limit. A step starts before a heavier one when only it fits.
     pub(super) memory: u64,
+    /// Places of each pool; without an entry, or with 0 in it, a pool has as many as steps may run.
+    pub(super) pools: Vec<usize>,
 }
 
 /// What the end of a step entails. The steps named here have to be finished by the caller where so said.
@@ -68,6 +72,8 @@ pub(super) struct States {
     limits: Limits,
     running: usize,
     memory: u64,
+    /// By pool: how many of its steps run.
+    in_pools: Vec<usize>,
     left: usize,
 }
 
@@ -91,6 +97,7 @@ impl States {
                 ready.insert(step);
             }
         }
+        let in_pools = vec![0; steps.iter().flatten().map(|need| need.pool + 1).max().unwrap_or(0)];
         Self {
             needs: steps.into_iter().map(Option::unwrap_or_default).collect(),
             dependents,
@@ -102,6 +109,7 @@ impl States {
             limits: Limits { steps: limits.steps.max(1), ..limits },
             running: 0,
             memory: 0,
+            in_pools,
             left,
         }
     }
@@ -146,7 +154,10 @@ impl States {
         }
         let fits = |step: usize| {
             let together = self.memory.saturating_add(self.needs[step].memory);
-            self.running == 0 || self.limits.memory == 0 || together <= self.limits.memory
+            let has_memory = self.running == 0 || self.limits.memory == 0 || together <= self.limits.memory;
+            let pool = self.needs[step].pool;
+            let places = self.limits.pools.get(pool).copied().unwrap_or(0);
+            has_memory && (places == 0 || self.in_pools[pool] < places)
         };
         let found = self.queue.iter().copied().find(|&(_, step)| fits(step))?;
         self.queue.remove(&found);
@@ -154,6 +165,7 @@ impl States {
         self.set(step, State::Running);
         self.running += 1;
         self.memory = self.memory.saturating_add(self.needs[step].memory);
+        self.in_pools[self.needs[step].pool] += 1;
         Some(step)
     }
 
@@ -210,6 +222,7 @@ impl States {
             State::Running => {
                 self.running -= 1;
                 self.memory = self.memory.saturating_sub(self.needs[step].memory);
+                self.in_pools[self.needs[step].pool] -= 1;
             }
             State::Waiting | State::Checking | State::Twin => {}
         }
@@ -237,6 +250,7 @@ mod tests {
         /// A step shares its result with every other step of the same group.
         group: u8,
         memory: u64,
+        pool: usize,
     }
 
     #[derive(Debug, Clone)]
@@ -254,21 +268,21 @@ mod tests {
         (1_usize..14).prop_flat_map(|count| {
             let inputs: Vec<_> =
                 (0..count).map(|step| proptest::collection::btree_set(0..step.max(1), 0..=step.min(3))).collect();
-            let script = (any::<bool>(), proptest::bool::weighted(0.2), 0_u8..6, 0_u64..5)
-                .prop_map(|(is_known, fails, group, memory)| Script { is_known, fails, group, memory });
+            let script = (any::<bool>(), proptest::bool::weighted(0.2), 0_u8..6, 0_u64..5, 0_usize..3)
+                .prop_map(|(is_known, fails, group, memory, pool)| Script { is_known, fails, group, memory, pool });
             (
                 inputs,
                 proptest::collection::vec(script, count),
                 proptest::collection::vec(proptest::bool::weighted(0.9), count),
-                (1_usize..4, 0_u64..7),
+                (1_usize..4, 0_u64..7, proptest::collection::vec(0_usize..3, 0..3)),
                 proptest::collection::vec(0_usize..8, count),
                 proptest::option::weighted(0.3, 0_usize..6),
             )
-                .prop_map(|(inputs, scripts, wanted, (steps, memory), picks, stop_after)| Case {
+                .prop_map(|(inputs, scripts, wanted, (steps, memory, pools), picks, stop_after)| Case {
                     inputs: inputs.into_iter().map(|set| set.into_iter().collect()).collect(),
                     scripts,
                     wanted,
-                    limits: Limits { steps, memory },
+                    limits: Limits { steps, memory, pools },
                     picks,
                     stop_after,
                 })
@@ -279,11 +293,11 @@ mod tests {
     fn play(case: &Case) -> Result<Vec<Option<bool>>, TestCaseError> {
         let count = case.inputs.len();
         let needs = (0..count).map(|step| {
-            let need =
-                Need { inputs: case.inputs[step].clone(), weight: step as u64 % 3, memory: case.scripts[step].memory };
+            let Script { memory, pool, .. } = case.scripts[step];
+            let need = Need { inputs: case.inputs[step].clone(), weight: step as u64 % 3, memory, pool };
             case.wanted[step].then_some(need)
         });
-        let mut states = States::new(needs.collect(), case.limits);
+        let mut states = States::new(needs.collect(), case.limits.clone());
         let mut ended: Vec<Option<bool>> = vec![None; count];
         let mut running: Vec<usize> = Vec::new();
         let mut made: BTreeSet<u8> = BTreeSet::new();
@@ -316,6 +330,9 @@ mod tests {
                 prop_assert!(running.len() <= case.limits.steps);
                 let memory: u64 = running.iter().map(|&step| case.scripts[step].memory).sum();
                 prop_assert!(running.len() == 1 || case.limits.memory == 0 || memory <= case.limits.memory);
+                for (pool, &places) in case.limits.pools.iter().enumerate().filter(|(_, places)| **places > 0) {
+                    prop_assert!(running.iter().filter(|&&step| case.scripts[step].pool == pool).count() <= places);
+                }
             }
             prop_assert_eq!(states.running(), running.len());
             if running.is_empty() {
@@ -359,8 +376,9 @@ mod tests {
 
         #[test]
         fn what_ends_well_does_not_depend_on_how_many_run_at_a_time(case in any_case(), steps in 1_usize..5) {
-            let alone = Case { stop_after: None, limits: Limits { steps: 1, memory: 0 }, ..case.clone() };
-            let together = Case { stop_after: None, limits: Limits { steps, memory: 0 }, ..case };
+            let alone = Case { stop_after: None, limits: Limits { steps: 1, memory: 0, pools: Vec::new() }, ..case.clone() };
+            let limits = Limits { steps, memory: 0, pools: case.limits.pools.clone() };
+            let together = Case { stop_after: None, limits, ..case };
             // Whether a member of a group fails must not depend on which member is first.
             let of_group = |case: &Case| case.scripts.iter().map(|script| Script { fails: script.group == 0, ..*script }).collect();
             let alone = Case { scripts: of_group(&alone), ..alone };
@@ -371,8 +389,9 @@ mod tests {
 
     #[test]
     fn the_longest_way_goes_first() {
-        let need = |weight, inputs: &[usize]| Some(Need { inputs: inputs.to_vec(), weight, memory: 0 });
-        let mut states = States::new(vec![need(1, &[]), need(9, &[]), need(5, &[])], Limits { steps: 3, memory: 0 });
+        let need = |weight, inputs: &[usize]| Some(Need { inputs: inputs.to_vec(), weight, ..Need::default() });
+        let limits = Limits { steps: 3, memory: 0, pools: Vec::new() };
+        let mut states = States::new(vec![need(1, &[]), need(9, &[]), need(5, &[])], limits);
         while let Some(step) = states.next_to_check() {
             states.queue(step);
         }

@@ -190,3 +190,24 @@ fn steps_that_took_much_memory_do_not_run_together_the_next_time() {
     assert!(!together("-j 2 --memory 100MB --force"), "two steps of 60 MB ran together within 100 MB");
     assert!(together("-j 2 --memory 2GB --force"), "there was room for both");
 }
+
+#[test]
+fn a_pool_limits_how_many_steps_of_a_kind_run_at_a_time() {
+    let space = zoo(&["a", "b"]);
+    let mut table: toml::Table = COMMANDS.parse().expect("TOML");
+    let command = "echo begin >> \"$HOME/log\"; sleep 0.4; echo end >> \"$HOME/log\"; \
+                   echo $AXZOO_INPUT_MODEL_MODEL_ONNX > model.onnx";
+    table["scripted"]["clean"] = command.into();
+    let together = |table: &toml::Table| {
+        space.write("axzoo.toml", table.to_string());
+        space.write("log", "");
+        let home = space.path("").display().to_string();
+        space.build_with("-j 2 --force", &[("HOME", &home)]);
+        space.read("log").starts_with("begin\nbegin\n")
+    };
+    assert!(together(&table));
+    table.insert("pools".to_owned(), toml::Table::from_iter([("clean".to_owned(), 1.into())]).into());
+    assert!(!together(&table), "two steps were in a pool of one");
+    space.write("axzoo.toml", "[pools]\nclean = 0\n");
+    space.axzoo("build").expect_code(2).says("a whole number from 1");
+}

@@ -84,6 +84,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         force: arguments.force,
         timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
         memory: zoo.memory_limit(),
+        pools: settings.pools.places(),
         ..exec::Options::default()
     };
     let mut labels = StepLabel::all(&plan.graph);

@@ -50,7 +50,7 @@ const fn key(path: &'static str, flag: &'static str, takes: Takes) -> Key {
 }
 
 /// All settings (SPEC 2), in the order of the file.
-pub(super) const KEYS: [Key; 21] = [
+pub(super) const KEYS: [Key; 27] = [
     key("zoo.cards", "cards", Takes::Paths),
     key("zoo.exclude", "exclude", Takes::Texts),
     key("zoo.configs", "configs", Takes::Paths),
@@ -69,6 +69,12 @@ pub(super) const KEYS: [Key; 21] = [
     key("calibration.allow_random", "allow-random", Takes::Switch),
     key("jobs.parallel", "jobs", Takes::Number),
     key("jobs.memory", "memory", Takes::Memory),
+    key("pools.fetch", "pool-fetch", Takes::Count),
+    key("pools.clean", "pool-clean", Takes::Count),
+    key("pools.quantize", "pool-quantize", Takes::Count),
+    key("pools.lower", "pool-lower", Takes::Count),
+    key("pools.pack", "pool-pack", Takes::Count),
+    key("pools.bundle", "pool-bundle", Takes::Count),
     key("scripted.clean", "scripted-clean", Takes::Text),
     key("scripted.quantize", "scripted-quantize", Takes::Text),
     key("scripted.lower", "scripted-lower", Takes::Text),

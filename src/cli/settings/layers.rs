@@ -105,7 +105,7 @@ pub(super) fn from_file(root: &Path) -> (Vec<Setting>, Vec<Diagnostic>) {
 }
 
 fn section_names() -> Vec<&'static str> {
-    vec!["zoo", "toolchain", "device", "calibration", "jobs", "scripted"]
+    vec!["zoo", "toolchain", "device", "calibration", "jobs", "pools", "scripted"]
 }
 
 fn key_paths() -> Vec<&'static str> {

@@ -14,6 +14,7 @@ use self::keys::{KEYS, Takes};
 use self::layers::Setting;
 use crate::base::fs;
 use crate::diag::Diagnostic;
+use crate::plan::StepKind;
 
 /// Where a zoo's parts lie and how it is built. Paths are as given: relative to the root, or absolute.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -28,6 +29,9 @@ pub struct Settings {
     pub calibration: Calibration,
     /// `[jobs]`
     pub jobs: Jobs,
+    /// `[pools]`
+    #[serde(default)]
+    pub pools: Pools,
     /// `[scripted]`
     #[serde(default)]
     pub scripted: Scripted,
@@ -92,6 +96,18 @@ pub struct Jobs {
     pub parallel: u32,
     /// How much memory steps may take together: a size, or a part of the machine's in per cent.
     pub memory: String,
+}
+
+/// `[pools]`: how many steps of a kind may run at a time, where fewer than all should.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Pools(BTreeMap<StepKind, u32>);
+
+impl Pools {
+    /// Places of each pool that is limited.
+    #[must_use]
+    pub fn places(&self) -> BTreeMap<StepKind, usize> {
+        self.0.iter().map(|(&kind, &places)| (kind, places as usize)).collect()
+    }
 }
 
 /// `[scripted]`: the commands of the toolchain for tests.

@@ -4,7 +4,7 @@
 //!
 //! With `e` the errors of an output's weights in steps and `C` the covariance of what they are multiplied by, the squared error
 //! of its sums is `e·C·e`; the mean goes into the bias. Weight by weight, the rounding is taken that lowers it, until none
-//! does (coordinate descent, as in Behdin et al., "QuantEase", 2023, but each weight stays beside its exact value). `C` is
+//! does (coordinate descent, as in Behdin et al., `QuantEase`, 2023, but each weight stays beside its exact value). `C` is
 //! measured at some positions of a few images; its blocks are limited by how many there are.
 
 use std::collections::BTreeMap;
@@ -247,7 +247,8 @@ impl<'a> Layer<'a> {
                     continue;
                 }
                 let value = best.round_ties_even().clamp(low, high);
-                if value != values[k] {
+                // Both are whole numbers.
+                if (value - values[k]).abs() > 0.5 {
                     move_by(&mut slope, k, value - values[k]);
                     values[k] = value;
                     any = true;

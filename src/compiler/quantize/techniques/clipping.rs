@@ -11,8 +11,8 @@ use crate::compiler::quantize::techniques::gain::Noise;
 use crate::compiler::quantize::techniques::trial::Choice;
 use crate::compiler::quantize::techniques::trial::Trial;
 
-/// How many times more what is clipped counts, when ranges are chosen: milder and milder, up to nothing clipped.
-const MILDER: [f64; 3] = [4.0, 16.0, f64::INFINITY];
+/// How many times more what is clipped counts, when ranges are chosen: mild clipping, and none.
+const MILDER: [f64; 2] = [4.0, f64::INFINITY];
 
 /// Clipping that was judged.
 pub(super) struct Milder {
@@ -34,8 +34,8 @@ impl Milder {
 impl Trial<'_> {
     /// Tries milder clipping; `None` where there are too few images for two folds.
     ///
-    /// The images that tell most are asked first about the mildest step: where they speak against it, the others are not run.
-    /// That any step pays has to be beyond chance; which one is taken is then the best guess.
+    /// The images that tell most are asked first about the first of them: where they speak against it, the others are not run.
+    /// That any of them pays has to be beyond chance; which one is taken is then the best guess.
     pub(super) fn milder_clipping(&self) -> Result<Option<Milder>, StageError> {
         if self.folds.is_empty() {
             return Ok(None);
@@ -93,12 +93,12 @@ mod tests {
 
     #[test]
     fn one_sure_gain_is_enough_to_take_the_greatest() {
-        let of = |gains: [(f64, f64); 3]| {
+        let of = |gains: [(f64, f64); 2]| {
             let gains = gains.map(|(whole, error)| Gain { whole, error });
             best(MILDER.into_iter().zip(gains)).map(|milder| (milder.clipping, milder.pays))
         };
-        assert_eq!(of([(0.5, 0.1), (0.6, 0.4), (0.4, 0.7)]), Some((16.0, true)));
-        assert_eq!(of([(0.5, 0.3), (0.6, 0.4), (0.4, 0.7)]), Some((16.0, false)));
-        assert_eq!(of([(-0.1, 0.3), (-0.2, 0.1), (-0.05, 0.7)]), Some((f64::INFINITY, false)));
+        assert_eq!(of([(0.5, 0.1), (0.6, 0.4)]), Some((f64::INFINITY, true)));
+        assert_eq!(of([(0.5, 0.3), (0.4, 0.4)]), Some((4.0, false)));
+        assert_eq!(of([(-0.1, 0.3), (-0.05, 0.7)]), Some((f64::INFINITY, false)));
     }
 }

@@ -118,9 +118,11 @@ impl Trial<'_> {
             self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)?;
         }
         let tried = self.rounded(&best.converted)?;
-        self.judge(Technique::RoundingByReconstruction, tried, &mut best, &mut noise)?;
-        let tried = self.corrected(&best.converted)?;
-        self.judge(Technique::BiasCorrection, tried, &mut best, &mut noise)?;
+        if !self.judge(Technique::RoundingByReconstruction, tried, &mut best, &mut noise)? {
+            // Rounding puts the means of its errors into the biases already; what is left of them never paid.
+            let tried = self.corrected(&best.converted)?;
+            self.judge(Technique::BiasCorrection, tried, &mut best, &mut noise)?;
+        }
         Ok(best)
     }
 
@@ -129,14 +131,14 @@ impl Trial<'_> {
         self.pool.places.len().min(MOST_JUDGED)
     }
 
-    /// Keeps a technique where it pays. The images that tell most decide, or all of the pool where these leave it open.
+    /// Keeps a technique where it pays; whether it does. The images that tell most decide, or all of the pool where these leave it open.
     fn judge(
         &self,
         technique: Technique,
         converted: Converted,
         best: &mut Improved,
         noise: &mut Noise,
-    ) -> Result<(), StageError> {
+    ) -> Result<bool, StageError> {
         let (judged, sizes) = (self.judged(), &self.pool.sizes);
         let rest: Vec<usize> = (judged..self.pool.places.len()).collect();
         let mut left = self.noise(&converted)?;
@@ -160,7 +162,7 @@ impl Trial<'_> {
             best.stages.push(before.graph);
             *noise = left;
         }
-        Ok(())
+        Ok(gain.pays())
     }
 
     fn scaled(&self, choice: Choice) -> Option<&Equalization> {

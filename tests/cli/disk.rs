@@ -42,11 +42,11 @@ fn a_build_on_a_full_disk_says_so_and_is_right_when_there_is_space_again() {
             command.args(["--user", "--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh"]);
             command.arg(env!("CARGO_BIN_EXE_axzoo")).arg(size).args(folders).current_dir(space.path(""));
             let Ok(run) = command.output() else {
-                eprintln!("skipped: there is no `unshare` here");
+                println!("skipped: there is no `unshare` here");
                 return;
             };
             if run.status.code() != Some(0) {
-                eprintln!("skipped: nothing can be mounted here: {}", String::from_utf8_lossy(&run.stderr));
+                println!("skipped: nothing can be mounted here: {}", String::from_utf8_lossy(&run.stderr));
                 return;
             }
             let codes = String::from_utf8_lossy(&run.stdout).into_owned();

@@ -266,7 +266,8 @@ impl<'r, S: StepSettings> Run<'r, S> {
                     let expected = expected.filter(|&ms| ms > 0).map(Duration::from_millis);
                     (self.events)(&Event::Started { step: id, expected });
                     self.peaks.start(id, step.memory);
-                    let folder = self.store.temporary();
+                    // A tool that a killed run left behind may still write: never into a folder of this run.
+                    let folder = self.store.temporary().join(std::process::id().to_string());
                     let log = self.store.log_path(&step.network, step.model.as_deref(), step.kind.word());
                     return Some(Task::Step(StepTask { id, files, folder, log }));
                 }

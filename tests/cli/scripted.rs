@@ -211,3 +211,35 @@ fn a_pool_limits_how_many_steps_of_a_kind_run_at_a_time() {
     space.write("axzoo.toml", "[pools]\nclean = 0\n");
     space.axzoo("build").expect_code(2).says("a whole number from 1");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_run_left_running_cannot_write_into_the_next() {
+    let space = zoo(&["a"]);
+    let mut table: toml::Table = COMMANDS.parse().expect("TOML");
+    table["scripted"]["clean"] = "own=$PWD; : > \"$HOME/began\"; sleep 1; echo orphan > \"$own/model.onnx\"".into();
+    space.write("axzoo.toml", table.to_string());
+    let home = space.path("").display().to_string();
+    let mut killed = std::process::Command::new(env!("CARGO_BIN_EXE_axzoo"))
+        .arg("build")
+        .current_dir(space.path(""))
+        .env("HOME", &home)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("started");
+    let waiting = std::time::Instant::now();
+    while !space.path("began").exists() && waiting.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    killed.kill().expect("killed");
+    killed.wait().expect("ended");
+    table["scripted"]["clean"] = "echo good > model.onnx; sleep 1.5".into();
+    space.write("axzoo.toml", table.to_string());
+    space.axzoo("build").expect_code(0);
+    assert!(space.path("build").exists());
+    let blobs =
+        std::process::Command::new("grep").args(["-rl", "orphan", "cache"]).current_dir(space.path("")).output();
+    let found = String::from_utf8_lossy(&blobs.expect("grep").stdout).into_owned();
+    assert!(!found.contains("blobs"), "a result is of the killed run: {found}");
+}

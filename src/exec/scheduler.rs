@@ -352,17 +352,21 @@ impl<'r, S: StepSettings> Run<'r, S> {
 
     /// A step failed, and with it those that wait for the same result; what needs them is skipped.
     fn fail(&mut self, id: StepId, failure: &StepFailure, duration: Duration) {
-        self.end_badly(id, &Outcome::Failed(failure.clone()), duration);
+        self.end_badly(id, None, &Outcome::Failed(failure.clone()), duration);
         if self.options.fail_fast && self.stopped.is_none() {
             self.stop(StopCause::FailFast);
         }
     }
 
-    fn end_badly(&mut self, id: StepId, outcome: &Outcome, duration: Duration) {
+    /// `awaited` is the key of the result that the step waited for, where another step was to make it.
+    fn end_badly(&mut self, id: StepId, awaited: Option<Digest>, outcome: &Outcome, duration: Duration) {
         let ended = self.states.finish(id.index(), false);
-        let key = self.making.remove(&id).map(|(key, _)| key);
-        if let Some(key) = key {
+        let made = self.making.remove(&id).map(|(key, _)| key);
+        if let Some(key) = made {
             self.makers.remove(&key);
+        }
+        let key = made.or(awaited);
+        if let Some(key) = key {
             if matches!(outcome, Outcome::Failed(_)) {
                 self.store.set_failure(&SlotName::of(self.graph.step(id)), key);
             }
@@ -374,7 +378,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
             self.tell(StepId::at(step), end);
         }
         for twin in ended.twins {
-            self.end_badly(StepId::at(twin), outcome, Duration::ZERO);
+            self.end_badly(StepId::at(twin), key, outcome, Duration::ZERO);
         }
     }
 
@@ -401,7 +405,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
     fn give_up(&mut self, error: StoreError, id: StepId) {
         let failure = StepFailure::new(error.to_string());
         self.broken = Some(error);
-        self.end_badly(id, &Outcome::Failed(failure), Duration::ZERO);
+        self.end_badly(id, None, &Outcome::Failed(failure), Duration::ZERO);
         if self.stopped != Some(StopCause::Store) {
             self.stop(StopCause::Store);
         }
@@ -422,7 +426,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
                     Ok(outputs) => self.keep(step, outputs, duration),
                     Err(_) if self.cancel.is_cancelled() => {
                         let why = "the build was interrupted".to_owned();
-                        self.end_badly(step, &Outcome::Skipped { why }, duration);
+                        self.end_badly(step, None, &Outcome::Skipped { why }, duration);
                     }
                     Err(failure) => self.fail(step, &failure, duration),
                 }

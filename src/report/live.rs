@@ -57,7 +57,7 @@ impl Running {
         });
         let rest = format!("{}{}", phase.unwrap_or_default(), self.expected);
         let room = columns.saturating_sub(rest.chars().count()).max(columns / 2);
-        cut(&format!("{}{rest}", cut(label, room)), columns)
+        cut(&format!("{}{rest}", shortened(label, room)), columns)
     }
 }
 
@@ -67,6 +67,17 @@ fn cut(text: &str, columns: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A name that is too long without its middle: names of one family differ at their ends.
+fn shortened(label: &str, columns: usize) -> String {
+    let count = label.chars().count();
+    if count <= columns {
+        return label.to_owned();
+    }
+    let kept = columns.saturating_sub(1);
+    let begin = kept.div_ceil(2);
+    label.chars().take(begin).chain(['…']).chain(label.chars().skip(count - (kept - begin))).collect()
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -264,8 +275,8 @@ mod tests {
         };
         let cases = [
             (running(None, ""), "clean net", 20, "clean net"),
-            (running(None, ""), "clean a-long-name-of-a-net", 12, "clean a-lon…"),
-            (running(Some(("images", 3, 40)), ""), "clean a-long-name-of-a-net", 26, "clean a-long…: images 3/40"),
+            (running(None, ""), "clean a-long-name-of-a-net", 12, "clean …a-net"),
+            (running(Some(("images", 3, 40)), ""), "clean a-long-name-of-a-net", 26, "clean …-a-net: images 3/40"),
             (
                 running(Some(("reading", 0, 0)), ", 2 s the last time"),
                 "clean net",

@@ -83,7 +83,7 @@ fn without_effect(arguments: &Arguments, is_manifest: bool) -> Vec<Diagnostic> {
         let why = "the model is quantized already";
         idle.extend(names.into_iter().filter(|name| given(name)).map(|name| (name, why.to_owned())));
     } else if !given("imageset") {
-        let names = ["transform", "color_format", "imreader_backend"];
+        let names = ["transform", "input_data_layout", "color_format", "imreader_backend"];
         let why = "there is no `--imageset`";
         idle.extend(names.into_iter().filter(|name| given(name)).map(|name| (name, why.to_owned())));
     } else if given("imreader_backend")

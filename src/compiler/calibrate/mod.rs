@@ -14,7 +14,7 @@ mod winograd;
 pub use engine::FloatEngine;
 pub use histogram::{Counter, Detail, Histogram, Observation};
 pub use lanes::{LaneStatistics, lanes};
-pub use observe::{Asked, Observed, Observer, Seen, for_each_index, load_sample};
+pub use observe::{Asked, Observed, Observer, Seen, for_each_index, in_order, load_sample};
 pub use range::{Scheme, choose_range};
 pub use samples::{Samples, Watch};
 pub use sampling::Sampling;

@@ -72,6 +72,13 @@ pub fn for_each_index<S: Send>(
     }
 }
 
+/// What threads gathered by index, in its order.
+pub fn in_order<T>(states: Vec<Vec<(usize, T)>>) -> Vec<T> {
+    let mut all: Vec<(usize, T)> = states.into_iter().flatten().collect();
+    all.sort_by_key(|&(index, _)| index);
+    all.into_iter().map(|(_, own)| own).collect()
+}
+
 /// Loads a sample and checks that it fits the graph's inputs.
 pub fn load_sample(graph: &Graph, samples: &dyn Samples, index: usize) -> Result<Vec<Vec<f32>>, StageError> {
     let failed = |message: String| StageError::new(Status::QtoolsError, message);

@@ -17,7 +17,6 @@ use crate::compiler::machine::vectorized;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
-use crate::compiler::quantize::QuantizedOperator;
 use crate::compiler::quantize::Weights;
 use crate::compiler::quantize::clamp_behind;
 use crate::compiler::quantize::contract::bias_scale;
@@ -45,33 +44,19 @@ pub(super) fn correct_biases(
         let node = &converted.graph.nodes[index];
         let origin = converted.origin[node.output.index()];
         let means = origin.and_then(|origin| Some((origin, &statistics.get(&origin)?.means)));
-        let (Some(weights), Some((origin, means))) = (weights_of(&node.operator), means) else { continue };
+        let (Some(weights), Some((origin, means))) = (node.operator.weights(), means) else { continue };
         watch.check()?;
         stepper.run(first..index + 1);
         first = index + 1;
         let factors = converted.factors.get(&origin);
         let shifts = shifts(&converted.graph, node, weights, means, factors, &stepper);
-        if let Some(weights) = weights_of_mut(&mut converted.graph.nodes[index].operator)
+        if let Some(weights) = converted.graph.nodes[index].operator.weights_mut()
             && shift(weights, &shifts)
         {
             stepper.run_again(&converted.graph, index);
         }
     }
     Ok(())
-}
-
-fn weights_of(operator: &QuantizedOperator) -> Option<&Weights> {
-    match operator {
-        QuantizedOperator::Convolution { weights, .. } | QuantizedOperator::Dense { weights } => Some(weights),
-        _ => None,
-    }
-}
-
-fn weights_of_mut(operator: &mut QuantizedOperator) -> Option<&mut Weights> {
-    match operator {
-        QuantizedOperator::Convolution { weights, .. } | QuantizedOperator::Dense { weights } => Some(weights),
-        _ => None,
-    }
 }
 
 /// What has to be added to each output's bias, in steps of the bias; empty where the outputs are not lanes.
@@ -132,8 +117,6 @@ fn shrunk_mean(values: &[f64]) -> f64 {
 
 /// Adds the shifts, where the sums then still fit 32 bits; whether a bias changed.
 fn shift(weights: &mut Weights, shifts: &[f64]) -> bool {
-    let outputs = weights.bias.len();
-    let dense = weights.shape.len() == 2;
     let mut any = false;
     for (output, &shift) in shifts.iter().enumerate() {
         let bias = (f64::from(weights.bias[output]) + shift).round_ties_even();
@@ -141,13 +124,7 @@ fn shift(weights: &mut Weights, shifts: &[f64]) -> bool {
             continue;
         }
         let bias = bias as i32;
-        let length = weights.values.len() / outputs;
-        let own: Vec<i8> = if dense {
-            weights.values.iter().skip(output).step_by(outputs).copied().collect()
-        } else {
-            weights.values[output * length..][..length].to_vec()
-        };
-        if bias != weights.bias[output] && check_accumulator(&own, bias).is_ok() {
+        if bias != weights.bias[output] && check_accumulator(&weights.of_output(output), bias).is_ok() {
             weights.bias[output] = bias;
             any = true;
         }

@@ -95,6 +95,23 @@ pub struct Weights {
     pub bias_name: Option<String>,
 }
 
+impl Weights {
+    /// Weights of each output.
+    pub(super) fn length(&self) -> usize {
+        self.values.len() / self.bias.len().max(1)
+    }
+
+    /// Where an output's `k`-th weight lies: in rows of a convolution, in columns of a matrix.
+    pub(super) fn place(&self, output: usize, k: usize) -> usize {
+        if self.shape.len() == 2 { k * self.bias.len() + output } else { output * self.length() + k }
+    }
+
+    /// An output's weights.
+    pub(super) fn of_output(&self, output: usize) -> Vec<i8> {
+        (0..self.length()).map(|k| self.values[self.place(output, k)]).collect()
+    }
+}
+
 /// What a quantized node computes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -318,6 +335,16 @@ impl QuantizedOperator {
     /// The weights of a layer.
     #[must_use]
     pub const fn weights(&self) -> Option<&Weights> {
+        match self {
+            Self::Convolution { weights, .. }
+            | Self::TransposedConvolution { weights, .. }
+            | Self::Dense { weights } => Some(weights),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) const fn weights_mut(&mut self) -> Option<&mut Weights> {
         match self {
             Self::Convolution { weights, .. }
             | Self::TransposedConvolution { weights, .. }

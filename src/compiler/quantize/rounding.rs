@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::compiler::calibrate::Watch;
 use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::in_order;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
 use crate::compiler::machine::vectorized;
@@ -59,7 +60,7 @@ pub(super) fn round_by_reconstruction(
     for (place, layer) in layers.iter().enumerate() {
         readers.entry(layer.input).or_default().push(place);
     }
-    let read = for_each_index(images.len(), threads, Vec::new, |own, index| {
+    let read = in_order(for_each_index(images.len(), threads, Vec::new, |own, index| {
         watch.check()?;
         let mut rows: Vec<Vec<i8>> = vec![Vec::new(); layers.len()];
         let mut see = |id: TensorId, elements: &[i8]| {
@@ -71,14 +72,12 @@ pub(super) fn round_by_reconstruction(
         executor.run_int8(&images[index], &mut see)?;
         own.push((index, rows));
         Ok(())
-    })?;
-    let mut read: Vec<(usize, Vec<Vec<i8>>)> = read.into_iter().flatten().collect();
-    read.sort_by_key(|&(index, _)| index);
+    })?);
     let rounded = for_each_index(layers.len(), threads, Vec::new, |own, place| {
         watch.check()?;
-        let rows: Vec<&[i8]> = read.iter().map(|(_, rows)| rows[place].as_slice()).collect();
+        let rows: Vec<&[i8]> = read.iter().map(|rows| rows[place].as_slice()).collect();
         let node = &converted.graph.nodes[layers[place].node];
-        if let Some(weights) = weights_of(&node.operator) {
+        if let Some(weights) = node.operator.weights() {
             own.push((
                 layers[place].node,
                 layers[place].rounded(weights, converted.graph.value(layers[place].input), &rows),
@@ -87,20 +86,11 @@ pub(super) fn round_by_reconstruction(
         Ok(())
     })?;
     for (node, weights) in rounded.into_iter().flatten() {
-        if let QuantizedOperator::Convolution { weights: own, .. } | QuantizedOperator::Dense { weights: own } =
-            &mut converted.graph.nodes[node].operator
-        {
+        if let Some(own) = converted.graph.nodes[node].operator.weights_mut() {
             *own = weights;
         }
     }
     Ok(())
-}
-
-fn weights_of(operator: &QuantizedOperator) -> Option<&Weights> {
-    match operator {
-        QuantizedOperator::Convolution { weights, .. } | QuantizedOperator::Dense { weights } => Some(weights),
-        _ => None,
-    }
 }
 
 /// A layer whose weights are rounded.
@@ -137,11 +127,11 @@ impl<'a> Layer<'a> {
         floats: &BTreeMap<&str, &'a [f32]>,
         images: usize,
     ) -> Option<Self> {
-        let weights = weights_of(&node.operator)?;
+        let weights = node.operator.weights()?;
         let floats = *floats.get(weights.name.as_str()).filter(|floats| floats.len() == weights.values.len())?;
         let input = node.inputs[0];
         let outputs = weights.bias.len();
-        let length = weights.values.len() / outputs.max(1);
+        let length = weights.length();
         let (window, groups, all) = match &node.operator {
             QuantizedOperator::Convolution { attributes, .. } => {
                 let &[_, channels, height, width] = quantized.value(input).shape.as_slice() else { return None };
@@ -150,7 +140,8 @@ impl<'a> Layer<'a> {
                 let sizes = [channels, height, width, kernel_height, kernel_width, rows, columns];
                 (Some((attributes, sizes)), attributes.group, batch * rows * columns)
             }
-            _ => (None, 1, quantized.value(input).len() / length.max(1)),
+            QuantizedOperator::Dense { .. } => (None, 1, quantized.value(input).len() / length.max(1)),
+            _ => return None,
         };
         let wanted = (POSITIONS_EACH * length.min(MOST_TOGETHER)).max(2 * LEAST_POSITIONS);
         let looked_at = all.min(wanted.div_ceil(images.max(1)));
@@ -202,11 +193,10 @@ impl<'a> Layer<'a> {
         }
         // A row whose sums could leave 32 bits stays as it was.
         for output in 0..made.bias.len() {
-            let own: Vec<i8> = (0..length).map(|k| made.values[self.place(output, k)]).collect();
-            if check_accumulator(&own, made.bias[output]).is_err() {
+            if check_accumulator(&made.of_output(output), made.bias[output]).is_err() {
                 made.bias[output] = weights.bias[output];
-                for k in 0..length {
-                    made.values[self.place(output, k)] = weights.values[self.place(output, k)];
+                for at in (0..length).map(|k| weights.place(output, k)) {
+                    made.values[at] = weights.values[at];
                 }
             }
         }
@@ -216,19 +206,13 @@ impl<'a> Layer<'a> {
         made
     }
 
-    /// Where the weight `k` of an output lies: in rows of a convolution, in columns of a matrix.
-    fn place(&self, output: usize, k: usize) -> usize {
-        let [outputs, length] = self.group;
-        if self.window.is_some() { output * length + k } else { k * outputs + output }
-    }
-
     /// Rounds a block of an output's weights.
     fn round(&self, made: &mut Weights, output: usize, first: usize, block: &Block) {
         let size = block.means.len();
         let scale = made.scales[output];
-        let exact: Vec<f32> = (first..first + size).map(|k| self.floats[self.place(output, k)] / scale).collect();
+        let exact: Vec<f32> = (first..first + size).map(|k| self.floats[made.place(output, k)] / scale).collect();
         let mut values: Vec<f32> =
-            (first..first + size).map(|k| f32::from(made.values[self.place(output, k)])).collect();
+            (first..first + size).map(|k| f32::from(made.values[made.place(output, k)])).collect();
         let mut slope = vec![0.0_f32; size];
         let move_by = |slope: &mut [f32], k: usize, by: f32| {
             let row = &block.covariance[k * size..][..size];
@@ -260,7 +244,7 @@ impl<'a> Layer<'a> {
         }
         let mut shift = 0.0;
         for k in 0..size {
-            let at = self.place(output, first + k);
+            let at = made.place(output, first + k);
             // The bias as it is makes nothing up yet: the whole error of the block's mean is taken off.
             shift -= f64::from(values[k] - exact[k]) * block.means[k];
             made.values[at] = values[k] as i8;

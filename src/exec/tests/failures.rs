@@ -100,6 +100,10 @@ fn both_of_two_steps_with_one_key_fail_alike() {
     let done = zoo.build();
     assert_eq!(failure(done.outcome("two/b clean")), failure(done.outcome("two/c clean")));
     assert_eq!(done.ran.iter().filter(|name| name.ends_with("clean") && name.starts_with("two")).count(), 1);
+    // Both are known to have failed, not only the one that ran.
+    let failed = done.summary.steps.iter().filter(|step| step.network == "two" && step.outcome.word() == "failed");
+    let keys: Vec<_> = failed.map(|step| step.key).collect();
+    assert!(keys.len() == 2 && keys[0].is_some() && keys[0] == keys[1], "{keys:?}");
 }
 
 #[test]

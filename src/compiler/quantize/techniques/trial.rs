@@ -13,6 +13,7 @@ use crate::compiler::calibrate::Seen;
 use crate::compiler::calibrate::Watch;
 use crate::compiler::calibrate::choose_range;
 use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::in_order;
 use crate::compiler::calibrate::load_sample;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
@@ -304,11 +305,4 @@ impl Trial<'_> {
         })?;
         Ok(in_order(states))
     }
-}
-
-/// What threads gathered by index.
-fn in_order<T>(states: Vec<Vec<(usize, T)>>) -> Vec<T> {
-    let mut all: Vec<(usize, T)> = states.into_iter().flatten().collect();
-    all.sort_by_key(|&(index, _)| index);
-    all.into_iter().map(|(_, own)| own).collect()
 }

@@ -16,5 +16,5 @@ pub use histogram::{Counter, Detail, Histogram, Observation};
 pub use lanes::{LaneStatistics, lanes};
 pub use observe::{Asked, Observed, Observer, Seen, for_each_index, in_order, load_sample};
 pub use range::{Scheme, choose_range};
-pub use samples::{Samples, Watch};
+pub use samples::{Remembered, Samples, Watch};
 pub use sampling::Sampling;

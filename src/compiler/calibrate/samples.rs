@@ -1,5 +1,11 @@
 //! What calibration and evaluation read, and how they are watched.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
 use crate::base::CancelToken;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
@@ -24,6 +30,62 @@ pub trait Samples: Sync {
     /// order of the outputs. An error ends the evaluation.
     fn answered(&self, _index: usize, _float: &[Vec<f32>], _int8: &[Vec<f32>]) -> Result<(), StageError> {
         Ok(())
+    }
+}
+
+/// Samples of which some are read more than once: these are kept, as far as there is room.
+pub struct Remembered<'a> {
+    samples: &'a dyn Samples,
+    state: Mutex<Memory>,
+}
+
+/// What is kept.
+#[derive(Debug, Default)]
+struct Memory {
+    wanted: BTreeSet<usize>,
+    kept: BTreeMap<usize, Arc<Vec<Vec<f32>>>>,
+    elements: usize,
+}
+
+/// The most elements of samples that are kept: 64 MiB.
+const MOST_REMEMBERED: usize = 16 << 20;
+
+impl<'a> Remembered<'a> {
+    /// Nothing is kept until that is asked for.
+    #[must_use]
+    pub fn new(samples: &'a dyn Samples) -> Self {
+        Self { samples, state: Mutex::default() }
+    }
+
+    /// Keeps these too, from when they are next read.
+    pub fn keep(&self, places: &[usize]) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).wanted.extend(places);
+    }
+}
+
+impl Samples for Remembered<'_> {
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        let known = self.state.lock().unwrap_or_else(PoisonError::into_inner).kept.get(&index).cloned();
+        if let Some(known) = known {
+            return Ok(known.to_vec());
+        }
+        let loaded = self.samples.load(index)?;
+        let elements: usize = loaded.iter().map(Vec::len).sum();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = state.wanted.contains(&index) && !state.kept.contains_key(&index);
+        if is_new && state.elements.saturating_add(elements) <= MOST_REMEMBERED {
+            state.elements += elements;
+            state.kept.insert(index, Arc::new(loaded.clone()));
+        }
+        Ok(loaded)
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.samples.label(index)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::compiler::device::Tile;
 use crate::compiler::device::Work;
 use crate::compiler::device::stored;
 use crate::compiler::onnx::sample::Case;
+use crate::compiler::quantize::LayerWeights;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::Sharing;
 use crate::compiler::quantize::convert;
@@ -16,7 +17,8 @@ fn quantized(case: &Case) -> QuantizedGraph {
     let (graph, _) = crate::compiler::clean::clean(graph).expect("cleaned");
     let sharing = Sharing::of(&graph);
     let ranges = sharing.observed(&graph).into_iter().map(|value| (value, (-1.0, 1.0))).collect();
-    convert(&graph, &sharing, &ranges, &std::collections::BTreeMap::new()).expect("converted").graph
+    let layers = LayerWeights::of(&graph, 1).expect("quantized");
+    convert(&graph, &layers, &sharing, &ranges, &std::collections::BTreeMap::new()).expect("converted").graph
 }
 
 fn last(case: &Case) -> Work {

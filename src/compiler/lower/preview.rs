@@ -8,6 +8,7 @@ use crate::compiler::graph::Graph;
 use crate::compiler::legalize::legalize;
 use crate::compiler::lower::LowerOptions;
 use crate::compiler::memory;
+use crate::compiler::quantize::LayerWeights;
 use crate::compiler::quantize::Sharing;
 use crate::compiler::quantize::convert;
 use crate::compiler::schedule;
@@ -19,7 +20,8 @@ use crate::compiler::schedule::Estimate;
 pub fn preview(graph: &Graph, options: &LowerOptions) -> Result<Estimate, StageError> {
     let sharing = Sharing::of(graph);
     let ranges = sharing.observed(graph).into_iter().map(|value| (value, (-1.0, 1.0))).collect();
-    let quantized = convert(graph, &sharing, &ranges, &BTreeMap::new())?.graph;
+    let layers = LayerWeights::of(graph, 1)?;
+    let quantized = convert(graph, &layers, &sharing, &ranges, &BTreeMap::new())?.graph;
     let never = CancelToken::new();
     let device = legalize(quantized, &options.legalize, &never)?.graph;
     let plan = memory::plan(&device, &options.memory, &never)?;

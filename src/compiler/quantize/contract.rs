@@ -9,6 +9,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::compiler::machine::vectorized;
+
 /// The narrowest range of values an encoding is made for.
 pub const LEAST_WIDTH: f32 = 1e-8;
 
@@ -251,6 +253,51 @@ pub struct Channel {
     pub bias: i32,
 }
 
+/// What of one output channel does not depend on its bias.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChannelScale {
+    /// The weights' scale, `s_w`.
+    pub scale: f32,
+    /// Σ|w| of the quantized weights.
+    magnitudes: i64,
+}
+
+impl ChannelScale {
+    /// `s_w` = `max|w|/127` (1 for a channel of zeros), and the weights under it, −127…127.
+    pub fn of(weights: &[f32]) -> Result<(Self, Vec<i8>), ChannelError> {
+        // The bits of numbers that are not negative are in the order of the numbers, infinity and what is no number last.
+        let magnitude = |weight: &f32| weight.abs().to_bits();
+        let largest = f32::from_bits(vectorized(|| weights.iter().map(magnitude).max().unwrap_or(0)));
+        if !largest.is_finite() {
+            return Err(ChannelError::NotFinite);
+        }
+        let scale = if largest == 0.0 { 1.0 } else { largest / 127.0 };
+        // Weights so small that their scale is no f32: the smallest normal one, under which they are zeros.
+        Ok(Self::under(if scale == 0.0 { f32::MIN_POSITIVE } else { scale }, weights))
+    }
+
+    fn under(scale: f32, weights: &[f32]) -> (Self, Vec<i8>) {
+        let mut rounded = vec![0; weights.len()];
+        let pairs = rounded.iter_mut().zip(weights);
+        vectorized(|| pairs.for_each(|(to, weight)| *to = round((weight / scale).clamp(-127.0, 127.0)) as i8));
+        let magnitudes = rounded.iter().map(|weight: &i8| i64::from(weight.unsigned_abs())).sum();
+        (Self { scale, magnitudes }, rounded)
+    }
+
+    /// The bias `rne(b/(s_x·s_w))`; `None` where it leaves int32, so that the weights need a larger scale.
+    pub fn bias(&self, bias: f32, input_scale: f32) -> Result<Option<i32>, ChannelError> {
+        if !bias.is_finite() {
+            return Err(ChannelError::NotFinite);
+        }
+        let steps = bias / bias_scale(input_scale, self.scale);
+        if !fits_int32(steps) {
+            return Ok(None);
+        }
+        let bias = steps.round_ties_even() as i32;
+        check_reach(self.magnitudes, bias).map(|()| Some(bias))
+    }
+}
+
 /// Why a channel cannot be quantized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
@@ -268,31 +315,25 @@ pub enum ChannelError {
 /// Quantizes one output channel: `s_w` = `max|w|/127` (1 for a channel of zeros), weights `rne(w/s_w)`, bias `rne(b/(s_x·s_w))`.
 /// Where the bias leaves int32, `s_w` is doubled until it fits.
 pub fn quantize_channel(weights: &[f32], bias: f32, input_scale: f32) -> Result<Channel, ChannelError> {
-    if !bias.is_finite() || weights.iter().any(|weight| !weight.is_finite()) {
-        return Err(ChannelError::NotFinite);
-    }
-    let largest = weights.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
-    let mut scale = if largest == 0.0 { 1.0 } else { largest / 127.0 };
-    if scale == 0.0 {
-        // Weights so small that their scale is no f32: the smallest normal one, under which they are zeros.
-        scale = f32::MIN_POSITIVE;
-    }
-    let steps = |scale: f32| bias / bias_scale(input_scale, scale);
-    while !fits_int32(steps(scale)) {
-        scale *= 2.0;
+    let (mut own, mut rounded) = ChannelScale::of(weights)?;
+    loop {
+        if let Some(bias) = own.bias(bias, input_scale)? {
+            return Ok(Channel { scale: own.scale, weights: rounded, bias });
+        }
+        let scale = own.scale * 2.0;
         if !scale.is_finite() {
             return Err(ChannelError::BiasTooLarge);
         }
+        (own, rounded) = ChannelScale::under(scale, weights);
     }
-    let bias = steps(scale).round_ties_even() as i32;
-    let weights: Vec<i8> = weights.iter().map(|weight| round((weight / scale).clamp(-127.0, 127.0)) as i8).collect();
-    check_accumulator(&weights, bias)?;
-    Ok(Channel { scale, weights, bias })
 }
 
 /// Refuses a channel whose accumulator can leave int32: Σ|w|·255 + |bias| over 2147483647.
 pub fn check_accumulator(weights: &[i8], bias: i32) -> Result<(), ChannelError> {
-    let magnitudes: i64 = weights.iter().map(|weight| i64::from(weight.unsigned_abs())).sum();
+    check_reach(weights.iter().map(|weight| i64::from(weight.unsigned_abs())).sum(), bias)
+}
+
+fn check_reach(magnitudes: i64, bias: i32) -> Result<(), ChannelError> {
     let reach = magnitudes.saturating_mul(255).saturating_add(i64::from(bias.unsigned_abs()));
     if reach > i64::from(i32::MAX) { Err(ChannelError::Overflow(reach)) } else { Ok(()) }
 }

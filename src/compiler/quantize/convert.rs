@@ -1,6 +1,5 @@
 //! From the float graph and the ranges of its values to the quantized graph.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -15,7 +14,7 @@ use crate::compiler::operators::Function;
 use crate::compiler::operators::Operator;
 use crate::compiler::operators::dense::product::check_sum;
 use crate::compiler::operators::function::integer::evaluate;
-use crate::compiler::operators::transposed::by_output_channel;
+use crate::compiler::quantize::LayerWeights;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::QuantizedNode;
 use crate::compiler::quantize::QuantizedOperator;
@@ -26,7 +25,6 @@ use crate::compiler::quantize::Weights;
 use crate::compiler::quantize::clamp_behind;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::contract::function_table;
-use crate::compiler::quantize::contract::quantize_channel;
 
 /// The quantized graph, and for each of its values the float value it stands for (`None` for constants made here).
 #[derive(Debug, Clone)]
@@ -40,16 +38,18 @@ pub struct Converted {
     pub factors: BTreeMap<ValueId, Vec<f32>>,
 }
 
-/// Quantizes weights, constants and tables under the ranges of the root values (see [`Sharing::observed`]), and under those
+/// Quantizes biases, constants and tables under the ranges of the root values (see [`Sharing::observed`]), and under those
 /// of the channels of what depth-wise convolutions read, where there are any.
 pub fn convert(
     graph: &Graph,
+    layers: &LayerWeights,
     sharing: &Sharing,
     ranges: &BTreeMap<ValueId, (f32, f32)>,
     by_channel: &BTreeMap<ValueId, Vec<(f32, f32)>>,
 ) -> Result<Converted, StageError> {
     let mut conversion = Conversion {
         graph,
+        layers,
         sharing,
         ranges,
         by_channel,
@@ -87,6 +87,8 @@ struct Problem {
 
 struct Conversion<'a> {
     graph: &'a Graph,
+    /// The weights of the graph's layers.
+    layers: &'a LayerWeights,
     sharing: &'a Sharing,
     ranges: &'a BTreeMap<ValueId, (f32, f32)>,
     /// Ranges of the channels of what depth-wise convolutions read under the hybrid scheme.
@@ -200,22 +202,22 @@ impl Conversion<'_> {
         let operator = match &node.operator {
             Operator::Convolution(attributes) => {
                 if self.by_channel.contains_key(&node.inputs[0]) && is_depthwise(self.graph, node) {
-                    return self.depthwise(node, attributes, activation, output_value);
+                    return self.depthwise((index, node), attributes, activation, output_value);
                 }
                 let scale = self.encoding(node.inputs[0])?.scale;
-                let weights = self.weights(node, 0, &|_| scale)?;
+                let weights = self.weights(index, node, &|_| scale)?;
                 inputs.truncate(1);
                 QuantizedOperator::Convolution { attributes: attributes.clone(), weights }
             }
             Operator::TransposedConvolution(attributes) => {
                 let scale = self.encoding(node.inputs[0])?.scale;
-                let weights = self.weights(node, 0, &|_| scale)?;
+                let weights = self.weights(index, node, &|_| scale)?;
                 inputs.truncate(1);
                 QuantizedOperator::TransposedConvolution { attributes: attributes.clone(), weights }
             }
             Operator::Dense => {
                 let scale = self.encoding(node.inputs[0])?.scale;
-                let weights = self.weights(node, 1, &|_| scale)?;
+                let weights = self.weights(index, node, &|_| scale)?;
                 inputs.truncate(1);
                 QuantizedOperator::Dense { weights }
             }
@@ -341,7 +343,7 @@ impl Conversion<'_> {
 
     fn depthwise(
         &mut self,
-        node: &Node,
+        (index, node): (usize, &Node),
         attributes: &Convolution,
         activation: Option<Function>,
         output: ValueId,
@@ -350,7 +352,7 @@ impl Conversion<'_> {
         let scales: Vec<f32> = self.made.value(input).channels.iter().map(|encoding| encoding.scale).collect();
         let outputs = self.graph.value(node.inputs[1]).shape.first().copied().unwrap_or(1).max(1);
         let scale = |output: usize| scales.get(output * scales.len() / outputs).copied().unwrap_or(1.0);
-        let weights = self.weights(node, 0, &scale)?;
+        let weights = self.weights(index, node, &scale)?;
         let operator = QuantizedOperator::Convolution { attributes: attributes.clone(), weights };
         let output = self.activation(output)?;
         self.push_made(node, operator, vec![input], activation, output);
@@ -383,59 +385,35 @@ impl Conversion<'_> {
         Ok(())
     }
 
-    /// Shape and values of a layer's weights, where they are constants; those of a transposed convolution with output
-    /// channels on axis 0.
-    fn layer_weights(&self, node: &Node) -> Option<(Vec<usize>, Cow<'_, [f32]>)> {
-        let floats = self.constant_floats(node.inputs[1])?;
-        let shape = &self.graph.value(node.inputs[1]).shape;
-        if let Operator::TransposedConvolution(attributes) = &node.operator {
-            let (shape, floats) = by_output_channel(shape, floats, attributes.group);
-            return Some((shape, Cow::Owned(floats)));
-        }
-        Some((shape.clone(), Cow::Borrowed(floats)))
-    }
-
-    /// Weights of a convolution (output channels on axis 0) or a dense layer (on axis 1) and their bias.
-    fn weights(
-        &self,
-        node: &Node,
-        channel_axis: usize,
-        input_scale: &dyn Fn(usize) -> f32,
-    ) -> Result<Weights, Refusal> {
+    /// Weights of a layer and their bias.
+    fn weights(&self, index: usize, node: &Node, input_scale: &dyn Fn(usize) -> f32) -> Result<Weights, Refusal> {
         let weights = self.graph.value(node.inputs[1]);
-        let Some((shape, floats)) = self.layer_weights(node) else {
+        let Some(layer) = self.layers.layer(index) else {
             let message = format!("the weights `{}` are computed, expected a constant", weights.name);
             return Err(Refusal { message, hint: Some("only the activations of a layer may change between runs") });
         };
-        let channels = shape.get(channel_axis).copied().unwrap_or(0);
-        if channels == 0 || floats.is_empty() {
+        let channels = layer.outputs();
+        if channels == 0 {
             return Err(format!("the weights `{}` have the shape {:?}", weights.name, weights.shape).into());
         }
         let bias = match node.inputs.get(2) {
             None => vec![0.0; channels],
             Some(&id) => self.bias(id, channels)?,
         };
-        let length = floats.len() / channels;
         let mut made = Weights {
-            shape,
-            values: vec![0; floats.len()],
+            shape: layer.shape.clone(),
+            values: layer.values.clone(),
             scales: Vec::with_capacity(channels),
             bias: Vec::with_capacity(channels),
             name: weights.name.clone(),
             bias_name: node.inputs.get(2).map(|&id| self.graph.value(id).name.clone()),
         };
-        // Where an element of a channel lies: rows of a convolution's weights, columns of a matrix.
-        let place =
-            |channel: usize, k: usize| if channel_axis == 0 { channel * length + k } else { k * channels + channel };
         for (channel, &bias) in bias.iter().enumerate() {
-            let own: Vec<f32> = (0..length).map(|k| floats[place(channel, k)]).collect();
-            let quantized = quantize_channel(&own, bias, input_scale(channel))
+            let (scale, bias) = layer
+                .channel((self.graph, node), channel, (bias, input_scale(channel)), &mut made.values)
                 .map_err(|error| Refusal::from(format!("output channel {channel}: {error}")))?;
-            for (k, &weight) in quantized.weights.iter().enumerate() {
-                made.values[place(channel, k)] = weight;
-            }
-            made.scales.push(quantized.scale);
-            made.bias.push(quantized.bias);
+            made.scales.push(scale);
+            made.bias.push(bias);
         }
         Ok(made)
     }

@@ -521,13 +521,22 @@ fn scaled(graph: &Graph, factors: &BTreeMap<ValueId, Vec<f32>>) -> Graph {
         let Some(layer) = Layer::of(graph, node).filter(|_| reads.is_some() || writes.is_some()) else { continue };
         let factor = |of: Option<&Vec<f32>>, lane: usize| of.and_then(|of| of.get(lane)).copied().unwrap_or(1.0);
         let mut weights = layer.weights.to_vec();
-        for (at, weight) in weights.iter_mut().enumerate() {
-            let (output, column) = if layer.rows_are_inputs {
-                (at % layer.outputs, at / layer.outputs)
-            } else {
-                (at / (layer.inputs * layer.area), at / layer.area % layer.inputs)
-            };
-            *weight = *weight * factor(writes, output) / factor(reads, layer.lane(output, column));
+        let written: Vec<f32> = (0..layer.outputs).map(|output| factor(writes, output)).collect();
+        if layer.rows_are_inputs {
+            for (lane, row) in weights.chunks_exact_mut(layer.outputs.max(1)).enumerate() {
+                let read = factor(reads, lane);
+                vectorized(|| {
+                    row.iter_mut().zip(&written).for_each(|(weight, written)| *weight = *weight * written / read)
+                });
+            }
+        } else {
+            for (output, row) in weights.chunks_exact_mut((layer.inputs * layer.area).max(1)).enumerate() {
+                let (first, written) = (layer.lane(output, 0), written.get(output).copied().unwrap_or(1.0));
+                for (column, kernel) in row.chunks_exact_mut(layer.area.max(1)).enumerate() {
+                    let read = factor(reads, first + column);
+                    kernel.iter_mut().for_each(|weight| *weight = *weight * written / read);
+                }
+            }
         }
         replace(&mut scaled, place, 1, weights);
         let bias = node.inputs.get(2).and_then(|&id| graph.value(id).constant.as_ref()?.as_f32());

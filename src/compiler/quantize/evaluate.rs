@@ -28,6 +28,7 @@ use crate::compiler::quantize::agreement;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::decibels;
 use crate::compiler::quantize::largest;
+use crate::compiler::reference::Buffers;
 use crate::compiler::reference::Executor;
 
 /// The most samples on which stages are measured: they are there for comparison.
@@ -192,9 +193,11 @@ pub fn evaluate(
     if samples.is_empty() {
         return Ok(None);
     }
-    let stages: Vec<Executor<'_>> = stages.iter().map(Executor::new).collect::<Result<_, _>>()?;
+    let buffers = Buffers::new(options.threads);
+    let stages: Vec<Executor<'_>> =
+        stages.iter().map(|stage| Executor::sharing(stage, &buffers)).collect::<Result<_, _>>()?;
     let quantized = &converted.graph;
-    let executor = Executor::new(quantized)?;
+    let executor = Executor::sharing(quantized, &buffers)?;
     let compared = compared_values(converted);
     let floats: Vec<ValueId> = compared.iter().map(|&(_, float)| float).collect();
     let engine = FloatEngine::new(graph, &floats)?;

@@ -7,8 +7,8 @@ mod correct_bias;
 mod equalize;
 mod evaluate;
 mod json;
+mod layers;
 mod qdq;
-
 mod quantized;
 mod report;
 mod rounding;
@@ -24,6 +24,7 @@ pub(crate) use answers::{Classes, agreement, decibels, largest};
 pub use convert::{Converted, convert};
 pub use equalize::{Equalization, equalize};
 pub use evaluate::evaluate;
+pub use layers::LayerWeights;
 pub use quantized::{
     QuantizedGraph, QuantizedNode, QuantizedOperator, QuantizedValue, TensorId, Weights, clamp_behind, function_name,
 };

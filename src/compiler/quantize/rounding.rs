@@ -73,8 +73,12 @@ pub(super) fn round_by_reconstruction(
         own.push((index, rows));
         Ok(())
     })?);
-    let rounded = for_each_index(layers.len(), threads, Vec::new, |own, place| {
+    // The largest ones first, so that no thread is left with one of them at the end.
+    let mut order: Vec<usize> = (0..layers.len()).collect();
+    order.sort_by_key(|&place| std::cmp::Reverse(layers[place].floats.len() * layers[place].together));
+    let rounded = for_each_index(layers.len(), threads, Vec::new, |own, number| {
         watch.check()?;
+        let place = order[number];
         let rows: Vec<&[i8]> = read.iter().map(|rows| rows[place].as_slice()).collect();
         let node = &converted.graph.nodes[layers[place].node];
         if let Some(weights) = node.operator.weights() {
@@ -157,13 +161,12 @@ impl<'a> Layer<'a> {
     fn rows(&self, graph: &QuantizedGraph, elements: &[i8], image: usize) -> Vec<i8> {
         let [all, looked_at] = self.positions;
         let mut rows = Vec::with_capacity(looked_at * self.groups * self.group[1]);
+        let patch = self.window.map(|(attributes, sizes)| Patch::new(graph.value(self.input), attributes, sizes));
         for number in 0..looked_at {
             let position = if looked_at == all { number } else { spread(image * looked_at + number, all) };
-            match self.window {
+            match &patch {
                 None => rows.extend(elements.iter().skip(position * self.group[1]).take(self.group[1])),
-                Some((attributes, sizes)) => {
-                    patch(graph.value(self.input), elements, attributes, sizes, position, &mut rows);
-                }
+                Some(patch) => patch.take(elements, position, &mut rows),
             }
         }
         rows
@@ -179,12 +182,8 @@ impl<'a> Layer<'a> {
             let zero_point =
                 i16::from(input.encoding_of(input.channel_read_by(group * outputs, weights.bias.len())).zero_point);
             for first in (0..length).step_by(self.together.max(1)) {
-                let columns: Vec<Vec<i16>> = (first..length.min(first + self.together))
-                    .map(|k| {
-                        let column = rows.iter().flat_map(|rows| rows.iter().skip(group * length + k).step_by(width));
-                        column.map(|&q| i16::from(q) - zero_point).collect()
-                    })
-                    .collect();
+                let inputs = group * length + first..group * length + length.min(first + self.together);
+                let columns = columns(rows, (width, count), inputs, zero_point);
                 let block = Block::of(&columns, count);
                 for output in group * outputs..(group + 1) * outputs {
                     self.round(&mut made, output, first, &block);
@@ -294,33 +293,78 @@ impl Block {
     }
 }
 
+/// What some inputs are at all positions, in steps above the zero point; `rows` hold `width` inputs for each of so many positions.
+fn columns(
+    rows: &[&[i8]],
+    (width, count): (usize, usize),
+    inputs: std::ops::Range<usize>,
+    zero_point: i16,
+) -> Vec<Vec<i16>> {
+    let mut columns = vec![Vec::with_capacity(count); inputs.len()];
+    // Few rows at a time, which stay at hand while all columns take from them.
+    for part in rows.iter().flat_map(|rows| rows.chunks(width * 32)) {
+        for (column, input) in columns.iter_mut().zip(inputs.clone()) {
+            column.extend(part.iter().skip(input).step_by(width).map(|&q| i16::from(q) - zero_point));
+        }
+    }
+    columns
+}
+
 /// The `number`-th of places below `all` that are spread evenly, whatever lies in rows there (multiples of the golden ratio).
 fn spread(number: usize, all: usize) -> usize {
     let share = (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     ((u128::from(share) * all as u128) >> 64) as usize
 }
 
-/// What a convolution's weights meet at a position, the channels of all groups after another; padding is the zero point.
-fn patch(
-    input: &QuantizedValue,
-    elements: &[i8],
-    attributes: &Convolution,
-    [channels, height, width, kernel_height, kernel_width, rows, columns]: [usize; 7],
-    position: usize,
-    to: &mut Vec<i8>,
-) {
-    let (batch, row, column) = (position / (rows * columns), position / columns % rows, position % columns);
-    let [top, left, ..] = attributes.pads;
-    for channel in 0..channels {
-        let plane = elements.get((batch * channels + channel) * height * width..).unwrap_or_default();
-        let zero_point = input.encoding_of(channel).zero_point;
-        for y in 0..kernel_height {
-            let y =
-                (row * attributes.strides[0] + y * attributes.dilations[0]).checked_sub(top).filter(|&y| y < height);
-            for x in 0..kernel_width {
-                let x = (column * attributes.strides[1] + x * attributes.dilations[1]).checked_sub(left);
-                let place = y.zip(x.filter(|&x| x < width)).map(|(y, x)| y * width + x);
-                to.push(place.and_then(|place| plane.get(place)).copied().unwrap_or(zero_point));
+/// Where a convolution's weights meet its input.
+struct Patch<'a> {
+    input: &'a QuantizedValue,
+    attributes: &'a Convolution,
+    /// C, H, W, kernel height and width, output height and width.
+    sizes: [usize; 7],
+    /// From the element that the first weight meets to those that the others do, the channels of all groups after another.
+    places: Vec<usize>,
+}
+
+impl<'a> Patch<'a> {
+    fn new(input: &'a QuantizedValue, attributes: &'a Convolution, sizes: [usize; 7]) -> Self {
+        let [channels, height, width, kernel_height, kernel_width, ..] = sizes;
+        let [down, right] = attributes.dilations;
+        let place = |at: usize| {
+            let (channel, y, x) =
+                (at / (kernel_height * kernel_width), at / kernel_width % kernel_height, at % kernel_width);
+            (channel * height + y * down) * width + x * right
+        };
+        let places = (0..channels * kernel_height * kernel_width).map(place).collect();
+        Self { input, attributes, sizes, places }
+    }
+
+    /// What the weights meet at a position; padding is the zero point.
+    fn take(&self, elements: &[i8], position: usize, to: &mut Vec<i8>) {
+        let [channels, height, width, kernel_height, kernel_width, rows, columns] = self.sizes;
+        let (batch, row, column) = (position / (rows * columns), position / columns % rows, position % columns);
+        let ([top, left, ..], [down, right]) = (self.attributes.pads, self.attributes.dilations);
+        let start = |at: usize, axis: usize| at * self.attributes.strides[axis];
+        let image = elements.get(batch * channels * height * width..).unwrap_or_default();
+        let inside = |start: usize, before: usize, kernel: usize, dilation: usize, size: usize| {
+            start >= before && start - before + (kernel - 1) * dilation < size
+        };
+        let (y, x) = (start(row, 0), start(column, 1));
+        if inside(y, top, kernel_height, down, height) && inside(x, left, kernel_width, right, width) {
+            let from = image.get((y - top) * width + x - left..).unwrap_or_default();
+            to.extend(self.places.iter().map(|&place| from.get(place).copied().unwrap_or_default()));
+            return;
+        }
+        for channel in 0..channels {
+            let plane = image.get(channel * height * width..).unwrap_or_default();
+            let zero_point = self.input.encoding_of(channel).zero_point;
+            for ky in 0..kernel_height {
+                let y = (y + ky * down).checked_sub(top).filter(|&y| y < height);
+                for kx in 0..kernel_width {
+                    let x = (x + kx * right).checked_sub(left).filter(|&x| x < width);
+                    let place = y.zip(x).map(|(y, x)| y * width + x);
+                    to.push(place.and_then(|place| plane.get(place)).copied().unwrap_or(zero_point));
+                }
             }
         }
     }

@@ -1,9 +1,12 @@
 //! Executes the nodes of a quantized graph one after another.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::in_order;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::machine::vectorized;
@@ -19,8 +22,16 @@ pub struct Executor<'a> {
     kernels: Vec<Kernel>,
     /// For each node the values that nobody reads after it.
     last_uses: Vec<Vec<TensorId>>,
+    buffers: Buffers,
+}
+
+/// What runs write to; kept between them, and shared by executors of one network under several encodings.
+#[derive(Debug, Clone)]
+pub struct Buffers {
+    /// Threads that prepare a network.
+    threads: usize,
     /// Each run takes one out of here, or makes one.
-    workers: Mutex<Vec<Worker>>,
+    workers: Arc<Mutex<Vec<Worker>>>,
 }
 
 /// What a run needs for itself.
@@ -49,6 +60,14 @@ impl Worker {
     }
 }
 
+impl Buffers {
+    /// For executors that are prepared on so many threads.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        Self { threads, workers: Arc::default() }
+    }
+}
+
 fn failed(message: String) -> StageError {
     StageError::new(Status::QtoolsError, message)
 }
@@ -56,17 +75,22 @@ fn failed(message: String) -> StageError {
 impl Executor<'static> {
     /// As [`Executor::new`], and keeps the graph.
     pub fn owning(graph: QuantizedGraph) -> Result<Self, StageError> {
-        Self::prepare(Cow::Owned(graph))
+        Self::prepare(Cow::Owned(graph), Buffers::new(1))
     }
 }
 
 impl<'a> Executor<'a> {
     /// Verifies the graph and prepares its weights and tables.
     pub fn new(graph: &'a QuantizedGraph) -> Result<Self, StageError> {
-        Self::prepare(Cow::Borrowed(graph))
+        Self::sharing(graph, &Buffers::new(1))
     }
 
-    fn prepare(graph: Cow<'a, QuantizedGraph>) -> Result<Self, StageError> {
+    /// As [`Executor::new`], with buffers that other executors use as well.
+    pub fn sharing(graph: &'a QuantizedGraph, buffers: &Buffers) -> Result<Self, StageError> {
+        Self::prepare(Cow::Borrowed(graph), buffers.clone())
+    }
+
+    fn prepare(graph: Cow<'a, QuantizedGraph>, buffers: Buffers) -> Result<Self, StageError> {
         graph.verify().map_err(|(node, message)| {
             let error = failed(message);
             match node {
@@ -74,9 +98,13 @@ impl<'a> Executor<'a> {
                 None => error,
             }
         })?;
-        let kernels = graph.nodes.iter().map(|node| Kernel::of(&graph, node)).collect();
+        let kernels = for_each_index(graph.nodes.len(), buffers.threads, Vec::new, |own, place| {
+            own.push((place, Kernel::of(&graph, &graph.nodes[place])));
+            Ok(())
+        })?;
+        let kernels = in_order(kernels);
         let last_uses = graph.last_uses();
-        Ok(Executor { graph, kernels, last_uses, workers: Mutex::default() })
+        Ok(Executor { graph, kernels, last_uses, buffers })
     }
 
     pub(super) fn kernel(&self, node: usize) -> &Kernel {
@@ -126,7 +154,7 @@ impl<'a> Executor<'a> {
         if !fits {
             return Err(failed("the int8 inputs do not fit the network's inputs".to_owned()));
         }
-        let mut worker = self.workers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut worker = self.buffers.workers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let mut values = std::mem::take(&mut worker.values);
         values.resize(graph.values.len(), None);
         for (id, input) in graph.inputs.iter().zip(inputs) {
@@ -154,7 +182,7 @@ impl<'a> Executor<'a> {
         let outputs = graph.outputs.iter().map(|output| values[output.index()].clone().unwrap_or_default()).collect();
         worker.spare.extend(values.iter_mut().filter_map(Option::take));
         worker.values = values;
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        self.buffers.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         Ok(outputs)
     }
 

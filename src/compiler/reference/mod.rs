@@ -5,7 +5,7 @@ mod executor;
 mod kernel;
 mod stepper;
 
-pub use executor::Executor;
+pub use executor::{Buffers, Executor};
 pub use stepper::Stepper;
 
 use crate::compiler::error::StageError;

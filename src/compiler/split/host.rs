@@ -264,8 +264,10 @@ impl Samples for Measured<'_> {
     }
 
     fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
-        let inputs = self.samples.load(index)?;
-        let mut made = self.host.before_core(&inputs).map_err(|error| error.to_string())?;
+        let mut made = self.samples.load(index)?;
+        if self.host.preamble.is_some() {
+            made = self.host.before_core(&made).map_err(|error| error.to_string())?;
+        }
         made.truncate(self.host.core_inputs);
         Ok(made)
     }

@@ -3,13 +3,18 @@
 //! folds: each half of the images is judged under ranges that the other half (and what is fitted to) has chosen. Ranges
 //! judged on images that chose them look better than they are, those with clipping most.
 
+use std::ops::Range;
+
 use crate::compiler::error::StageError;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Technique;
 use crate::compiler::quantize::techniques::gain::Gain;
 use crate::compiler::quantize::techniques::gain::Noise;
 use crate::compiler::quantize::techniques::trial::Choice;
+use crate::compiler::quantize::techniques::trial::Fold;
+use crate::compiler::quantize::techniques::trial::Ready;
 use crate::compiler::quantize::techniques::trial::Trial;
+use crate::compiler::reference::Executor;
 
 /// How many times more what is clipped counts, when ranges are chosen: mild clipping, and none.
 const MILDER: [f64; 2] = [4.0, f64::INFINITY];
@@ -35,7 +40,7 @@ impl Trial<'_> {
     /// Tries milder clipping; `None` where there are too few images for two folds.
     ///
     /// The images that tell most are asked first about the first of them: where they speak against it, the others are not run.
-    /// That any of them pays has to be beyond chance; which one is taken is then the best guess.
+    /// They say which of the two is the better one; that the milder clipping pays has to be beyond chance on all images.
     pub(super) fn milder_clipping(&self) -> Result<Option<Milder>, StageError> {
         if self.folds.is_empty() {
             return Ok(None);
@@ -44,61 +49,54 @@ impl Trial<'_> {
         let telling: Vec<usize> = (0..telling.len()).collect();
         let rest: Vec<usize> = (telling.len()..telling.len() + rest.len()).collect();
         let sizes = &self.pool.sizes;
-        let mut noise = self.crossed(&[1.0, MILDER[0]], &telling)?;
-        let first = Gain::of(&noise[0], &noise[1], sizes);
-        if !first.is_promising() {
-            return Ok(Some(Milder { clipping: MILDER[0], gain: first, pays: false }));
+        let first = self.networks(&[1.0, MILDER[0]])?;
+        let first = self.prepared(&first)?;
+        let mut noise = self.crossed(&chosen(&first, 0..2), &telling)?;
+        let gain = Gain::of(&noise[0], &noise[1], sizes);
+        if !gain.is_promising() {
+            return Ok(Some(Milder { clipping: MILDER[0], gain, pays: false }));
         }
-        noise.extend(self.crossed(&MILDER[1..], &telling)?);
-        let all: Vec<f64> = [1.0].into_iter().chain(MILDER).collect();
-        for (noise, others) in noise.iter_mut().zip(self.crossed(&all, &rest)?) {
-            noise.extend(others);
-        }
-        Ok(best(MILDER.into_iter().zip(noise[1..].iter().map(|milder| Gain::of(&noise[0], milder, sizes)))))
+        let other = self.networks(&MILDER[1..])?;
+        let other = self.prepared(&other)?;
+        noise.extend(self.crossed(&chosen(&other, 0..1), &telling)?);
+        let second = Gain::of(&noise[0], &noise[2], sizes);
+        let more = self.crossed(&chosen(&first, 0..2), &rest)?;
+        noise.iter_mut().zip(more).for_each(|(noise, more)| noise.extend(more));
+        let whole = Gain::of(&noise[0], &noise[1], sizes);
+        let pays = whole.pays_among_several();
+        let milder = if pays && second.whole > gain.whole { (MILDER[1], second) } else { (MILDER[0], whole) };
+        Ok(Some(Milder { clipping: milder.0, gain: milder.1, pays }))
     }
 
-    /// For each clipping the noise of images of the pool, each image under the ranges of the fold that it is not in.
-    fn crossed(&self, clippings: &[f64], images: &[usize]) -> Result<Vec<Noise>, StageError> {
-        let mut by_image: Vec<Noise> = vec![vec![Vec::new(); images.len()]; clippings.len()];
-        for fold in &self.folds {
-            let own: Vec<usize> =
-                (0..images.len()).filter(|&at| fold.judged.contains(&self.pool.places[images[at]])).collect();
-            if own.is_empty() {
-                continue;
-            }
-            let choices = clippings.iter().map(|&clipping| Choice { clipping, equalized: false });
-            let converted: Vec<Converted> =
-                choices.map(|choice| self.convert_from(&fold.seen, choice)).collect::<Result<_, _>>()?;
-            let judged: Vec<usize> = own.iter().map(|&at| images[at]).collect();
-            for (by_image, noise) in
-                by_image.iter_mut().zip(self.noises(&converted.iter().collect::<Vec<_>>(), &judged)?)
-            {
-                own.iter().zip(noise).for_each(|(&at, noise)| by_image[at] = noise);
-            }
-        }
-        Ok(by_image)
+    /// For each fold the network under its ranges, for each clipping.
+    fn networks(&self, clippings: &[f64]) -> Result<Vec<Vec<Converted>>, StageError> {
+        let choices = || clippings.iter().map(|&clipping| Choice { clipping, equalized: false });
+        let of_fold = |fold: &Fold| choices().map(|choice| self.convert_from(&fold.seen, choice)).collect();
+        self.folds.iter().map(of_fold).collect()
     }
-}
 
-/// The clipping with the greatest gain, kept if any of the gains is beyond chance.
-fn best(milder: impl Iterator<Item = (f64, Gain)> + Clone) -> Option<Milder> {
-    let pays = milder.clone().any(|(_, gain)| gain.pays_among_several());
-    let (clipping, gain) = milder.max_by(|left, right| left.1.whole.total_cmp(&right.1.whole))?;
-    Some(Milder { clipping, gain, pays })
-}
+    fn prepared<'c>(&self, networks: &'c [Vec<Converted>]) -> Result<Vec<Vec<Prepared<'c>>>, StageError> {
+        let all: Vec<&Converted> = networks.iter().flatten().collect();
+        let mut prepared = all.iter().copied().zip(self.executors(&all)?);
+        Ok(networks.iter().map(|of_fold| prepared.by_ref().take(of_fold.len()).collect()).collect())
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_sure_gain_is_enough_to_take_the_greatest() {
-        let of = |gains: [(f64, f64); 2]| {
-            let gains = gains.map(|(whole, error)| Gain { whole, error });
-            best(MILDER.into_iter().zip(gains)).map(|milder| (milder.clipping, milder.pays))
+    /// For each clipping the noise of images of the pool, each image under the ranges of the fold that it is not in. `networks`
+    /// are by fold, then by clipping.
+    fn crossed(&self, networks: &[Vec<Ready<'_>>], images: &[usize]) -> Result<Vec<Noise>, StageError> {
+        let of_image = |image: usize| {
+            let fold = self.folds.iter().position(|fold| fold.judged.contains(&self.pool.places[image]));
+            fold.and_then(|fold| networks.get(fold)).map(Vec::as_slice).unwrap_or_default()
         };
-        assert_eq!(of([(0.5, 0.1), (0.6, 0.4)]), Some((f64::INFINITY, true)));
-        assert_eq!(of([(0.5, 0.3), (0.4, 0.4)]), Some((4.0, false)));
-        assert_eq!(of([(-0.1, 0.3), (-0.05, 0.7)]), Some((f64::INFINITY, false)));
+        self.noises_of(&of_image, images)
     }
+}
+
+/// A network and what runs it.
+type Prepared<'c> = (&'c Converted, Executor<'c>);
+
+/// Of each fold some of its networks.
+fn chosen<'p>(networks: &'p [Vec<Prepared<'p>>], which: Range<usize>) -> Vec<Vec<Ready<'p>>> {
+    let ready = |(converted, executor): &'p Prepared<'p>| -> Ready<'p> { (converted, executor) };
+    networks.iter().map(|of_fold| of_fold.iter().take(which.end).skip(which.start).map(ready).collect()).collect()
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use crate::compiler::calibrate::Asked;
 use crate::compiler::calibrate::Observed;
 use crate::compiler::calibrate::Observer;
+use crate::compiler::calibrate::Remembered;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::calibrate::Sampling;
 use crate::compiler::calibrate::Seen;
@@ -16,6 +17,7 @@ use crate::compiler::graph::ValueId;
 use crate::compiler::operators::Function;
 use crate::compiler::operators::Operator;
 use crate::compiler::quantize::Converted;
+use crate::compiler::quantize::LayerWeights;
 use crate::compiler::quantize::QuantizeOptions;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::Scheme;
@@ -26,6 +28,7 @@ use crate::compiler::quantize::equalize;
 use crate::compiler::quantize::techniques::trial::Fold;
 use crate::compiler::quantize::techniques::trial::Pool;
 use crate::compiler::quantize::techniques::trial::Trial;
+use crate::compiler::reference::Buffers;
 
 /// The most images that techniques are fitted to.
 const MOST_FITTED: usize = 8;
@@ -70,6 +73,9 @@ pub(in crate::compiler::quantize) fn improve(
     } else {
         Vec::new()
     };
+    let remembered = Remembered::new(calibration);
+    remembered.keep(&fitted);
+    let calibration: &dyn Samples = &remembered;
     let surveyed = if fitted.is_empty() { Vec::new() } else { surveyed(graph, &sharing, &values) };
     let observed =
         Observed { values: &values, surveyed: &surveyed, by_lane: &by_lane, kept: (&judged_values, sampling) };
@@ -95,20 +101,22 @@ pub(in crate::compiler::quantize) fn improve(
         kept.append(&mut part.kept);
         seen.join(part);
     }
-    if !factors.is_empty() {
-        // Factors were chosen by these images, so they are seen with them only now.
-        seen.join(observer.run(&fitted, Asked { surveys: false, factors, keeps: false, again: true })?);
-    }
-    drop(observer);
     watch.check()?;
     let telling = telling(&kept);
     let floats = telling.iter().map(|&at| std::mem::take(&mut kept[at])).collect();
     drop(kept);
-    let places = telling.iter().map(|&at| others[at]).collect();
-    let pool = Pool { values: judged_values, sizes, sampling, places, floats };
+    let places: Vec<usize> = telling.iter().map(|&at| others[at]).collect();
+    remembered.keep(&places);
+    let equalization = match equalization {
+        Some(equalization) => Some((LayerWeights::of(&equalization.graph, options.threads)?, equalization)),
+        None => None,
+    };
+    let pool = Pool { values: judged_values.clone(), sizes, sampling, places, floats };
     let trial = Trial {
         graph,
+        layers: LayerWeights::of(graph, options.threads)?,
         calibration,
+        observer: Some(observer),
         sharing,
         seen,
         folds,
@@ -117,6 +125,7 @@ pub(in crate::compiler::quantize) fn improve(
         fitted,
         pool,
         inputs: Mutex::default(),
+        buffers: Buffers::new(options.threads),
         options,
         watch,
     };

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use crate::compiler::calibrate::Asked;
 use crate::compiler::calibrate::LaneStatistics;
 use crate::compiler::calibrate::Observation;
+use crate::compiler::calibrate::Observer;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::calibrate::Sampling;
 use crate::compiler::calibrate::Seen;
@@ -20,6 +22,7 @@ use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Equalization;
+use crate::compiler::quantize::LayerWeights;
 use crate::compiler::quantize::QuantizeOptions;
 use crate::compiler::quantize::Sharing;
 use crate::compiler::quantize::Technique;
@@ -32,6 +35,7 @@ use crate::compiler::quantize::techniques::gain::Gain;
 use crate::compiler::quantize::techniques::gain::Noise;
 use crate::compiler::quantize::techniques::gain::squared_error;
 use crate::compiler::quantize::techniques::improve::Improved;
+use crate::compiler::reference::Buffers;
 use crate::compiler::reference::Executor;
 
 /// Ranges that one thread chooses at a time.
@@ -67,19 +71,28 @@ type InputsKey = (usize, Vec<(u32, i8)>);
 /// What is known of a network, for trying techniques on it.
 pub(super) struct Trial<'a> {
     pub(super) graph: &'a Graph,
+    /// The weights of the graph's layers.
+    pub(super) layers: LayerWeights,
     pub(super) calibration: &'a dyn Samples,
+    /// Until no more is to be seen in float.
+    pub(super) observer: Option<Observer<'a>>,
     pub(super) sharing: Sharing,
     pub(super) seen: Seen,
     pub(super) folds: Vec<Fold>,
-    pub(super) equalization: Option<Equalization>,
+    /// And the weights with its factors.
+    pub(super) equalization: Option<(LayerWeights, Equalization)>,
     pub(super) statistics: BTreeMap<ValueId, LaneStatistics>,
     /// Places of the images that techniques are fitted to.
     pub(super) fitted: Vec<usize>,
     pub(super) pool: Pool,
     pub(super) inputs: Mutex<BTreeMap<InputsKey, Arc<Vec<Vec<i8>>>>>,
+    pub(super) buffers: Buffers,
     pub(super) options: &'a QuantizeOptions,
     pub(super) watch: &'a Watch<'a>,
 }
+
+/// A network that is ready to run.
+pub(super) type Ready<'p> = (&'p Converted, &'p Executor<'p>);
 
 /// What is tried: ranges and factors so far.
 #[derive(Clone, Copy)]
@@ -116,8 +129,13 @@ impl Trial<'_> {
         let mut noise = self.noise(&best.converted)?;
         if self.equalization.is_some() {
             let tried = Choice { equalized: true, ..choice };
-            self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)?;
+            if self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)? {
+                self.see_scaled()?;
+                best.converted = self.convert(tried)?;
+                noise = self.noise(&best.converted)?;
+            }
         }
+        self.observer = None;
         let tried = self.rounded(&best.converted)?;
         if !self.judge(Technique::RoundingByReconstruction, tried, &mut best, &mut noise)? {
             // Rounding puts the means of its errors into the biases already; what is left of them never paid.
@@ -142,15 +160,18 @@ impl Trial<'_> {
     ) -> Result<bool, StageError> {
         let (judged, sizes) = (self.judged(), &self.pool.sizes);
         let rest: Vec<usize> = (judged..self.pool.places.len()).collect();
-        let mut left = self.noise(&converted)?;
+        let executor = Executor::sharing(&converted.graph, &self.buffers)?;
+        let mut left = self.noise_by(&converted, &executor)?;
         let mut gain = Gain::of(&noise[..judged], &left, sizes);
         if gain.is_promising() && !gain.pays() && !rest.is_empty() {
             if noise.len() == judged {
                 noise.extend(self.noises(&[&best.converted], &rest)?.concat());
             }
-            left.extend(self.noises(&[&converted], &rest)?.concat());
+            let network = [(&converted, &executor)];
+            left.extend(self.noises_of(&|_| &network, &rest)?.concat());
             gain = Gain::of(noise, &left, sizes);
         }
+        drop(executor);
         best.tried.push(Tried {
             technique,
             kept: gain.pays(),
@@ -166,7 +187,16 @@ impl Trial<'_> {
         Ok(gain.pays())
     }
 
-    fn scaled(&self, choice: Choice) -> Option<&Equalization> {
+    /// Observes the scaled values on the images that the factors were chosen by, too: so far they were seen on the others.
+    fn see_scaled(&mut self) -> Result<(), StageError> {
+        if let (Some(observer), Some((_, equalization))) = (&self.observer, &self.equalization) {
+            let asked = Asked { surveys: false, factors: &equalization.factors, keeps: false, again: true };
+            self.seen.join(observer.run(&self.fitted, asked)?);
+        }
+        Ok(())
+    }
+
+    fn scaled(&self, choice: Choice) -> Option<&(LayerWeights, Equalization)> {
         self.equalization.as_ref().filter(|_| choice.equalized)
     }
 
@@ -192,10 +222,11 @@ impl Trial<'_> {
             Ok(())
         })?;
         let ranges: BTreeMap<ValueId, (f32, f32)> = states.into_iter().flatten().collect();
-        let graph = scaled.map_or(self.graph, |equalization| &equalization.graph);
+        let (graph, layers) =
+            scaled.map_or((self.graph, &self.layers), |(layers, equalization)| (&equalization.graph, layers));
         let mut by_channel = BTreeMap::new();
         for (&id, lanes) in &seen.lanes {
-            let factors = scaled.and_then(|equalization| equalization.factors.get(&id));
+            let factors = scaled.and_then(|(_, equalization)| equalization.factors.get(&id));
             let range = |(lane, observation): (usize, &Observation)| {
                 let factor = factors.and_then(|factors| factors.get(lane)).copied().unwrap_or(1.0);
                 let (low, high) = choose_range(observation, self.options.scheme, choice.clipping).unwrap_or((0.0, 0.0));
@@ -203,17 +234,20 @@ impl Trial<'_> {
             };
             by_channel.insert(id, lanes.iter().enumerate().map(range).collect::<Vec<_>>());
         }
-        let mut converted = convert(graph, &self.sharing, &ranges, &by_channel)?;
-        converted.factors = scaled.map(|equalization| equalization.factors.clone()).unwrap_or_default();
+        let mut converted = convert(graph, layers, &self.sharing, &ranges, &by_channel)?;
+        converted.factors = scaled.map(|(_, equalization)| equalization.factors.clone()).unwrap_or_default();
         Ok(converted)
     }
 
     /// For each of the images for judging the squared error of each value judged at.
     fn noise(&self, converted: &Converted) -> Result<Noise, StageError> {
-        let executor = Executor::new(&converted.graph)?;
+        self.noise_by(converted, &Executor::sharing(&converted.graph, &self.buffers)?)
+    }
+
+    fn noise_by(&self, converted: &Converted, executor: &Executor<'_>) -> Result<Noise, StageError> {
         let states = for_each_index(self.judged(), self.options.threads, Vec::new, |own, index| {
-            let inputs = self.int8_inputs(&executor, self.pool.places[index])?;
-            own.push((index, self.noise_of(converted, &executor, &inputs, index)?));
+            let inputs = self.int8_inputs(executor, self.pool.places[index])?;
+            own.push((index, self.noise_of(converted, executor, &inputs, index)?));
             Ok(())
         })?;
         Ok(in_order(states))
@@ -221,20 +255,39 @@ impl Trial<'_> {
 
     /// The same for several networks, of some images of the pool; each image is read once.
     pub(super) fn noises(&self, converted: &[&Converted], images: &[usize]) -> Result<Vec<Noise>, StageError> {
-        let executors: Vec<Executor<'_>> =
-            converted.iter().map(|converted| Executor::new(&converted.graph)).collect::<Result<_, _>>()?;
+        let executors = self.executors(converted)?;
+        let networks: Vec<Ready<'_>> = converted.iter().copied().zip(&executors).collect();
+        self.noises_of(&|_| &networks, images)
+    }
+
+    /// Prepares several networks, at the same time.
+    pub(super) fn executors<'c>(&self, converted: &[&'c Converted]) -> Result<Vec<Executor<'c>>, StageError> {
+        let states = for_each_index(converted.len(), self.options.threads, Vec::new, |own, index| {
+            own.push((index, Executor::sharing(&converted[index].graph, &self.buffers)?));
+            Ok(())
+        })?;
+        Ok(in_order(states))
+    }
+
+    /// [`Trial::noises`] of networks that are prepared: for each image of the pool as many, by its number there.
+    pub(super) fn noises_of<'p>(
+        &self,
+        networks: &(dyn Fn(usize) -> &'p [Ready<'p>] + Sync),
+        images: &[usize],
+    ) -> Result<Vec<Noise>, StageError> {
         let states = for_each_index(images.len(), self.options.threads, Vec::new, |own, index| {
             self.watch.check()?;
             let image = load_sample(self.graph, self.calibration, self.pool.places[images[index]])?;
             let image: Vec<&[f32]> = image.iter().map(Vec::as_slice).collect();
-            let noises = converted.iter().zip(&executors).map(|(converted, executor)| {
+            let noises = networks(images[index]).iter().map(|(converted, executor)| {
                 self.noise_of(converted, executor, &executor.quantize_inputs(&image)?, images[index])
             });
             own.push((index, noises.collect::<Result<Vec<_>, _>>()?));
             Ok(())
         })?;
-        let mut noises = vec![Noise::new(); converted.len()];
+        let mut noises: Vec<Noise> = Vec::new();
         for by_network in in_order(states) {
+            noises.resize(by_network.len().max(noises.len()), Noise::new());
             noises.iter_mut().zip(by_network).for_each(|(noises, noise)| noises.push(noise));
         }
         Ok(noises)
@@ -256,8 +309,13 @@ impl Trial<'_> {
         executor.run_int8(inputs, &mut |id, int8| {
             let floats = noise.iter_mut().zip(&self.pool.floats[image]).zip(&judged);
             for ((noise, float), _) in floats.filter(|(_, other)| **other == Some(id)) {
-                let sampled = self.pool.sampling.ranges(int8.len()).flat_map(|range| &int8[range]);
-                *noise = squared_error(float, sampled, converted.graph.value(id).encoding);
+                let (encoding, mut float) = (converted.graph.value(id).encoding, float.as_slice());
+                *noise = 0.0;
+                for range in self.pool.sampling.ranges(int8.len()) {
+                    let (own, rest) = float.split_at(range.len().min(float.len()));
+                    *noise += squared_error(own, &int8[range], encoding);
+                    float = rest;
+                }
             }
         })?;
         Ok(noise)
@@ -281,17 +339,17 @@ impl Trial<'_> {
 
     fn rounded(&self, converted: &Converted) -> Result<Converted, StageError> {
         let mut rounded = converted.clone();
-        let executor = Executor::new(&converted.graph)?;
+        let executor = Executor::sharing(&converted.graph, &self.buffers)?;
         let images = self.fitted_inputs(&executor)?;
         let equalized = self.equalization.as_ref().filter(|_| !converted.factors.is_empty());
-        let graph = equalized.map_or(self.graph, |equalization| &equalization.graph);
+        let graph = equalized.map_or(self.graph, |(_, equalization)| &equalization.graph);
         round_by_reconstruction(&mut rounded, graph, &executor, &images, self.options.threads, self.watch)?;
         Ok(rounded)
     }
 
     fn corrected(&self, converted: &Converted) -> Result<Converted, StageError> {
         let mut corrected = converted.clone();
-        let executor = Executor::new(&converted.graph)?;
+        let executor = Executor::sharing(&converted.graph, &self.buffers)?;
         let images = self.fitted_inputs(&executor)?;
         correct_biases(&mut corrected, &executor, &self.statistics, &images, self.options.threads, self.watch)?;
         Ok(corrected)

@@ -382,9 +382,9 @@ impl Run<'_> {
             .map_err(|error| Outcome::of_work(error.into(), statuses[0], statuses[1]))?;
         self.journal.line(&format!("read: {} nodes", graph.nodes.len()));
         self.is_random = false;
-        for name in QUANTIZED {
+        // What the host runs is there already if the manifest names it.
+        for name in QUANTIZED.into_iter().filter(|name| !HOST_GRAPHS.contains(name)) {
             let from = input.with_file_name(name);
-            let from = if name == QUANTIZED[0] { input.clone() } else { from };
             if !fs::is_file(&quantized.join(name)) && fs::is_file(&from) {
                 let copied = fs::copy_atomic(&from, &quantized.join(name));
                 copied.map_err(|error| Outcome::of_file(&error, statuses[0], statuses[1]))?;

@@ -8,18 +8,21 @@
 //! - `memory_plan.json`: where every buffer lies (`memory`),
 //! - `report.json`: rewrites, estimated cycles and what was ignored (`schedule`).
 
+mod agreement;
 mod load;
 mod manifest;
 mod model;
 mod pipeline;
 mod preview;
 mod program;
+mod quantized;
 mod run;
 
 pub use load::{Program, load_program};
 pub use manifest::Manifest;
 pub use model::{CompiledModel, ModelPort};
 pub use preview::preview;
+pub use quantized::{QuantizedFiles, QuantizedNames, load_quantized};
 pub use run::{Compiled, HostGraph, HostGraphs, LowerOptions, lower, lower_with_host};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::compiler::emit::constants::Pool;
 use crate::compiler::emit::emit;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
+use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
 use crate::compiler::legalize::LegalizeOptions;
 use crate::compiler::legalize::legalize;
@@ -110,11 +111,16 @@ impl HostGraph {
     /// What a file that a cut wrote says of itself.
     pub fn of(file: &str, bytes: Vec<u8>) -> Result<Self, StageError> {
         let graph = crate::compiler::onnx::import(&bytes, &NoExternalData, &ImportOptions::default())?;
+        Ok(Self::of_graph(file, bytes, &graph))
+    }
+
+    /// The same of a file that was read already.
+    pub(super) fn of_graph(file: &str, bytes: Vec<u8>, graph: &Graph) -> Self {
         let ports = |ids: &[ValueId]| {
             let values = ids.iter().map(|&id| graph.value(id));
             values.map(|value| (value.name.clone(), value.shape.clone())).collect()
         };
-        Ok(Self { file: file.to_owned(), inputs: ports(&graph.inputs), outputs: ports(&graph.outputs), bytes })
+        Self { file: file.to_owned(), inputs: ports(&graph.inputs), outputs: ports(&graph.outputs), bytes }
     }
 }
 
@@ -181,16 +187,21 @@ pub fn lower_with_host(
         inputs: graph.inputs.clone(),
         outputs: graph.outputs.clone(),
     };
-    let manifest = Manifest::of_program(graph, budget.cores as usize, PROGRAM, CONSTANTS)
-        .with_host(host.before.as_ref().map(|it| it.file.as_str()), host.after.as_ref().map(|it| it.file.as_str()));
     let resources = budget.resources.decimal();
     let function = Code { file: CODE, function: &code.workspace.function, workspace_bytes: code.workspace.bytes };
     let names = ([MANIFEST, PROGRAM, CONSTANTS], function);
     let pipeline = Pipeline::of(graph, host, budget.cores, resources, names);
+    let (pipeline, program) = (json(&pipeline), json(&program));
+    let around = [&host.before, &host.after].map(|it| it.as_ref().map(|it| it.file.as_str()));
+    let read = [(MODEL, &pipeline), (PROGRAM, &program), (CONSTANTS, &constants)].into_iter();
+    let read = read.chain([&host.before, &host.after].into_iter().flatten().map(|it| (it.file.as_str(), &it.bytes)));
+    let manifest = Manifest::of_program(graph, budget.cores as usize, PROGRAM, CONSTANTS)
+        .with_host(around[0], around[1])
+        .with_digests(read.map(|(name, bytes)| (name, bytes.as_slice())));
     let files = [
         (MANIFEST, manifest.to_json()),
-        (MODEL, json(&pipeline)),
-        (PROGRAM, json(&program)),
+        (MODEL, pipeline),
+        (PROGRAM, program),
         (CODE, code.source.into_bytes()),
         (CONSTANTS, constants),
         (PLAN, plan.to_json(&device.graph, &code.workspace)),

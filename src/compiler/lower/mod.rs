@@ -12,6 +12,7 @@ mod agreement;
 mod load;
 mod manifest;
 mod model;
+mod options;
 mod pipeline;
 mod preview;
 mod program;
@@ -21,9 +22,10 @@ mod run;
 pub use load::{Program, load_program};
 pub use manifest::Manifest;
 pub use model::{CompiledModel, ModelPort};
+pub use options::{LowerOptions, Without};
 pub use preview::preview;
 pub use quantized::{QuantizedFiles, QuantizedNames, load_quantized};
-pub use run::{Compiled, HostGraph, HostGraphs, LowerOptions, lower, lower_with_host};
+pub use run::{Compiled, HostGraph, HostGraphs, lower, lower_with_host};
 
 #[cfg(test)]
 pub(in crate::compiler) mod tests;

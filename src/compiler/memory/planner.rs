@@ -74,6 +74,7 @@ struct Planner<'a> {
     /// Values between operators that are tiled together.
     linked: Vec<bool>,
     pools: [PoolUse; 3],
+    stopped_after: Option<i64>,
 }
 
 /// Plans the memory of a verified graph. Fails with the status of tiling or of the memory plan where the model does not
@@ -106,6 +107,7 @@ fn attempt(
         places: vec![None; graph.values.len()],
         linked: vec![false; graph.values.len()],
         pools: Pool::ALL.map(allowed),
+        stopped_after: None,
     };
     for pool in [Pool::L2, Pool::Ddr] {
         planner.pools[pool.index()].images = options.images.max(1) as usize;
@@ -271,7 +273,7 @@ impl Planner<'_> {
             requests.extend(own.clone());
             let packing = pack(&requests, self.cancel);
             if packing.peak <= capacity {
-                return Choice { chosen: choice.chosen, packing, requests };
+                return Choice { packing, requests, ..choice };
             }
             (self.tilings, self.linked) = before.clone();
             chains.pop();
@@ -379,6 +381,8 @@ impl Planner<'_> {
         let of = &mut self.pools[pool.index()];
         of.workspace = choice.packing.peak;
         of.live = largest_live_set(&choice.requests);
+        let made = [self.stopped_after, choice.stopped_after].into_iter().flatten().min();
+        self.stopped_after = made;
     }
 
     /// Tensors that still have no place and whose home is a pool.
@@ -551,6 +555,7 @@ impl Planner<'_> {
             linked: self.linked,
             weights,
             tables: self.options.tables_home,
+            stopped_after: self.stopped_after,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::base::CancelToken;
 use crate::base::SplitMix;
 use crate::compiler::memory::Packing;
 use crate::compiler::memory::Request;
-use crate::compiler::memory::pack;
+use crate::compiler::memory::packing::pack_counted;
 
 /// A tensor that may move up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub(super) struct Candidate {
 
 /// Ways to order candidates beyond which attempts bring nothing new in sensible time.
 const MOST_ATTEMPTS: i64 = 64;
+
+/// Placements that all attempts for one pool may look at; once there are more, no other begins. It bounds the time of large models,
+/// and so does not depend on the machine.
+const WORK: usize = 150_000_000;
 
 /// Room in a pool, step by step.
 pub(super) struct Room<'a> {
@@ -39,6 +43,10 @@ pub(super) struct Choice {
     pub(super) packing: Packing,
     /// The requests that were packed.
     pub(super) requests: Vec<Request>,
+    /// How many attempts were made, where they were fewer than asked for although another might have found more.
+    pub(super) stopped_after: Option<i64>,
+    /// Placements that were looked at.
+    pub(super) work: usize,
 }
 
 /// Candidates in the order of an attempt, the most wanted first.
@@ -78,17 +86,26 @@ pub(super) fn choose(
 ) -> Choice {
     let mut best: Option<(u64, Choice)> = None;
     let everything: u64 = candidates.iter().map(|candidate| candidate.traffic).sum();
+    let (mut work, mut stopped_after) = (0_usize, (attempts > MOST_ATTEMPTS).then_some(MOST_ATTEMPTS));
     for attempt in 1..=attempts.clamp(1, MOST_ATTEMPTS) {
+        if work > WORK {
+            stopped_after = Some(attempt - 1);
+            break;
+        }
         let choice = attempt_in_order(candidates, &order(candidates, attempt), room, steps, cancel);
+        work = work.saturating_add(choice.work);
         let saved: u64 = choice.chosen.iter().map(|&place| candidates[place].traffic).sum();
         if best.as_ref().is_none_or(|(most, _)| saved > *most) {
             best = Some((saved, choice));
         }
         if cancel.is_cancelled() || best.as_ref().is_some_and(|(most, _)| *most == everything) {
+            stopped_after = None;
             break;
         }
     }
-    best.map_or_else(|| packed(candidates, Vec::new(), room, cancel), |(_, choice)| choice)
+    let mut choice = best.map_or_else(|| packed(candidates, Vec::new(), room, cancel), |(_, choice)| choice);
+    choice.stopped_after = stopped_after;
+    choice
 }
 
 fn packed(candidates: &[Candidate], mut chosen: Vec<usize>, room: &Room<'_>, cancel: &CancelToken) -> Choice {
@@ -96,8 +113,8 @@ fn packed(candidates: &[Candidate], mut chosen: Vec<usize>, room: &Room<'_>, can
     let values: Vec<usize> = chosen.iter().map(|&place| candidates[place].value).collect();
     let mut requests = (room.fixed)(&values);
     requests.extend(chosen.iter().map(|&place| candidates[place].request));
-    let packing = pack(&requests, cancel);
-    Choice { chosen, packing, requests }
+    let (packing, work) = pack_counted(&requests, cancel);
+    Choice { chosen, packing, requests, stopped_after: None, work }
 }
 
 /// Takes candidates in order for as long as no step has more alive than there is room; then packs, and drops what sticks
@@ -115,12 +132,13 @@ fn attempt_in_order(
             *step += request.bytes;
         }
     }
-    let mut chosen = Vec::new();
+    let (mut chosen, mut work) = (Vec::new(), 0_usize);
     for &place in order {
         let candidate = candidates[place];
         let Request { first, last, bytes, .. } = candidate.request;
         let freed = (room.freed)(candidate.value);
         let mut after = used[first..=last].to_vec();
+        work = work.saturating_add(after.len());
         for step in &mut after {
             *step = step.saturating_add(bytes);
         }
@@ -133,8 +151,12 @@ fn attempt_in_order(
         }
     }
     // The least wanted go first where only what is fixed sticks out.
-    let wanted = |place: &usize| order.iter().position(|it| it == place);
+    let mut ranks = vec![0; candidates.len()];
+    for (rank, &place) in order.iter().enumerate() {
+        ranks[place] = rank;
+    }
     let mut choice = packed(candidates, chosen, room, cancel);
+    work = work.saturating_add(choice.work);
     while choice.packing.peak > room.capacity && !choice.chosen.is_empty() && !cancel.is_cancelled() {
         let fixed = choice.requests.len() - choice.chosen.len();
         let end = |index: usize| choice.packing.offsets[fixed + index] + choice.requests[fixed + index].bytes;
@@ -143,10 +165,11 @@ fn attempt_in_order(
             .map(|index| choice.chosen[index])
             .collect();
         if kept.len() == choice.chosen.len() {
-            kept.sort_by_key(wanted);
+            kept.sort_by_key(|&place| ranks[place]);
             kept.pop();
         }
         choice = packed(candidates, kept, room, cancel);
+        work = work.saturating_add(choice.work);
     }
-    choice
+    Choice { work, ..choice }
 }

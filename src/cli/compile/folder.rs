@@ -12,6 +12,7 @@ use super::given::NAMES;
 use super::outcome::Outcome;
 use crate::base::fs;
 use crate::base::fs::FsError;
+use crate::cli::failure::hint_of;
 use crate::compiler::Status;
 use crate::compiler::onnx::OnnxFile;
 
@@ -84,7 +85,7 @@ impl Unusable {
             Self::IsFile(_) => Some("name a folder with `-o`; it is made where it does not exist".to_owned()),
             Self::Busy(_) => Some("wait for it, or name another folder with `-o`".to_owned()),
             Self::Foreign { .. } => Some("move it away, or name a folder of its own with `-o`".to_owned()),
-            Self::File(error) => error.hint().map(ToOwned::to_owned),
+            Self::File(error) => hint_of(error),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::flags::CompileArgs;
 use super::folder::{CONF, Folder};
 use super::given::{Arguments, Given, flag, typed};
 use super::notes;
+use super::recognized::Recognized;
 use crate::base::did_you_mean;
 use crate::base::fs;
 use crate::base::nearest;
@@ -32,8 +33,8 @@ const RANK_LIMIT: usize = 8;
 pub(super) enum Transform {
     /// A Python file with `get_preprocess_transform`.
     Python(PathBuf),
-    /// A YAML list of preprocess operators.
-    Operators(PathBuf),
+    /// A YAML list of preprocess operators, and what users see of its name.
+    Operators(PathBuf, String),
 }
 
 /// One compilation.
@@ -94,16 +95,35 @@ pub(super) struct Gathered {
 /// Puts what was typed over the arguments of `--cli-args`, and reads the configuration.
 pub(super) fn gather(flags: &CompileArgs, standing: &Path) -> Gathered {
     let mut problems = Vec::new();
+    let mistaken = |path: &Path, flag: &str, takes: &str, expected: Recognized| {
+        let found = Recognized::of(path).filter(|found| *found != expected)?;
+        let message = format!("`{flag}` takes {takes}, found `{}`, which is {}", shown(path, standing), found.what());
+        Some(Diagnostic::error("compile/arguments", message).hint(found.hint()))
+    };
     let mut arguments = match &flags.cli_args {
         Some(file) => {
             let file = standing.join(file);
-            cli_args::read(&file, &shown(&file, standing), standing, &mut problems)
+            let takes = "the `cli_args.json` of an earlier run";
+            if let Some(problem) = mistaken(&file, "--cli-args", takes, Recognized::Arguments) {
+                problems.push(problem);
+                Arguments::new()
+            } else {
+                cli_args::read(&file, &shown(&file, standing), standing, &mut problems)
+            }
         }
         None => Arguments::new(),
     };
     arguments.extend(typed(flags, standing));
-    let mut resolution = match arguments.get("conf") {
-        Some(conf) => read_conf(&conf.path(), &shown(&conf.path(), standing)),
+    let takes = "a compiler configuration";
+    let conf = arguments.get("conf").map(Given::path);
+    let other = conf.as_ref().and_then(|conf| mistaken(conf, "--conf", takes, Recognized::Configuration));
+    let is_other = other.is_some();
+    problems.extend(other);
+    let takes = "an ONNX file, or the `quantized_model_manifest.json` of an earlier run";
+    let input = arguments.get("input").map(Given::path);
+    problems.extend(input.and_then(|input| mistaken(&input, "--input", takes, Recognized::Quantized)));
+    let mut resolution = match conf.filter(|_| !is_other) {
+        Some(conf) => read_conf(&conf, &shown(&conf, standing)),
         None => Resolution { config: Config::default(), diagnostics: Vec::new(), files: Vec::new() },
     };
     if let Some(given) = arguments.get("aipu_cores") {
@@ -346,7 +366,10 @@ impl ArgumentReader<'_> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("py") => Some(Transform::Python(path)),
-            Some("yaml" | "yml") => Some(Transform::Operators(path)),
+            Some("yaml" | "yml") => {
+                let name = self.shown(&path);
+                Some(Transform::Operators(path, name))
+            }
             _ => {
                 let given = self.arguments.get("transform")?;
                 let message = format!("`--transform` takes a `.py` or a `.yaml` file, found `{}`", self.shown(&path));

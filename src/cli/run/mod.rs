@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
 use super::failure::Failure;
+use super::failure::hint_of;
 use super::output::Output;
 use super::zoo::folder_failure;
 use crate::base::fs;
@@ -47,9 +48,9 @@ fn file_name(name: &str) -> String {
 
 fn write(path: &Path, array: &npy::Array) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(path);
-    fs::create_folders(folder)
-        .and_then(|()| fs::write_atomic(path, &array.to_bytes()))
-        .map_err(|error| Failure::Failed(Diagnostic::error("run/output", error.to_string()).maybe_hint(error.hint())))
+    fs::create_folders(folder).and_then(|()| fs::write_atomic(path, &array.to_bytes())).map_err(|error| {
+        Failure::Failed(Diagnostic::error("run/output", error.to_string()).maybe_hint(hint_of(&error)))
+    })
 }
 
 fn of_stage(code: &'static str, error: &StageError) -> Diagnostic {

@@ -25,6 +25,7 @@ VALUES = {
     "graph_cleaner_dump_full_opt_onnx": ["dumps/full.onnx"],
     "model_debug_save_dir": ["dumps"],
     "output_dir": ["elsewhere"],
+    "profiling_levels": [["B"]],
 }
 
 

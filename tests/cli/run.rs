@@ -166,6 +166,11 @@ fn what_does_not_fit_is_told_apart() {
         (format!("{MODEL} -i x.npy --output x.npy"), "run/output", "x.npy"),
         ("nowhere -i x.npy".to_owned(), "run/model", "does not exist"),
         ("empty -i x.npy".to_owned(), "run/model", "holds no compiled model"),
+        (
+            "build/digits/digits/quantized -i x.npy".to_owned(),
+            "run/model",
+            "is a quantized model, which is not compiled",
+        ),
         ("x.npy -i x.npy".to_owned(), "run/model", "is no compiled model"),
         ("flipped -i x.npy".to_owned(), "run/model", "digest"),
         ("cut -i x.npy".to_owned(), "run/model", "program.json"),

@@ -25,6 +25,7 @@ use crate::compiler::Status;
 use crate::config::Config;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
+use crate::diag::counted;
 use crate::diag::distinct;
 use crate::exec;
 use crate::plan::StepKind;
@@ -164,7 +165,9 @@ fn work(
     let effective = request.config.effective();
     let removed = if effective.remove_output_dir {
         let none = BTreeSet::new();
-        folder.clear(kept, &none)
+        folder.clear(kept, &none).map(|count| {
+            journal.line(&format!("`remove_output_dir`: removed {} of earlier runs", counted(count, "file")));
+        })
     } else {
         Ok(())
     };
@@ -207,6 +210,9 @@ fn work(
             Ok(()) => made.push((ERROR_ARTIFACT.to_owned(), file)),
             Err(error) => journal.line(&format!("`{ERROR_ARTIFACT}` cannot be written: {error}")),
         }
+    }
+    if result.is_ok() && effective.save_error_artifact {
+        journal.line("`save_error_artifact`: nothing failed, so there is no archive");
     }
     // What was made before a failure is put in place too: a quantized model can be compiled later.
     let in_place = folder.swap(&made, kept);

@@ -29,6 +29,7 @@ use crate::compiler::memory::lifetimes;
 use crate::compiler::memory::pack;
 use crate::compiler::memory::promotion::Candidate;
 use crate::compiler::memory::promotion::Choice;
+use crate::compiler::memory::promotion::Effort;
 use crate::compiler::memory::promotion::Room;
 use crate::compiler::memory::promotion::choose;
 use crate::compiler::memory::traffic;
@@ -347,7 +348,7 @@ impl Planner<'_> {
             }
         }
         let room = Room { capacity, fixed: &tiles, freed: &|value| freed[value].clone() };
-        let mut choice = choose(&candidates, &room, self.steps(), options.attempts, self.cancel);
+        let mut choice = choose(&candidates, &room, self.steps(), Effort::of(options.attempts), self.cancel);
         let missing =
             inner.iter().find(|it| forced && !choice.chosen.iter().any(|&at| candidates[at].value == it.value));
         if choice.packing.peak > capacity || missing.is_some() {
@@ -407,7 +408,7 @@ impl Planner<'_> {
         let capacity = l2.allowed.saturating_sub(l2.constants) / l2.images / unit * unit;
         let candidates: Vec<Candidate> = movable.iter().map(candidate).collect();
         let room = Room { capacity, fixed: &|_| fixed.clone(), freed: &|_| Vec::new() };
-        let choice = choose(&candidates, &room, self.steps(), self.options.attempts, self.cancel);
+        let choice = choose(&candidates, &room, self.steps(), Effort::of(self.options.attempts), self.cancel);
         self.record(Pool::L2, &choice);
         let needed = self.pools[Pool::L2.index()].used();
         if needed > l2.allowed {
@@ -448,7 +449,7 @@ impl Planner<'_> {
         let fixed: Vec<Request> = own.iter().map(|tensor| self.request(tensor, Pool::Ddr)).collect();
         let ddr = self.pools[Pool::Ddr.index()];
         let room = Room { capacity: ddr.allowed, fixed: &|_| fixed.clone(), freed: &|_| Vec::new() };
-        let choice = choose(&[], &room, self.steps(), 1, self.cancel);
+        let choice = choose(&[], &room, self.steps(), Effort::of(1), self.cancel);
         self.record(Pool::Ddr, &choice);
         let needed = self.pools[Pool::Ddr.index()].used();
         if needed > ddr.allowed {

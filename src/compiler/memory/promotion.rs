@@ -24,6 +24,22 @@ const MOST_ATTEMPTS: i64 = 64;
 /// and so does not depend on the machine.
 const WORK: usize = 150_000_000;
 
+/// How hard a choice is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Attempts that are asked for.
+    pub(super) attempts: i64,
+    /// Placements after which no other attempt begins.
+    pub(super) work: usize,
+}
+
+impl Effort {
+    /// So many attempts, as far as time allows.
+    pub(super) const fn of(attempts: i64) -> Self {
+        Self { attempts, work: WORK }
+    }
+}
+
 /// Room in a pool, step by step.
 pub(super) struct Room<'a> {
     /// Bytes that there are.
@@ -75,20 +91,21 @@ fn order(candidates: &[Candidate], attempt: i64) -> Vec<usize> {
     keyed.into_iter().map(|(_, _, place)| place).collect()
 }
 
-/// Chooses among the candidates in up to `attempts` ways and takes the choice that saves the most traffic; of equal ones the
+/// Chooses among the candidates in as many ways as the effort allows, and takes the choice that saves the most traffic; of equal ones the
 /// first. It is always a choice that fits, if only nothing moves up. Cancelled, it ends with what it has.
 pub(super) fn choose(
     candidates: &[Candidate],
     room: &Room<'_>,
     steps: usize,
-    attempts: i64,
+    effort: Effort,
     cancel: &CancelToken,
 ) -> Choice {
+    let attempts = effort.attempts;
     let mut best: Option<(u64, Choice)> = None;
     let everything: u64 = candidates.iter().map(|candidate| candidate.traffic).sum();
     let (mut work, mut stopped_after) = (0_usize, (attempts > MOST_ATTEMPTS).then_some(MOST_ATTEMPTS));
     for attempt in 1..=attempts.clamp(1, MOST_ATTEMPTS) {
-        if work > WORK {
+        if work > effort.work {
             stopped_after = Some(attempt - 1);
             break;
         }
@@ -172,4 +189,30 @@ fn attempt_in_order(
         work = work.saturating_add(choice.work);
     }
     Choice { work, ..choice }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_on_the_work_ends_the_attempts_and_is_told() {
+        let request =
+            |place: usize| Request { bytes: 64 * (1 + place % 7), alignment: 64, first: place, last: place + 9 };
+        let candidates: Vec<Candidate> = (0..60)
+            .map(|place| Candidate { value: place, request: request(place), traffic: 1 + (place as u64 * 37) % 11 })
+            .collect();
+        let room = Room { capacity: 1024, fixed: &|_| Vec::new(), freed: &|_| Vec::new() };
+        let with = |attempts, work| {
+            let choice = choose(&candidates, &room, 70, Effort { attempts, work }, &CancelToken::new());
+            assert!(choice.packing.peak <= 1024);
+            let saved: u64 = choice.chosen.iter().map(|&place| candidates[place].traffic).sum();
+            (choice.stopped_after, saved)
+        };
+        let (unbounded, one) = (with(20, usize::MAX), with(1, usize::MAX));
+        assert_eq!((unbounded.0, one.0), (None, None));
+        assert_eq!(with(20, 0), (Some(1), one.1), "the first attempt is always made");
+        assert_eq!(with(1000, usize::MAX).0, Some(MOST_ATTEMPTS));
+        assert!(unbounded.1 >= one.1);
+    }
 }

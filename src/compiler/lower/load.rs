@@ -39,7 +39,7 @@ pub(super) struct Files<'a> {
     pub(super) pipeline: PipelineFile,
     program: String,
     constants: String,
-    files: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+    source: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
 }
 
 /// What is read of `model.json`.
@@ -71,12 +71,12 @@ impl<'a> Files<'a> {
             return Err(failed(told(MANIFEST, &gaps)));
         }
         let pipeline = parse(MODEL, &read(&manifest, files, MODEL)?)?;
-        Ok(Self { manifest, pipeline, program, constants, files })
+        Ok(Self { manifest, pipeline, program, constants, source: files })
     }
 
     /// A file that the manifest names.
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, StageError> {
-        read(&self.manifest, self.files, name)
+        read(&self.manifest, self.source, name)
     }
 
     /// The program, ready to run.

@@ -24,7 +24,7 @@ pub use manifest::Manifest;
 pub use model::{CompiledModel, ModelPort};
 pub use options::{LowerOptions, Without};
 pub use preview::preview;
-pub use quantized::{QuantizedFiles, QuantizedNames, load_quantized};
+pub use quantized::{Beside, QuantizedFiles, QuantizedNames, load_quantized};
 pub use run::{Compiled, HostGraph, HostGraphs, lower, lower_with_host};
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub struct QuantizedNames<'a> {
     pub host: [&'a str; 2],
 }
 
+/// A file beside a manifest, or why it cannot be read; `None` where there is none.
+pub type Beside = Option<Result<Vec<u8>, String>>;
+
 /// A quantized model whose files agree, under the known names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuantizedFiles {
@@ -53,7 +56,7 @@ pub fn load_quantized(
     name: &str,
     contents: &[u8],
     known: QuantizedNames<'_>,
-    read: &mut dyn FnMut(&str) -> Option<Result<Vec<u8>, String>>,
+    read: &mut dyn FnMut(&str) -> Beside,
 ) -> Result<QuantizedFiles, StageError> {
     let mut manifest: Manifest = serde_json::from_slice(contents)
         .map_err(|error| wrong(format!("`{}` cannot be read: {error}", shortened(name.to_owned()))))?;

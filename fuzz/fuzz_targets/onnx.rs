@@ -144,7 +144,7 @@ fn compile(graph: Graph) {
     let _ = converted.graph.to_qdq_onnx();
     let json = converted.graph.to_json();
     assert!(QuantizedGraph::from_json(&json).is_ok(), "our own quantized graph is read");
-    let options = LowerOptions { cores: 1, resources: Share::WHOLE };
+    let options = LowerOptions::new(1, Share::WHOLE);
     let _ = lower(&converted.graph, &options);
 }
 

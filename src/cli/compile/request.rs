@@ -285,7 +285,8 @@ impl ArgumentReader<'_> {
                 given.wrong(message).hint("name a file, such as one in that folder")
             }
             Ok(fs::Kind::Other) => {
-                given.wrong(format!("`{}` takes {what}, found `{file}`, which is no regular file", flag(name)))
+                let message = format!("`{}` takes {what}, found `{file}`, which is no regular file", flag(name));
+                given.wrong(message).hint("write what comes out of a pipe to a file first")
             }
             Err(error) if error.is_not_found() => {
                 given.wrong(format!("`{}`: there is no file `{file}`", flag(name))).maybe_hint(self.neighbour(&path))
@@ -302,8 +303,13 @@ impl ArgumentReader<'_> {
     /// A file of a like name beside one that is not there.
     fn neighbour(&self, path: &Path) -> Option<String> {
         let files = fs::list(path.parent()?).ok()?;
-        let shown: Vec<String> = files.iter().map(|file| self.shown(file)).collect();
-        did_you_mean(&nearest(&self.shown(path), shown.iter().map(String::as_str)))
+        // The folder, which all have in common, says nothing of how like they are.
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let names: Vec<String> = files.iter().filter_map(|file| name(file)).collect();
+        let wanted = name(path)?;
+        let near = nearest(&wanted, names.iter().map(String::as_str));
+        let near: Vec<String> = near.into_iter().map(|name| self.shown(&path.with_file_name(name))).collect();
+        did_you_mean(&near.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// One of some words, upper and lower case alike.

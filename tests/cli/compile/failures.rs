@@ -347,6 +347,15 @@ fn names_of_a_letter_are_no_hint() {
     space.write("o", "");
     let run = ended(&space, "out", space.axzoo("compile -i photo -o out"), "INITIALIZE_CLI_ERROR");
     assert!(!run.stderr.contains("did you mean"), "{}", run.stderr);
+    // A folder that all have in common makes no names alike.
+    for name in ["net.onnx", "fastestdet.onnx", "onet.onnx"] {
+        space.write(&format!("a/long/folder/of/models/{name}"), "");
+    }
+    let run = space.axzoo("compile -i a/long/folder/of/models/nett.onnx -o out");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("did you mean `a/long/folder/of/models/net.onnx`");
+    let run = space.axzoo("compile -i a/long/folder/of/models/zqk.onnx -o out");
+    let run = ended(&space, "out", run, "INITIALIZE_CLI_ERROR");
+    assert!(!run.stderr.contains("fastestdet"), "{}", run.stderr);
     std::fs::create_dir(space.path("configs")).expect("made");
     let run = space.axzoo("compile -i net.onnx --conf configs -o out");
     ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("expected a JSON or TOML file, found the folder `configs`");

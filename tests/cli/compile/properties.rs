@@ -173,7 +173,8 @@ fn seen(space: &Space, row: &Property, input: &str, conf: &Value, plain: &BTreeM
         let report = read(space, &name);
         let list = report["ignored_properties"].as_array().cloned().unwrap_or_default();
         if let Some(own) = list.iter().find(|entry| entry["property"] == row.name) {
-            let says_why = own["why"].as_str().is_some_and(|why| why.len() > 10);
+            // What changes nothing for this model must show with other settings, or it would have no effect at all.
+            let says_why = own["why"].as_str().is_some_and(|why| why.len() > 10 && !why.contains("this model"));
             return if says_why { Seen::Ignored } else { Seen::Nothing };
         }
     }

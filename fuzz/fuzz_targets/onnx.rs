@@ -28,6 +28,7 @@ use axzoo::compiler::onnx::export;
 use axzoo::compiler::onnx::import;
 use axzoo::compiler::quantize::QuantizedGraph;
 use axzoo::compiler::quantize::Sharing;
+use axzoo::compiler::quantize::LayerWeights;
 use axzoo::compiler::quantize::convert;
 use axzoo::diag::Style;
 use axzoo::diag::render;
@@ -136,7 +137,8 @@ fn compile(graph: Graph) {
     let sharing = Sharing::of(&graph);
     let range = |place: usize| (-(place as f32 % 7.0), 0.25 + place as f32 % 11.0);
     let ranges = sharing.observed(&graph).into_iter().map(|value| (value, range(value.index()))).collect();
-    let Ok(converted) = convert(&graph, &sharing, &ranges) else { return };
+    let Ok(layers) = LayerWeights::of(&graph, 1) else { return };
+    let Ok(converted) = convert(&graph, &layers, &sharing, &ranges, &BTreeMap::new()) else { return };
     if converted.graph.verify().is_err() {
         return;
     }
@@ -144,7 +146,7 @@ fn compile(graph: Graph) {
     let _ = converted.graph.to_qdq_onnx();
     let json = converted.graph.to_json();
     assert!(QuantizedGraph::from_json(&json).is_ok(), "our own quantized graph is read");
-    let options = LowerOptions { cores: 1, resources: Share::WHOLE };
+    let options = LowerOptions::new(1, Share::WHOLE);
     let _ = lower(&converted.graph, &options);
 }
 

@@ -41,7 +41,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             let (short, long) = (lower.len().min(other.len()), lower.len().max(other.len()));
             let comparable = long <= 4 * short && long <= LONGEST;
             let mut score = if comparable { strsim::normalized_damerau_levenshtein(&lower, &other) } else { 0.0 };
-            if lower.len() >= 3 && (other.contains(&lower) || lower.contains(&other)) {
+            // Of a letter or two, nearly every word is a part.
+            if short >= 3 && (other.contains(&lower) || lower.contains(&other)) {
                 score = score.max(0.7);
             }
             (score >= 0.6).then_some((score, candidate))

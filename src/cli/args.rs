@@ -387,6 +387,10 @@ pub(super) struct RunArgs {
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
     /// A `.npy` file of an input (float32, or int8 as the program takes it), or an image; one for each input, in order
+    ///
+    /// Arrays have the shape and the axes of the model's own inputs and outputs, such as [N,C,H,W], also where they are int8. This
+    /// is neither the layout of the C code (channels last) nor that of the manifest (channels last, and padded for the device):
+    /// see docs/compile.md, "Layouts".
     #[arg(short, long, value_name = "FILE", required = true)]
     pub(super) input: Vec<PathBuf>,
     /// Write each output to this folder, as `.npy`

@@ -1,7 +1,9 @@
 //! How a command ends badly, and with which exit code (SPEC 7).
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use crate::base::fs::FsError;
 use crate::diag::Diagnostic;
 
 /// A command that did not do what was asked.
@@ -25,6 +27,18 @@ impl Failure {
             Self::Reported | Self::Failed(_) => 1,
             Self::Interrupted(signal) => 128_u8.saturating_add(*signal),
         })
+    }
+}
+
+/// What would help where a file cannot be read or written, for commands that have no zoo and so no cache.
+pub(super) fn hint_of(error: &FsError) -> Option<String> {
+    let other = "name another folder with `-o`";
+    match error.source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some(format!("free some space, or {other}, and run the same command again"))
+        }
+        ErrorKind::ReadOnlyFilesystem => Some(format!("the file system is mounted read-only; {other}")),
+        _ => error.hint().map(ToOwned::to_owned),
     }
 }
 

@@ -6,17 +6,22 @@ use crate::diag::Diagnostic;
 
 /// Everything of the kind; `board` is what is built for.
 pub(super) fn remarks(config: &Config, board: Board) -> Vec<Diagnostic> {
-    let mut remarks = half_a_split_point(config);
+    let alone = half_a_split_point(config).into_iter().map(|(name, others)| {
+        let place = config.get(name).and_then(|traced| traced.origin.place.as_ref());
+        let message = format!("`{name}` has no effect without {others}");
+        Diagnostic::note("config/ignored", message).at_place(place)
+    });
+    let mut remarks: Vec<Diagnostic> = alone.collect();
     remarks.extend(beyond_the_device(config, board));
     remarks
 }
 
-/// Notes on the parts of a split point that say nothing without the others.
-fn half_a_split_point(config: &Config) -> Vec<Diagnostic> {
+/// The parts of a split point that say nothing without the others, which are named.
+pub(super) fn half_a_split_point(config: &Config) -> Vec<(&'static str, String)> {
     let parts = ["graph_cleaner_node", "graph_cleaner_condition"];
     let effective = config.effective();
     let is_given = [effective.graph_cleaner_node.is_some(), effective.graph_cleaner_condition.is_some()];
-    let mut idle: Vec<(&str, String)> = Vec::new();
+    let mut idle: Vec<(&'static str, String)> = Vec::new();
     match is_given {
         [true, false] => idle.push((parts[0], format!("`{}`", parts[1]))),
         [false, true] => idle.push((parts[1], format!("`{}`", parts[0]))),
@@ -25,12 +30,7 @@ fn half_a_split_point(config: &Config) -> Vec<Diagnostic> {
     if effective.graph_cleaner_threshold != 0 && is_given != [true, true] {
         idle.push(("graph_cleaner_threshold", format!("`{}` and `{}`", parts[0], parts[1])));
     }
-    let note = |(name, others): (&str, String)| {
-        let place = config.get(name).and_then(|traced| traced.origin.place.as_ref());
-        let message = format!("`{name}` has no effect without {others}");
-        Diagnostic::note("config/ignored", message).at_place(place)
-    };
-    idle.into_iter().map(note).collect()
+    idle
 }
 
 /// Sizes of memories that the device does not have.

@@ -28,7 +28,15 @@ const LARGEST: u64 = 1 << 20;
 /// users see; the ending of the file tells its form, of any other file its first letter. Everything wrong is reported.
 #[must_use]
 pub fn read_conf(path: &Path, name: &str) -> Resolution {
-    let file = if is_json(path) { read_json(path, name) } else { toml_file::read(path, name) };
+    let file = match fs::inspect(path) {
+        Ok(fs::Kind::Folder) => {
+            let message = format!("expected a JSON or TOML file, found the folder `{name}`");
+            let problem = Diagnostic::error("config/not-a-file", message).in_file(name);
+            TomlFile { entries: Vec::new(), problems: vec![problem.hint("name a file, such as one in that folder")] }
+        }
+        _ if is_json(path) => read_json(path, name),
+        _ => toml_file::read(path, name),
+    };
     let mut reader = Reader { board_cores: Board::default().cores(), allow_keys: &[], problems: file.problems };
     let mut config = Config::default();
     let layer = reader.read(&file.entries, Form::Toml);
@@ -47,7 +55,7 @@ fn read_json(path: &Path, name: &str) -> TomlFile {
     match fs::inspect(path) {
         Ok(fs::Kind::File(_)) => {}
         Ok(fs::Kind::Folder | fs::Kind::Other) => {
-            let message = format!("expected a JSON file, found `{name}`, which is no regular file");
+            let message = format!("expected a JSON or TOML file, found `{name}`, which is no regular file");
             return failed(Diagnostic::error("config/not-a-file", message).hint("name a file"));
         }
         Err(error) => return failed(toml_file::unreadable(error, name)),

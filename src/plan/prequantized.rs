@@ -9,6 +9,7 @@ use crate::cards::Card;
 use crate::cards::Model;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
+use crate::plan::HOST_GRAPHS;
 
 /// Keys of a manifest that name files of a quantized model beside it.
 const FILE_KEYS: [&str; 3] = ["quantized_model_file", "preprocess_graph", "postprocess_graph"];
@@ -58,10 +59,14 @@ pub(super) fn find(card: &Card, model: &Model, said: Option<&Place>) -> Result<P
     Ok(Prequantized { file: file.clone(), beside })
 }
 
-/// Files that a manifest names, in its own folder; what is not there is missed when the manifest is read.
+/// Files that a manifest is about, in its own folder; what is not there is missed when the manifest is read.
 #[must_use]
 pub fn named_beside(manifest: &Path, contents: &Value) -> Vec<(String, PathBuf)> {
     let names = FILE_KEYS.into_iter().filter_map(|key| contents.get(key)?.as_str());
+    // What the manifest vouches for, and what it should name: the reader compares all of it.
+    let vouched = contents.get("digests").and_then(Value::as_object);
+    let names =
+        names.chain(vouched.into_iter().flat_map(|digests| digests.keys().map(String::as_str))).chain(HOST_GRAPHS);
     let plain = names.filter(|name| !name.is_empty() && !name.contains(['/', '\\']) && *name != "..");
     let mut files: Vec<(String, PathBuf)> = plain
         .map(|name| (name.to_owned(), manifest.with_file_name(name)))

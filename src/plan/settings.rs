@@ -313,7 +313,7 @@ mod tests {
 
     /// What lowering is told, without what it is told to have no effect.
     fn lowering(settings: &LowerSettings) -> LowerOptions {
-        LowerOptions { ignored: Vec::new(), ..LowerOptions::of(&settings.config()) }
+        LowerOptions { ignored: Vec::new(), without: Vec::new(), ..LowerOptions::of(&settings.config()) }
     }
 
     /// What the host's steps make of a configuration's properties, each step seeing what the table gives it.

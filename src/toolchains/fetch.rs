@@ -5,7 +5,7 @@ use crate::plan::Settings;
 use crate::toolchains::{Work, WorkError};
 
 /// What enters the key of a fetch step.
-pub const FETCH_IDENTITY: &str = "axzoo/fetch/2";
+pub const FETCH_IDENTITY: &str = "axzoo/fetch/3";
 
 /// Copies the weights (`weights`) and the files that hold their tensors (`external/NAME`) to the output folder as
 /// `model.onnx` and `NAME`, after checking the card's md5 against the weights. Of a model that is quantized already

@@ -7,7 +7,9 @@ use std::path::Path;
 use crate::base::fs;
 use crate::compiler::StageError;
 use crate::compiler::Status;
-use crate::compiler::lower::Manifest;
+use crate::compiler::lower::QuantizedFiles;
+use crate::compiler::lower::QuantizedNames;
+use crate::compiler::lower::load_quantized;
 use crate::plan::HOST_GRAPHS;
 use crate::toolchains::{Work, WorkError};
 
@@ -30,8 +32,12 @@ fn failed(message: impl Into<String>) -> WorkError {
 pub(super) fn take(work: &Work<'_>, file: &Path) -> Result<(), WorkError> {
     let bytes = fs::read(file)?;
     if !bytes.starts_with(b"PK") {
-        let read = |name: &str| Ok(fs::read(work.input(&format!("beside/{name}")).map_err(|_| missing(name))?)?);
-        return write(work, &bytes, read);
+        let read = |name: &str| {
+            let path = work.optional_input(&format!("beside/{name}"))?;
+            Some(fs::read(path).map_err(|error| error.to_string()))
+        };
+        let name = file.file_name().map_or_else(|| MANIFESTS[0].into(), |name| name.to_string_lossy());
+        return write(work, &name, &bytes, read);
     }
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| failed(format!("the archive cannot be read: {error}")))?;
@@ -44,18 +50,10 @@ pub(super) fn take(work: &Work<'_>, file: &Path) -> Result<(), WorkError> {
     let manifest = manifest.ok_or_else(|| failed(format!("the archive has no `{}`", MANIFESTS.join("` and no `"))))?;
     let folder = manifest.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let contents = entry(&mut archive, manifest)?;
-    write(work, &contents, |name| entry(&mut archive, &format!("{folder}{name}")))
-}
-
-fn missing(name: &str) -> WorkError {
-    failed(format!("`{name}`, which the manifest names, is not beside it"))
-}
-
-/// What lies beside the manifest is not what was quantized.
-fn changed(name: &str) -> WorkError {
-    let message = format!("`{name}` is not what the manifest says: it was changed after the model was quantized");
-    let hint = "quantize the model again; to compile the file as it is, remove `digests` from the manifest";
-    StageError::new(Status::TvmFrontendError, message).hint(hint).into()
+    write(work, manifest, &contents, |name| {
+        let name = format!("{folder}{name}");
+        names.contains(&name).then(|| entry(&mut archive, &name).map_err(|error| error.to_string()))
+    })
 }
 
 fn entry(archive: &mut zip::ZipArchive<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>, WorkError> {
@@ -71,25 +69,20 @@ fn entry(archive: &mut zip::ZipArchive<Cursor<Vec<u8>>>, name: &str) -> Result<V
 
 fn write(
     work: &Work<'_>,
+    name: &str,
     manifest: &[u8],
-    mut read: impl FnMut(&str) -> Result<Vec<u8>, WorkError>,
+    mut read: impl FnMut(&str) -> Option<Result<Vec<u8>, String>>,
 ) -> Result<(), WorkError> {
-    fs::write(&work.output.join(MANIFESTS[0]), manifest)?;
-    let manifest: Manifest =
-        serde_json::from_slice(manifest).map_err(|error| failed(format!("the manifest cannot be read: {error}")))?;
-    let mut take = |file: &str, name: &str| -> Result<(), WorkError> {
-        let bytes = read(file)?;
-        if !manifest.vouches(file, &bytes) {
-            return Err(changed(file));
-        }
-        Ok(fs::write(&work.output.join(name), &bytes)?)
-    };
-    let graph = manifest.quantized_model_file.as_deref();
-    take(graph.ok_or_else(|| failed("the manifest names no quantized model"))?, GRAPH)?;
-    for (name, file) in HOST_GRAPHS.iter().zip([&manifest.preprocess_graph, &manifest.postprocess_graph]) {
-        if let Some(file) = file.as_deref().filter(|file| !file.is_empty()) {
-            take(file, name)?;
-        }
+    let known = QuantizedNames { graph: GRAPH, host: HOST_GRAPHS };
+    let QuantizedFiles { manifest, files, is_vouched } = load_quantized(name, manifest, known, &mut read)?;
+    if !is_vouched {
+        (work.log)(&format!(
+            "`{name}` has no `digests`: what the files say was checked, not whether they were changed"
+        ));
+    }
+    fs::write(&work.output.join(MANIFESTS[0]), &manifest)?;
+    for (name, bytes) in files {
+        fs::write(&work.output.join(name), &bytes)?;
     }
     Ok(())
 }

@@ -81,10 +81,50 @@ fn an_image_is_prepared_as_those_of_the_calibration_were() {
         let run = space.axzoo(&format!("run {folder} -i {}", image.display())).expect_code(0);
         assert!(!run.stderr.contains("run/image"), "{}", run.stderr);
     }
-    // A model that does not say how is told of.
-    space.edit(&space.path(MODEL).join("model.json"), "\"preprocess\"", "\"other\"");
-    let run = space.axzoo(&format!("run {MODEL} -i {}", image.display())).expect_code(0);
+    // A model that does not say how, as it was calibrated on random numbers, is told of.
+    space.axzoo("compile -i weights/digits.onnx -o plain").expect_code(0);
+    let run = space.axzoo(&format!("run plain/compiled_model -i {}", image.display())).expect_code(0);
     assert!(run.stderr.contains("run/image"), "{}", run.stderr);
+}
+
+/// A file of a compiled model, what becomes of it, and what is said.
+type Edit = (&'static str, fn(String) -> String, &'static str);
+
+const EDITS: &[Edit] = &[
+    ("program.json", |text| text + " ", "`program.json` is not what the manifest says: expected the digest "),
+    ("model.json", |text| text.replace("\"preprocess\"", "\"other\""), "`model.json` is not what the manifest says"),
+    ("manifest.json", |text| replaced(&text, "quantize_params", "[[0.5, 0]]"), "`quantize_params[0][0]`: expected "),
+    ("manifest.json", |text| replaced(&text, "input_shapes", "[[1, 9, 9, 9]]"), "found 9"),
+    ("manifest.json", |text| replaced(&text, "postprocess_graph", "\"model.json\""), "model.json"),
+    ("manifest.json", |text| replaced(&text, "digests", "{}"), "has no `digests`"),
+    (
+        "manifest.json",
+        |text| replaced(&text, "digests", "{\"program.json\": \"00\"}"),
+        "`digests.model.json`: expected the file's digest, found none",
+    ),
+    ("manifest.json", |text| replaced(&text, "model_params_file", "\"other.bin\""), "`digests.other.bin`"),
+];
+
+/// A file of JSON with another value under a key.
+fn replaced(text: &str, key: &str, value: &str) -> String {
+    let mut file: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    file[key] = serde_json::from_str(value).expect("JSON");
+    file.to_string()
+}
+
+#[test]
+fn a_compiled_model_that_was_changed_is_refused() {
+    let space = built();
+    save(&space, "x.npy", &SHAPE, Elements::F32(ramp()));
+    for (file, change, says) in EDITS {
+        let path = space.path(MODEL).join(file);
+        let whole = fs::read_to_string(&path).expect("read");
+        fs::write(&path, change(whole.clone())).expect("written");
+        let run = space.axzoo(&format!("run {MODEL} -i x.npy")).expect_code(1);
+        assert!(run.stderr.contains(says), "{file}: `{says}` is not in\n{}", run.stderr);
+        fs::write(&path, whole).expect("written");
+    }
+    space.axzoo(&format!("run {MODEL} -i x.npy")).expect_code(0);
 }
 
 #[test]
@@ -126,6 +166,11 @@ fn what_does_not_fit_is_told_apart() {
         (format!("{MODEL} -i x.npy --output x.npy"), "run/output", "x.npy"),
         ("nowhere -i x.npy".to_owned(), "run/model", "does not exist"),
         ("empty -i x.npy".to_owned(), "run/model", "holds no compiled model"),
+        (
+            "build/digits/digits/quantized -i x.npy".to_owned(),
+            "run/model",
+            "is a quantized model, which is not compiled",
+        ),
         ("x.npy -i x.npy".to_owned(), "run/model", "is no compiled model"),
         ("flipped -i x.npy".to_owned(), "run/model", "digest"),
         ("cut -i x.npy".to_owned(), "run/model", "program.json"),

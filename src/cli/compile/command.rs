@@ -19,11 +19,13 @@ use crate::base::fs;
 use crate::base::shown;
 use crate::cli::convert::standing;
 use crate::cli::failure::Failure;
+use crate::cli::failure::hint_of;
 use crate::cli::output::Output;
 use crate::compiler::Status;
 use crate::config::Config;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
+use crate::diag::counted;
 use crate::diag::distinct;
 use crate::exec;
 use crate::plan::StepKind;
@@ -91,6 +93,7 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
                 output.note(&format!("interrupted; `{folder_name}/compilation_report.json` says where\n"));
                 return Err(Failure::Interrupted(signal));
             }
+            output.diagnostics(&outcome.problems);
             output.diagnostics(&[summary::failure(&outcome)]);
             output.note(&format!("error: nothing was compiled; `{folder_name}/compilation_log.txt` has the details\n"));
             Err(Failure::Reported)
@@ -107,8 +110,9 @@ fn given_files(gathered: &Gathered, flags: &CompileArgs, standing: &Path) -> Vec
         && is_manifest(&input)
         && let Some(folder) = input.parent()
     {
-        // A manifest stands for the files beside it.
+        // A manifest stands for the files beside it, and for the model that it was quantized from.
         files.extend(fs::list(folder).unwrap_or_default());
+        files.extend(fs::list(&folder.with_file_name("input_model")).unwrap_or_default());
     }
     files
 }
@@ -127,16 +131,8 @@ fn without_output(gathered: Gathered, standing: &Path) -> Failure {
 fn end_of_arguments(folder: &Folder, journal: &Journal, problems: &[Diagnostic], output: Output) -> Failure {
     let errors: Vec<Diagnostic> =
         distinct(problems).into_iter().filter(|problem| problem.severity == Severity::Error).collect();
-    let place = |problem: &Diagnostic| {
-        let place = problem.place.as_ref().filter(|place| !place.source.is_typed());
-        place.map_or_else(String::new, |place| {
-            let position = place.position();
-            format!("{}:{}:{}: ", place.source.name(), position.line, position.column)
-        })
-    };
-    let messages: Vec<String> = errors.iter().map(|problem| format!("{}{}", place(problem), problem.message)).collect();
     let hint = errors.first().and_then(|problem| problem.hint.clone());
-    let outcome = Outcome::failed(Status::InitializeCliError, messages.join("\n")).hint(hint);
+    let outcome = Outcome::of_problems(Status::InitializeCliError, errors).hint(hint);
     journal.line("nothing was done; results of an earlier run, if there are any, are as they were");
     if let Err(error) = folder.finish(&journal.text(), &outcome) {
         output.note(&format!("error: the report cannot be written: {error}\n"));
@@ -169,7 +165,9 @@ fn work(
     let effective = request.config.effective();
     let removed = if effective.remove_output_dir {
         let none = BTreeSet::new();
-        folder.clear(kept, &none)
+        folder.clear(kept, &none).map(|count| {
+            journal.line(&format!("`remove_output_dir`: removed {} of earlier runs", counted(count, "file")));
+        })
     } else {
         Ok(())
     };
@@ -185,6 +183,7 @@ fn work(
         made: Vec::new(),
         is_random: false,
         images: Default::default(),
+        idle: Vec::new(),
     };
     let mut result = removed
         .map_err(|error| Outcome::of_file(&error, Status::InitializeCliError, Status::InitializeCliError))
@@ -211,6 +210,9 @@ fn work(
             Ok(()) => made.push((ERROR_ARTIFACT.to_owned(), file)),
             Err(error) => journal.line(&format!("`{ERROR_ARTIFACT}` cannot be written: {error}")),
         }
+    }
+    if result.is_ok() && effective.save_error_artifact {
+        journal.line("`save_error_artifact`: nothing failed, so there is no archive");
     }
     // What was made before a failure is put in place too: a quantized model can be compiled later.
     let in_place = folder.swap(&made, kept);
@@ -267,7 +269,7 @@ fn generate_config(folder: &Path, standing: &Path, output: Output) -> Result<(),
     let name = shown(&file, standing);
     let failed = |error: &fs::FsError| {
         let problem = Diagnostic::error("compile/output", format!("`{name}` cannot be written: {error}"));
-        Failure::Failed(problem.maybe_hint(error.hint()))
+        Failure::Failed(problem.maybe_hint(hint_of(error)))
     };
     let present = fs::read_if_there(&file).map_err(|error| failed(&error))?;
     if present.as_ref().is_some_and(|present| *present != conf.as_bytes()) {

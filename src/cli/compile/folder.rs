@@ -12,6 +12,7 @@ use super::given::NAMES;
 use super::outcome::Outcome;
 use crate::base::fs;
 use crate::base::fs::FsError;
+use crate::cli::failure::hint_of;
 use crate::compiler::Status;
 use crate::compiler::onnx::OnnxFile;
 
@@ -84,7 +85,7 @@ impl Unusable {
             Self::IsFile(_) => Some("name a folder with `-o`; it is made where it does not exist".to_owned()),
             Self::Busy(_) => Some("wait for it, or name another folder with `-o`".to_owned()),
             Self::Foreign { .. } => Some("move it away, or name a folder of its own with `-o`".to_owned()),
-            Self::File(error) => error.hint().map(ToOwned::to_owned),
+            Self::File(error) => hint_of(error),
         }
     }
 }
@@ -162,8 +163,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes what earlier runs wrote here, but for `kept` (files that this run was given).
-    pub(super) fn clear(&self, kept: &[PathBuf], made: &BTreeSet<&str>) -> Result<(), FsError> {
+    /// Removes what earlier runs wrote here, but for `kept` (files that this run was given); how many files.
+    pub(super) fn clear(&self, kept: &[PathBuf], made: &BTreeSet<&str>) -> Result<usize, FsError> {
+        let mut removed = 0;
         let kept: Vec<PathBuf> = kept.iter().filter_map(|path| fs::canonical(path).ok()).collect();
         let mut names: Vec<String> = OWN.iter().map(|name| (*name).to_owned()).collect();
         names.extend(self.beside_model());
@@ -172,9 +174,10 @@ impl Folder {
             let is_kept = fs::canonical(&path).is_ok_and(|path| kept.contains(&path));
             if fs::is_file(&path) && !is_kept {
                 fs::remove_file(&path)?;
+                removed += 1;
             }
         }
-        Ok(())
+        Ok(removed)
     }
 
     /// Files that hold tensors of the copy that an earlier run made of its model.

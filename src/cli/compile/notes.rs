@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use serde_json::json;
 
 use super::given::{Arguments, flag};
+use crate::cli::remarks::half_a_split_point;
 use crate::cli::remarks::remarks;
 use crate::config::Board;
 use crate::config::Config;
@@ -25,8 +26,24 @@ const HONOURED: [&str; 7] = [
     "save_error_artifact",
 ];
 
+/// A property that is not the default and changes nothing here, on any model.
+pub(super) struct Ignored<'a> {
+    pub(super) property: &'static str,
+    value: &'a Value,
+    why: String,
+    /// Whether another setting would make it count.
+    is_alone: bool,
+}
+
+impl Ignored<'_> {
+    /// As an entry of a report.
+    pub(super) fn to_json(&self) -> Json {
+        json!({ "property": self.property, "value": self.value.to_json(), "why": self.why })
+    }
+}
+
 /// Properties that are not the default and change nothing here: each with its value and the reason.
-pub(super) fn ignored(config: &Config) -> Vec<(&'static Property, &Value, &'static str)> {
+pub(super) fn ignored(config: &Config) -> Vec<Ignored<'_>> {
     let saves = config.effective().save_error_artifact;
     let honoured = |name: &str| HONOURED.contains(&name) && (name != "randomize_onnx_model" || saves);
     let why = |property: &Property, value: &Value| match property.name {
@@ -34,22 +51,26 @@ pub(super) fn ignored(config: &Config) -> Vec<(&'static Property, &Value, &'stat
         _ => property.without_effect(value).unwrap_or_default(),
     };
     let all = config.ignored_by_host().filter(|(property, _)| !honoured(property.name));
-    all.map(|(property, traced)| (property, &traced.value, why(property, &traced.value))).collect()
-}
-
-/// The same for a report.
-pub(super) fn ignored_json(config: &Config) -> Json {
-    let one = |(property, value, why): &(&Property, &Value, &str)| json!({ "property": property.name, "value": value.to_json(), "why": why });
-    ignored(config).iter().map(one).collect::<Vec<_>>().into()
+    let idle = all.map(|(property, traced)| {
+        let why = why(property, &traced.value).to_owned();
+        Ignored { property: property.name, value: &traced.value, why, is_alone: false }
+    });
+    let alone = half_a_split_point(config).into_iter().filter_map(|(property, others)| {
+        let why = format!("it counts only together with {others}");
+        Some(Ignored { property, value: &config.get(property)?.value, why, is_alone: true })
+    });
+    idle.chain(alone).collect()
 }
 
 /// Everything of the kind.
 pub(super) fn of(arguments: &Arguments, config: &Config, is_manifest: bool) -> Vec<Diagnostic> {
+    // Of what counts only together with something else, the remarks tell.
     let mut notes: Vec<Diagnostic> = ignored(config)
         .into_iter()
-        .map(|(property, _, why)| {
-            let message = format!("`{}` has no effect with the embedded compiler: {why}", property.name);
-            let place = config.get(property.name).and_then(|traced| traced.origin.place.as_ref());
+        .filter(|ignored| !ignored.is_alone)
+        .map(|Ignored { property, why, .. }| {
+            let message = format!("`{property}` has no effect with the embedded compiler: {why}");
+            let place = config.get(property).and_then(|traced| traced.origin.place.as_ref());
             Diagnostic::note("config/ignored", message).at_place(place)
         })
         .collect();

@@ -4,12 +4,14 @@ use serde::Serialize;
 
 use crate::base::fs::Action;
 use crate::base::fs::FsError;
+use crate::cli::failure::hint_of;
 use crate::compiler::StageError;
 use crate::compiler::Status;
+use crate::diag::Diagnostic;
 use crate::toolchains::WorkError;
 
 /// `compilation_report.json` (SPEC 8).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Outcome {
     /// The vendor's word.
     pub(super) status: Status,
@@ -21,6 +23,19 @@ pub(super) struct Outcome {
     pub(super) node: Option<String>,
     /// What to do.
     pub(super) hint: Option<String>,
+    /// The same, one by one and each with its place: for the terminal.
+    #[serde(skip)]
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+/// A problem in a line, with its place.
+pub(super) fn in_a_line(problem: &Diagnostic) -> String {
+    let place = problem.place.as_ref().filter(|place| !place.source.is_typed());
+    let place = place.map_or_else(String::new, |place| {
+        let position = place.position();
+        format!("{}:{}:{}: ", place.source.name(), position.line, position.column)
+    });
+    format!("{place}{}", problem.message)
 }
 
 /// The stage that a status stands for (`int8-contract.md`, "Which failure ends in which status").
@@ -50,11 +65,11 @@ pub(super) fn word(status: Status) -> String {
 
 impl Outcome {
     pub(super) fn failed(status: Status, message: impl Into<String>) -> Self {
-        Self { status, stage: stage(status), message: message.into(), node: None, hint: None }
+        Self { status, stage: stage(status), message: message.into(), node: None, hint: None, problems: Vec::new() }
     }
 
     pub(super) fn succeeded(message: String) -> Self {
-        Self { status: Status::Succeeded, stage: None, message, node: None, hint: None }
+        Self { status: Status::Succeeded, stage: None, message, node: None, hint: None, problems: Vec::new() }
     }
 
     pub(super) fn hint(mut self, hint: Option<impl Into<String>>) -> Self {
@@ -62,18 +77,24 @@ impl Outcome {
         self
     }
 
+    /// Several problems of one file that was given.
+    pub(super) fn of_problems(status: Status, problems: Vec<Diagnostic>) -> Self {
+        let lines: Vec<String> = problems.iter().map(in_a_line).collect();
+        Self { problems, ..Self::failed(status, lines.join("\n")) }
+    }
+
     /// A failed file operation; `writing` is the status of what was being written, `other` of everything else.
     pub(super) fn of_file(error: &FsError, writing: Status, other: Status) -> Self {
         let is_write = matches!(error.action, Action::Write | Action::CreateFolder | Action::Rename | Action::Remove);
         let status = if is_write { writing } else { other };
-        Self::failed(status, error.to_string()).hint(error.hint())
+        Self::failed(status, error.to_string()).hint(hint_of(error))
     }
 
     /// A failed step.
     pub(super) fn of_work(error: WorkError, writing: Status, other: Status) -> Self {
         match error {
             WorkError::Stage(StageError { status, message, node, hint }) => {
-                Self { status, stage: stage(status), message, node, hint }
+                Self { status, stage: stage(status), message, node, hint, problems: Vec::new() }
             }
             WorkError::File(error) => Self::of_file(&error, writing, other),
             error => Self::failed(other, error.to_string()).hint(error.hint()),

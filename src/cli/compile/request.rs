@@ -7,6 +7,7 @@ use super::flags::CompileArgs;
 use super::folder::{CONF, Folder};
 use super::given::{Arguments, Given, flag, typed};
 use super::notes;
+use super::recognized::Recognized;
 use crate::base::did_you_mean;
 use crate::base::fs;
 use crate::base::nearest;
@@ -32,8 +33,8 @@ const RANK_LIMIT: usize = 8;
 pub(super) enum Transform {
     /// A Python file with `get_preprocess_transform`.
     Python(PathBuf),
-    /// A YAML list of preprocess operators.
-    Operators(PathBuf),
+    /// A YAML list of preprocess operators, and what users see of its name.
+    Operators(PathBuf, String),
 }
 
 /// One compilation.
@@ -94,16 +95,35 @@ pub(super) struct Gathered {
 /// Puts what was typed over the arguments of `--cli-args`, and reads the configuration.
 pub(super) fn gather(flags: &CompileArgs, standing: &Path) -> Gathered {
     let mut problems = Vec::new();
+    let mistaken = |path: &Path, flag: &str, takes: &str, expected: Recognized| {
+        let found = Recognized::of(path).filter(|found| *found != expected)?;
+        let message = format!("`{flag}` takes {takes}, found `{}`, which is {}", shown(path, standing), found.what());
+        Some(Diagnostic::error("compile/arguments", message).hint(found.hint()))
+    };
     let mut arguments = match &flags.cli_args {
         Some(file) => {
             let file = standing.join(file);
-            cli_args::read(&file, &shown(&file, standing), standing, &mut problems)
+            let takes = "the `cli_args.json` of an earlier run";
+            if let Some(problem) = mistaken(&file, "--cli-args", takes, Recognized::Arguments) {
+                problems.push(problem);
+                Arguments::new()
+            } else {
+                cli_args::read(&file, &shown(&file, standing), standing, &mut problems)
+            }
         }
         None => Arguments::new(),
     };
     arguments.extend(typed(flags, standing));
-    let mut resolution = match arguments.get("conf") {
-        Some(conf) => read_conf(&conf.path(), &shown(&conf.path(), standing)),
+    let takes = "a compiler configuration";
+    let conf = arguments.get("conf").map(Given::path);
+    let other = conf.as_ref().and_then(|conf| mistaken(conf, "--conf", takes, Recognized::Configuration));
+    let is_other = other.is_some();
+    problems.extend(other);
+    let takes = "an ONNX file, or the `quantized_model_manifest.json` of an earlier run";
+    let input = arguments.get("input").map(Given::path);
+    problems.extend(input.and_then(|input| mistaken(&input, "--input", takes, Recognized::Quantized)));
+    let mut resolution = match conf.filter(|_| !is_other) {
+        Some(conf) => read_conf(&conf, &shown(&conf, standing)),
         None => Resolution { config: Config::default(), diagnostics: Vec::new(), files: Vec::new() },
     };
     if let Some(given) = arguments.get("aipu_cores") {
@@ -265,7 +285,8 @@ impl ArgumentReader<'_> {
                 given.wrong(message).hint("name a file, such as one in that folder")
             }
             Ok(fs::Kind::Other) => {
-                given.wrong(format!("`{}` takes {what}, found `{file}`, which is no regular file", flag(name)))
+                let message = format!("`{}` takes {what}, found `{file}`, which is no regular file", flag(name));
+                given.wrong(message).hint("write what comes out of a pipe to a file first")
             }
             Err(error) if error.is_not_found() => {
                 given.wrong(format!("`{}`: there is no file `{file}`", flag(name))).maybe_hint(self.neighbour(&path))
@@ -282,8 +303,13 @@ impl ArgumentReader<'_> {
     /// A file of a like name beside one that is not there.
     fn neighbour(&self, path: &Path) -> Option<String> {
         let files = fs::list(path.parent()?).ok()?;
-        let shown: Vec<String> = files.iter().map(|file| self.shown(file)).collect();
-        did_you_mean(&nearest(&self.shown(path), shown.iter().map(String::as_str)))
+        // The folder, which all have in common, says nothing of how like they are.
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let names: Vec<String> = files.iter().filter_map(|file| name(file)).collect();
+        let wanted = name(path)?;
+        let near = nearest(&wanted, names.iter().map(String::as_str));
+        let near: Vec<String> = near.into_iter().map(|name| self.shown(&path.with_file_name(name))).collect();
+        did_you_mean(&near.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// One of some words, upper and lower case alike.
@@ -346,7 +372,10 @@ impl ArgumentReader<'_> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("py") => Some(Transform::Python(path)),
-            Some("yaml" | "yml") => Some(Transform::Operators(path)),
+            Some("yaml" | "yml") => {
+                let name = self.shown(&path);
+                Some(Transform::Operators(path, name))
+            }
             _ => {
                 let given = self.arguments.get("transform")?;
                 let message = format!("`--transform` takes a `.py` or a `.yaml` file, found `{}`", self.shown(&path));

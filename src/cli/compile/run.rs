@@ -8,10 +8,10 @@ use std::time::Instant;
 use serde_json::Value as Json;
 use serde_json::json;
 
+use super::effects::Idle;
 use super::folder::{CONF, Folder, MODEL};
 use super::given::Arguments;
 use super::journal::Journal;
-use super::notes;
 use super::outcome::Outcome;
 use super::request::Request;
 use super::sample;
@@ -70,9 +70,11 @@ pub(super) struct Run<'a> {
     pub(super) is_random: bool,
     /// The images of the run, as the quantizer's report counts them.
     pub(super) images: [Vec<PathBuf>; 2],
+    /// Properties that were found to change nothing for this model.
+    pub(super) idle: Vec<Idle>,
 }
 
-type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
+pub(super) type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
 
 /// Inputs of a step by role.
 type Inputs = Vec<(String, PathBuf)>;
@@ -148,7 +150,7 @@ impl Run<'_> {
     }
 
     /// One step of the toolchain into an empty folder of the work.
-    fn step(
+    pub(super) fn step(
         &self,
         name: &str,
         settings: &Settings,
@@ -239,6 +241,7 @@ impl Run<'_> {
         if let Ok(report) = fs::read(&clean.join("clean.json")) {
             self.journal.line(&format!("clean: {}", String::from_utf8_lossy(&report).trim_end()));
         }
+        self.idle_in_clean(&clean, &settings, &inputs);
         self.dump_clean(&clean, settings, &inputs, progress)?;
         Ok(clean)
     }
@@ -317,6 +320,7 @@ impl Run<'_> {
             add_audit(&quantized.join("report.json"), audit)
                 .map_err(|error| Outcome::of_file(&error, statuses[0], statuses[1]))?;
         }
+        self.idle_in_quantize(&quantized.join(QUANTIZED[1]));
         if request.quantize_only {
             self.note_ignored(&quantized.join("report.json"), Status::GraphExporterError)?;
         }
@@ -382,9 +386,9 @@ impl Run<'_> {
             .map_err(|error| Outcome::of_work(error.into(), statuses[0], statuses[1]))?;
         self.journal.line(&format!("read: {} nodes", graph.nodes.len()));
         self.is_random = false;
-        for name in QUANTIZED {
+        // What the host runs is there already if the manifest names it.
+        for name in QUANTIZED.into_iter().filter(|name| !HOST_GRAPHS.contains(name)) {
             let from = input.with_file_name(name);
-            let from = if name == QUANTIZED[0] { input.clone() } else { from };
             if !fs::is_file(&quantized.join(name)) && fs::is_file(&from) {
                 let copied = fs::copy_atomic(&from, &quantized.join(name));
                 copied.map_err(|error| Outcome::of_file(&error, statuses[0], statuses[1]))?;
@@ -429,25 +433,6 @@ impl Run<'_> {
         }
         Ok(())
     }
-
-    /// Adds what is worth knowing about the run to a report: properties without effect, and random calibration. A report with
-    /// nothing to add keeps its bytes, which are those of a build.
-    fn note_ignored(&self, report: &Path, status: Status) -> Result<(), Outcome> {
-        let Some(Json::Object(mut entries)) = read_json(report) else { return Ok(()) };
-        let before = entries.clone();
-        let ignored = notes::ignored_json(&self.request.config);
-        if ignored.as_array().is_some_and(|list| !list.is_empty()) {
-            entries.insert("ignored_properties".to_owned(), ignored);
-        }
-        if self.is_random {
-            entries.insert("random_calibration".to_owned(), Json::Bool(true));
-        }
-        if entries == before {
-            return Ok(());
-        }
-        let text = format!("{:#}\n", Json::Object(entries));
-        fs::write(report, text.as_bytes()).map_err(|error| Outcome::of_file(&error, status, status))
-    }
 }
 
 /// What the images are like, in the report of a model that was calibrated on tensors of them.
@@ -464,7 +449,7 @@ impl Report for Silent {
     fn event(&mut self, _: &Event<'_>) {}
 }
 
-fn read_json(path: &Path) -> Option<Json> {
+pub(super) fn read_json(path: &Path) -> Option<Json> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 

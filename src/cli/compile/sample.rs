@@ -13,8 +13,6 @@ use crate::compiler::onnx::shape_text;
 use crate::diag::Diagnostic;
 use crate::diag::Place;
 use crate::diag::Source;
-use crate::diag::Style;
-use crate::diag::render;
 use crate::imaging::Audit;
 use crate::imaging::Interpolation;
 use crate::imaging::Portrait;
@@ -140,8 +138,8 @@ pub(super) fn gather(
             samples.files = [files, evaluation];
             samples.said = said;
         }
-        Some(Transform::Operators(file)) => {
-            samples.preprocess = with_operators(request, shape, operators(file)?)?;
+        Some(Transform::Operators(file, name)) => {
+            samples.preprocess = with_operators(request, shape, operators(file, name)?)?;
             samples.files = [images.calibration.clone(), images.evaluation.clone()];
         }
         None => {
@@ -200,23 +198,21 @@ fn with_operators(
 }
 
 /// The operators of a YAML file: a list of them, or a mapping with such a list under `preprocess`.
-fn operators(file: &Path) -> Result<Vec<PreprocessOperator>, Outcome> {
-    let name = file.display().to_string();
+fn operators(file: &Path, name: &str) -> Result<Vec<PreprocessOperator>, Outcome> {
     let bytes = fs::read_limited(file, LARGEST);
     let bytes = bytes.map_err(|error| Outcome::of_file(&error, Status::QtoolsError, Status::QtoolsError))?;
     let text = String::from_utf8(bytes).map_err(|_| failed(format!("`{name}` is not UTF-8")))?;
     let source = Source::new(name, text);
-    let told = |problems: &[Diagnostic]| {
-        let texts: Vec<String> =
-            problems.iter().map(|problem| render(problem, Style::default()).trim_end().to_owned()).collect();
-        failed(texts.join("\n")).hint(Some("the operators are those of a card's `preprocess`"))
+    let told = |problems: Vec<Diagnostic>| {
+        let hint = "`--transform` takes the preprocess operators of a card";
+        Outcome::of_problems(Status::QtoolsError, problems).hint(Some(hint))
     };
-    let tree = yaml::parse(&source).map_err(|error| told(&[error.diagnostic(&source)]))?;
+    let tree = yaml::parse(&source).map_err(|error| told(vec![error.diagnostic(&source)]))?;
     let list = tree.get("preprocess").unwrap_or(&tree);
     let wrong = |place: Place, message: String| Diagnostic::error("compile/transform", message).at_place(Some(&place));
     if !list.is_sequence() {
         let message = format!("expected a list of preprocess operators, found {}", list.describe());
-        return Err(told(&[wrong(Place::new(&source, list.span), message)]));
+        return Err(told(vec![wrong(Place::new(&source, list.span), message)]));
     }
     let mut problems = Vec::new();
     let mut found = Vec::new();
@@ -235,5 +231,5 @@ fn operators(file: &Path) -> Result<Vec<PreprocessOperator>, Outcome> {
             ),
         }
     }
-    if problems.is_empty() { Ok(found) } else { Err(told(&problems)) }
+    if problems.is_empty() { Ok(found) } else { Err(told(problems)) }
 }

@@ -77,7 +77,11 @@ fn estimate(report: &Path) -> String {
 /// A failure as the user sees it.
 pub(super) fn failure(outcome: &Outcome) -> Diagnostic {
     let node = outcome.node.as_ref().map_or(String::new(), |node| format!("node `{node}`: "));
-    let message = format!("{}: {node}{}", word(outcome.status), outcome.message);
+    let message = match outcome.problems.len() {
+        0 => outcome.message.clone(),
+        count => format!("{}, told above", counted(count, "problem")),
+    };
+    let message = format!("{}: {node}{message}", word(outcome.status));
     Diagnostic::error("compile/failed", message).maybe_hint(outcome.hint.clone())
 }
 

@@ -10,6 +10,7 @@ use super::typed;
 use crate::base::fs;
 use crate::cli::failure::Failure;
 use crate::compiler::lower::CompiledModel;
+use crate::plan::QUANTIZED_MANIFEST;
 
 const MANIFEST: &str = "manifest.json";
 
@@ -67,6 +68,11 @@ fn folder_of(path: &Path, shown: &str) -> Result<PathBuf, Failure> {
     let inside = fs::list(path).map_err(|error| no_model(error.shown_as(shown).to_string(), HINT))?;
     let mut compiled: Vec<PathBuf> = inside.into_iter().filter(|folder| fs::is_file(&folder.join(MANIFEST))).collect();
     compiled.sort();
+    if compiled.is_empty() && fs::is_file(&path.join(QUANTIZED_MANIFEST)) {
+        let message = format!("`{shown}` is a quantized model, which is not compiled");
+        let hint = format!("`axzoo compile -i {shown}/{QUANTIZED_MANIFEST} -o FOLDER` compiles it");
+        return Err(no_model(message, &hint));
+    }
     match compiled.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err(no_model(format!("`{shown}` holds no compiled model: there is no `{MANIFEST}`"), HINT)),

@@ -129,6 +129,6 @@ fn image(bytes: &[u8], port: &ModelPort) -> Result<(Vec<f32>, Diagnostic), Strin
     let message = format!(
         "the image is resized to {width}x{height}, in {word}, from 0 to 1: this compiled model does not say how its images are prepared"
     );
-    let hint = "for the card's own preprocess, prepare the tensor yourself and give it as a `.npy` file";
+    let hint = "if the model was trained on images prepared otherwise, prepare the tensor yourself and give it as a `.npy` file";
     Ok((elements, Diagnostic::warning("run/image", message).hint(hint)))
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
 use super::failure::Failure;
+use super::failure::hint_of;
 use super::output::Output;
 use super::zoo::folder_failure;
 use crate::base::fs;
@@ -25,10 +26,15 @@ pub(super) fn run(arguments: &RunArgs, output: Output, directory: Option<&Path>)
     output.diagnostics(&problems);
     let failed = |error: StageError| Failure::Failed(of_stage("run/failed", &error));
     let outputs = model.run(&inputs).map_err(failed)?;
-    let mut written = Vec::new();
+    let mut written: Vec<PathBuf> = Vec::new();
     if let Some(folder) = &arguments.output {
         for (port, elements) in model.outputs().iter().zip(&outputs) {
-            let name = format!("{}.npy", file_name(&port.name));
+            let plain = file_name(&port.name);
+            // Names that differ only in what no file name has would be one file.
+            let numbered = (2..).map(|number| format!("{plain}-{number}.npy"));
+            let mut names = std::iter::once(format!("{plain}.npy")).chain(numbered);
+            let is_free = |name: &String| !written.iter().any(|file| is_same_name(file, name));
+            let name = names.find(is_free).unwrap_or_else(|| format!("{plain}.npy"));
             let array = npy::Array { shape: port.shape.clone(), elements: npy::Elements::F32(elements.clone()) };
             write(&standing.join(folder).join(&name), &array)?;
             written.push(folder.join(name));
@@ -36,6 +42,11 @@ pub(super) fn run(arguments: &RunArgs, output: Output, directory: Option<&Path>)
     }
     show::show(&model, &outputs, &written, arguments.format, output);
     Ok(())
+}
+
+/// Whether a file has a name, upper and lower case alike: on some file systems they are one.
+fn is_same_name(file: &Path, name: &str) -> bool {
+    file.file_name().is_some_and(|own| own.to_string_lossy().eq_ignore_ascii_case(name))
 }
 
 /// A tensor's name as one of a file: letters, digits, `-`, `_` and `.` stay.
@@ -47,9 +58,9 @@ fn file_name(name: &str) -> String {
 
 fn write(path: &Path, array: &npy::Array) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(path);
-    fs::create_folders(folder)
-        .and_then(|()| fs::write_atomic(path, &array.to_bytes()))
-        .map_err(|error| Failure::Failed(Diagnostic::error("run/output", error.to_string()).maybe_hint(error.hint())))
+    fs::create_folders(folder).and_then(|()| fs::write_atomic(path, &array.to_bytes())).map_err(|error| {
+        Failure::Failed(Diagnostic::error("run/output", error.to_string()).maybe_hint(hint_of(&error)))
+    })
 }
 
 fn of_stage(code: &'static str, error: &StageError) -> Diagnostic {

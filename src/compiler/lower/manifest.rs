@@ -41,7 +41,7 @@ pub struct Manifest {
     pub postprocess_graph: Option<String>,
     /// The manifest's own version.
     pub manifest_version: String,
-    /// Digests of the files beside a quantized model's manifest, by name: what was changed since is noticed.
+    /// Digests of the files beside the manifest that a reader of it opens, by name: what was changed since is noticed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<String, String>,
     /// How the images of the calibration became the input, where that is known.
@@ -77,12 +77,6 @@ impl Manifest {
     #[must_use]
     pub fn with_preprocess(self, preprocess: Option<Preprocess>) -> Self {
         Self { preprocess, ..self }
-    }
-
-    /// Whether a file is what it was when the manifest was written; also where nothing is known of it.
-    #[must_use]
-    pub fn vouches(&self, name: &str, bytes: &[u8]) -> bool {
-        self.digests.get(name).is_none_or(|digest| *digest == Digest::of(bytes).to_string())
     }
 
     /// With the files that the host runs before and after the core.

@@ -8,19 +8,24 @@
 //! - `memory_plan.json`: where every buffer lies (`memory`),
 //! - `report.json`: rewrites, estimated cycles and what was ignored (`schedule`).
 
+mod agreement;
 mod load;
 mod manifest;
 mod model;
+mod options;
 mod pipeline;
 mod preview;
 mod program;
+mod quantized;
 mod run;
 
 pub use load::{Program, load_program};
 pub use manifest::Manifest;
 pub use model::{CompiledModel, ModelPort};
+pub use options::{LowerOptions, Without};
 pub use preview::preview;
-pub use run::{Compiled, HostGraph, HostGraphs, LowerOptions, lower, lower_with_host};
+pub use quantized::{Beside, QuantizedFiles, QuantizedNames, load_quantized};
+pub use run::{Compiled, HostGraph, HostGraphs, lower, lower_with_host};
 
 #[cfg(test)]
 pub(in crate::compiler) mod tests;

@@ -1,17 +1,13 @@
 //! A compiled model as a whole: the program, and round it what the host runs.
 
-use serde::Deserialize;
-
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
-use crate::compiler::lower::Manifest;
+use crate::compiler::lower::HostGraph;
 use crate::compiler::lower::Program;
+use crate::compiler::lower::agreement::check_host;
+use crate::compiler::lower::load::Files;
 use crate::compiler::lower::load::failed;
-use crate::compiler::lower::load::parse;
-use crate::compiler::lower::load_program;
-use crate::compiler::lower::run::MANIFEST;
-use crate::compiler::lower::run::MODEL;
 use crate::compiler::onnx::ImportOptions;
 use crate::compiler::onnx::NoExternalData;
 use crate::compiler::onnx::import;
@@ -40,12 +36,6 @@ pub struct CompiledModel {
     preprocess: Option<Preprocess>,
 }
 
-/// What is read of `model.json`.
-#[derive(Default, Deserialize)]
-struct Prepared {
-    preprocess: Option<Preprocess>,
-}
-
 fn ports(graph: &Graph, ids: &[ValueId]) -> Vec<ModelPort> {
     let values = ids.iter().map(|&id| graph.value(id));
     values.map(|value| ModelPort { name: value.name.clone(), shape: value.shape.clone(), encoding: None }).collect()
@@ -54,16 +44,24 @@ fn ports(graph: &Graph, ids: &[ValueId]) -> Vec<ModelPort> {
 impl CompiledModel {
     /// Loads what `manifest.json` names; `files` gives the bytes of a file by its name relative to the manifest.
     pub fn load(files: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Self, StageError> {
-        let program = load_program(files)?;
-        let read = |name: &str| files(name).map_err(|message| failed(format!("`{name}`: {message}")));
-        let manifest: Manifest = parse(MANIFEST, &read(MANIFEST)?)?;
+        let files = Files::open(files)?;
+        let program = files.program()?;
+        let manifest = &files.manifest;
         let host = |name: Option<&String>| -> Result<Option<Graph>, StageError> {
             let Some(name) = name else { return Ok(None) };
-            import(&read(name)?, &NoExternalData, &ImportOptions::default()).map(Some)
+            let bytes = files.read(name)?;
+            let imported = import(&bytes, &NoExternalData, &ImportOptions::default());
+            imported.map(Some).map_err(|error| failed(format!("`{name}`: {error}")))
         };
         let before = host(manifest.preprocess_graph.as_ref())?;
         let after = host(manifest.postprocess_graph.as_ref())?;
         let graph = program.graph();
+        let met = |graph: Option<&Graph>, name: &Option<String>| {
+            graph.zip(name.as_ref()).map(|(graph, name)| HostGraph::of_graph(name, Vec::new(), graph))
+        };
+        let sides =
+            [met(before.as_ref(), &manifest.preprocess_graph), met(after.as_ref(), &manifest.postprocess_graph)];
+        check_host(graph, sides[0].as_ref(), sides[1].as_ref()).map_err(failed)?;
         let core = |ids: &[TensorId]| -> Vec<ModelPort> {
             let values = ids.iter().map(|&id| graph.value(id));
             let port = |value: &crate::compiler::quantize::QuantizedValue| ModelPort {
@@ -87,12 +85,7 @@ impl CompiledModel {
         }
         let host =
             HostParts::round(before.as_ref(), after.as_ref(), names(&inputs), core_inputs.len(), names(&core_outputs))?;
-        // Older models, and those of other makers, have no such file, or say nothing of it.
-        let prepared: Prepared = match files(MODEL) {
-            Ok(bytes) => parse(MODEL, &bytes)?,
-            Err(_) => Prepared::default(),
-        };
-        Ok(Self { program, host, inputs, outputs, preprocess: prepared.preprocess })
+        Ok(Self { program, host, inputs, outputs, preprocess: files.pipeline.preprocess })
     }
 
     /// How an image becomes the input, where that is known.

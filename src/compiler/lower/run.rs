@@ -4,34 +4,28 @@ use serde::Serialize;
 
 use crate::base::CancelToken;
 use crate::base::Digest;
-use crate::base::Share;
 use crate::base::stage_fails;
 use crate::compiler::emit::constants::Pool;
 use crate::compiler::emit::emit;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
+use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
-use crate::compiler::legalize::LegalizeOptions;
-use crate::compiler::legalize::legalize;
+use crate::compiler::lower::LowerOptions;
 use crate::compiler::lower::Manifest;
+use crate::compiler::lower::options::Prepared;
 use crate::compiler::lower::pipeline::Code;
 use crate::compiler::lower::pipeline::Pipeline;
 use crate::compiler::lower::program::FORMAT;
 use crate::compiler::lower::program::ProgramFile;
 use crate::compiler::lower::program::VERSION;
 use crate::compiler::lower::program::steps;
-use crate::compiler::memory;
-use crate::compiler::memory::MemoryOptions;
 use crate::compiler::onnx::ImportOptions;
 use crate::compiler::onnx::NoExternalData;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::schedule;
 use crate::compiler::schedule::IgnoredProperty;
-use crate::compiler::schedule::ScheduleOptions;
 use crate::imaging::Preprocess;
-use crate::properties;
-use crate::properties::CompilerConfig;
-use crate::properties::Influence;
 
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const MODEL: &str = "model.json";
@@ -41,48 +35,13 @@ const CONSTANTS: &str = "pool_l2_const.bin";
 const PLAN: &str = "memory_plan.json";
 const REPORT: &str = "report.json";
 
-/// What lowering is told.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LowerOptions {
-    /// Which rewrites bring the graph into the device's forms.
-    pub legalize: LegalizeOptions,
-    /// How much memory there is, and how it is used; cores and the share of the device are in its budget.
-    pub memory: MemoryOptions,
-    /// How the time is estimated.
-    pub schedule: ScheduleOptions,
-    /// What was set and has no effect.
-    pub ignored: Vec<IgnoredProperty>,
-}
-
-impl LowerOptions {
-    /// As a configuration says.
-    #[must_use]
-    pub fn of(config: &CompilerConfig) -> Self {
-        let ignored = properties::all().iter().filter(|row| row.influences == Influence::Lower);
-        let ignored = ignored.filter_map(|row| {
-            let value = config.get(row.name).filter(|value| *value != row.default)?;
-            Some(IgnoredProperty { property: row.name, value: value.to_json(), why: row.without_effect(&value)? })
-        });
-        Self {
-            legalize: LegalizeOptions::of(config),
-            memory: MemoryOptions::of(config),
-            schedule: ScheduleOptions::of(config),
-            ignored: ignored.collect(),
-        }
-    }
-
-    /// The documented defaults with so many cores and this share of the device.
-    #[must_use]
-    pub fn new(cores: u32, resources: Share) -> Self {
-        Self::of(&CompilerConfig { aipu_cores_used: cores, resources_used: resources, ..CompilerConfig::default() })
-    }
-}
-
 /// A lowered model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compiled {
     /// File names, relative to one folder, and contents.
     pub files: Vec<(String, Vec<u8>)>,
+    /// What was set and has no effect, on any model or on this one; the report has it too.
+    pub ignored: Vec<IgnoredProperty>,
 }
 
 /// A serializable value as indented JSON with a newline at its end.
@@ -110,11 +69,16 @@ impl HostGraph {
     /// What a file that a cut wrote says of itself.
     pub fn of(file: &str, bytes: Vec<u8>) -> Result<Self, StageError> {
         let graph = crate::compiler::onnx::import(&bytes, &NoExternalData, &ImportOptions::default())?;
+        Ok(Self::of_graph(file, bytes, &graph))
+    }
+
+    /// The same of a file that was read already.
+    pub(super) fn of_graph(file: &str, bytes: Vec<u8>, graph: &Graph) -> Self {
         let ports = |ids: &[ValueId]| {
             let values = ids.iter().map(|&id| graph.value(id));
             values.map(|value| (value.name.clone(), value.shape.clone())).collect()
         };
-        Ok(Self { file: file.to_owned(), inputs: ports(&graph.inputs), outputs: ports(&graph.outputs), bytes })
+        Self { file: file.to_owned(), inputs: ports(&graph.inputs), outputs: ports(&graph.outputs), bytes }
     }
 }
 
@@ -158,12 +122,12 @@ pub fn lower_with_host(
         if stage_fails(stage) { Err(StageError::new(status, "it fails on purpose")) } else { Ok(()) }
     };
     fault("legalize", Status::LowerFrontendError)?;
-    let simplified = legalize(graph.clone(), &options.legalize.for_any_program(), cancel)?;
-    // The device's own forms are for plan and estimate: a processor joins and multiplies as it is, to the same bits.
-    let device = legalize(simplified.graph.clone(), &options.legalize, cancel)?;
-    let plan = memory::plan(&device.graph, &options.memory, cancel)?;
+    let prepared = Prepared::of(graph, options, cancel)?;
     fault("schedule", Status::MidendToTirError)?;
-    let estimate = schedule::estimate(&device.graph, &plan, &options.schedule);
+    let mut ignored = options.ignored.clone();
+    ignored.extend(prepared.without_effect(graph, options, cancel));
+    StageError::if_stopped(cancel)?;
+    let Prepared { simplified, device, plan, estimate } = prepared;
     let applied: Vec<(String, usize)> = simplified.applied.into_iter().chain(device.applied).collect();
     let graph = &simplified.graph;
     let mut pool = Pool::default();
@@ -181,22 +145,27 @@ pub fn lower_with_host(
         inputs: graph.inputs.clone(),
         outputs: graph.outputs.clone(),
     };
-    let manifest = Manifest::of_program(graph, budget.cores as usize, PROGRAM, CONSTANTS)
-        .with_host(host.before.as_ref().map(|it| it.file.as_str()), host.after.as_ref().map(|it| it.file.as_str()));
     let resources = budget.resources.decimal();
     let function = Code { file: CODE, function: &code.workspace.function, workspace_bytes: code.workspace.bytes };
     let names = ([MANIFEST, PROGRAM, CONSTANTS], function);
     let pipeline = Pipeline::of(graph, host, budget.cores, resources, names);
+    let (pipeline, program) = (json(&pipeline), json(&program));
+    let around = [&host.before, &host.after].map(|it| it.as_ref().map(|it| it.file.as_str()));
+    let read = [(MODEL, &pipeline), (PROGRAM, &program), (CONSTANTS, &constants)].into_iter();
+    let read = read.chain([&host.before, &host.after].into_iter().flatten().map(|it| (it.file.as_str(), &it.bytes)));
+    let manifest = Manifest::of_program(graph, budget.cores as usize, PROGRAM, CONSTANTS)
+        .with_host(around[0], around[1])
+        .with_digests(read.map(|(name, bytes)| (name, bytes.as_slice())));
     let files = [
         (MANIFEST, manifest.to_json()),
-        (MODEL, json(&pipeline)),
-        (PROGRAM, json(&program)),
+        (MODEL, pipeline),
+        (PROGRAM, program),
         (CODE, code.source.into_bytes()),
         (CONSTANTS, constants),
         (PLAN, plan.to_json(&device.graph, &code.workspace)),
-        (REPORT, schedule::report(&device.graph, &applied, &plan, &estimate, &options.ignored)),
+        (REPORT, schedule::report(&device.graph, &applied, &plan, &estimate, &ignored)),
     ];
     let host = [&host.before, &host.after].into_iter().flatten().map(|it| (it.file.clone(), it.bytes.clone()));
     let files = files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).chain(host);
-    Ok(Compiled { files: files.collect() })
+    Ok(Compiled { files: files.collect(), ignored })
 }

@@ -111,6 +111,9 @@ pub struct MemoryPlan {
     pub weights: Vec<Pool>,
     /// For each node where the constants of the vector unit lie.
     pub tables: Pool,
+    /// How many ways of choosing what moves up were tried, where they were fewer than asked for although another might have
+    /// been better: there is a bound, and so much work for one model is enough.
+    pub stopped_after: Option<i64>,
 }
 
 impl MemoryPlan {

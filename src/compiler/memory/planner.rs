@@ -29,6 +29,7 @@ use crate::compiler::memory::lifetimes;
 use crate::compiler::memory::pack;
 use crate::compiler::memory::promotion::Candidate;
 use crate::compiler::memory::promotion::Choice;
+use crate::compiler::memory::promotion::Effort;
 use crate::compiler::memory::promotion::Room;
 use crate::compiler::memory::promotion::choose;
 use crate::compiler::memory::traffic;
@@ -74,6 +75,7 @@ struct Planner<'a> {
     /// Values between operators that are tiled together.
     linked: Vec<bool>,
     pools: [PoolUse; 3],
+    stopped_after: Option<i64>,
 }
 
 /// Plans the memory of a verified graph. Fails with the status of tiling or of the memory plan where the model does not
@@ -106,6 +108,7 @@ fn attempt(
         places: vec![None; graph.values.len()],
         linked: vec![false; graph.values.len()],
         pools: Pool::ALL.map(allowed),
+        stopped_after: None,
     };
     for pool in [Pool::L2, Pool::Ddr] {
         planner.pools[pool.index()].images = options.images.max(1) as usize;
@@ -271,7 +274,7 @@ impl Planner<'_> {
             requests.extend(own.clone());
             let packing = pack(&requests, self.cancel);
             if packing.peak <= capacity {
-                return Choice { chosen: choice.chosen, packing, requests };
+                return Choice { packing, requests, ..choice };
             }
             (self.tilings, self.linked) = before.clone();
             chains.pop();
@@ -345,7 +348,7 @@ impl Planner<'_> {
             }
         }
         let room = Room { capacity, fixed: &tiles, freed: &|value| freed[value].clone() };
-        let mut choice = choose(&candidates, &room, self.steps(), options.attempts, self.cancel);
+        let mut choice = choose(&candidates, &room, self.steps(), Effort::of(options.attempts), self.cancel);
         let missing =
             inner.iter().find(|it| forced && !choice.chosen.iter().any(|&at| candidates[at].value == it.value));
         if choice.packing.peak > capacity || missing.is_some() {
@@ -379,6 +382,8 @@ impl Planner<'_> {
         let of = &mut self.pools[pool.index()];
         of.workspace = choice.packing.peak;
         of.live = largest_live_set(&choice.requests);
+        let made = [self.stopped_after, choice.stopped_after].into_iter().flatten().min();
+        self.stopped_after = made;
     }
 
     /// Tensors that still have no place and whose home is a pool.
@@ -403,7 +408,7 @@ impl Planner<'_> {
         let capacity = l2.allowed.saturating_sub(l2.constants) / l2.images / unit * unit;
         let candidates: Vec<Candidate> = movable.iter().map(candidate).collect();
         let room = Room { capacity, fixed: &|_| fixed.clone(), freed: &|_| Vec::new() };
-        let choice = choose(&candidates, &room, self.steps(), self.options.attempts, self.cancel);
+        let choice = choose(&candidates, &room, self.steps(), Effort::of(self.options.attempts), self.cancel);
         self.record(Pool::L2, &choice);
         let needed = self.pools[Pool::L2.index()].used();
         if needed > l2.allowed {
@@ -444,7 +449,7 @@ impl Planner<'_> {
         let fixed: Vec<Request> = own.iter().map(|tensor| self.request(tensor, Pool::Ddr)).collect();
         let ddr = self.pools[Pool::Ddr.index()];
         let room = Room { capacity: ddr.allowed, fixed: &|_| fixed.clone(), freed: &|_| Vec::new() };
-        let choice = choose(&[], &room, self.steps(), 1, self.cancel);
+        let choice = choose(&[], &room, self.steps(), Effort::of(1), self.cancel);
         self.record(Pool::Ddr, &choice);
         let needed = self.pools[Pool::Ddr.index()].used();
         if needed > ddr.allowed {
@@ -551,6 +556,7 @@ impl Planner<'_> {
             linked: self.linked,
             weights,
             tables: self.options.tables_home,
+            stopped_after: self.stopped_after,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::base::CancelToken;
 use crate::base::SplitMix;
 use crate::compiler::memory::Packing;
 use crate::compiler::memory::Request;
-use crate::compiler::memory::pack;
+use crate::compiler::memory::packing::pack_counted;
 
 /// A tensor that may move up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,26 @@ pub(super) struct Candidate {
 
 /// Ways to order candidates beyond which attempts bring nothing new in sensible time.
 const MOST_ATTEMPTS: i64 = 64;
+
+/// Placements that all attempts for one pool may look at; once there are more, no other begins. It bounds the time of large models,
+/// and so does not depend on the machine.
+const WORK: usize = 150_000_000;
+
+/// How hard a choice is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Attempts that are asked for.
+    pub(super) attempts: i64,
+    /// Placements after which no other attempt begins.
+    pub(super) work: usize,
+}
+
+impl Effort {
+    /// So many attempts, as far as time allows.
+    pub(super) const fn of(attempts: i64) -> Self {
+        Self { attempts, work: WORK }
+    }
+}
 
 /// Room in a pool, step by step.
 pub(super) struct Room<'a> {
@@ -39,6 +59,10 @@ pub(super) struct Choice {
     pub(super) packing: Packing,
     /// The requests that were packed.
     pub(super) requests: Vec<Request>,
+    /// How many attempts were made, where they were fewer than asked for although another might have found more.
+    pub(super) stopped_after: Option<i64>,
+    /// Placements that were looked at.
+    pub(super) work: usize,
 }
 
 /// Candidates in the order of an attempt, the most wanted first.
@@ -67,28 +91,38 @@ fn order(candidates: &[Candidate], attempt: i64) -> Vec<usize> {
     keyed.into_iter().map(|(_, _, place)| place).collect()
 }
 
-/// Chooses among the candidates in up to `attempts` ways and takes the choice that saves the most traffic; of equal ones the
+/// Chooses among the candidates in as many ways as the effort allows, and takes the choice that saves the most traffic; of equal ones the
 /// first. It is always a choice that fits, if only nothing moves up. Cancelled, it ends with what it has.
 pub(super) fn choose(
     candidates: &[Candidate],
     room: &Room<'_>,
     steps: usize,
-    attempts: i64,
+    effort: Effort,
     cancel: &CancelToken,
 ) -> Choice {
+    let attempts = effort.attempts;
     let mut best: Option<(u64, Choice)> = None;
     let everything: u64 = candidates.iter().map(|candidate| candidate.traffic).sum();
+    let (mut work, mut stopped_after) = (0_usize, (attempts > MOST_ATTEMPTS).then_some(MOST_ATTEMPTS));
     for attempt in 1..=attempts.clamp(1, MOST_ATTEMPTS) {
+        if work > effort.work {
+            stopped_after = Some(attempt - 1);
+            break;
+        }
         let choice = attempt_in_order(candidates, &order(candidates, attempt), room, steps, cancel);
+        work = work.saturating_add(choice.work);
         let saved: u64 = choice.chosen.iter().map(|&place| candidates[place].traffic).sum();
         if best.as_ref().is_none_or(|(most, _)| saved > *most) {
             best = Some((saved, choice));
         }
         if cancel.is_cancelled() || best.as_ref().is_some_and(|(most, _)| *most == everything) {
+            stopped_after = None;
             break;
         }
     }
-    best.map_or_else(|| packed(candidates, Vec::new(), room, cancel), |(_, choice)| choice)
+    let mut choice = best.map_or_else(|| packed(candidates, Vec::new(), room, cancel), |(_, choice)| choice);
+    choice.stopped_after = stopped_after;
+    choice
 }
 
 fn packed(candidates: &[Candidate], mut chosen: Vec<usize>, room: &Room<'_>, cancel: &CancelToken) -> Choice {
@@ -96,8 +130,8 @@ fn packed(candidates: &[Candidate], mut chosen: Vec<usize>, room: &Room<'_>, can
     let values: Vec<usize> = chosen.iter().map(|&place| candidates[place].value).collect();
     let mut requests = (room.fixed)(&values);
     requests.extend(chosen.iter().map(|&place| candidates[place].request));
-    let packing = pack(&requests, cancel);
-    Choice { chosen, packing, requests }
+    let (packing, work) = pack_counted(&requests, cancel);
+    Choice { chosen, packing, requests, stopped_after: None, work }
 }
 
 /// Takes candidates in order for as long as no step has more alive than there is room; then packs, and drops what sticks
@@ -115,12 +149,13 @@ fn attempt_in_order(
             *step += request.bytes;
         }
     }
-    let mut chosen = Vec::new();
+    let (mut chosen, mut work) = (Vec::new(), 0_usize);
     for &place in order {
         let candidate = candidates[place];
         let Request { first, last, bytes, .. } = candidate.request;
         let freed = (room.freed)(candidate.value);
         let mut after = used[first..=last].to_vec();
+        work = work.saturating_add(after.len());
         for step in &mut after {
             *step = step.saturating_add(bytes);
         }
@@ -133,8 +168,12 @@ fn attempt_in_order(
         }
     }
     // The least wanted go first where only what is fixed sticks out.
-    let wanted = |place: &usize| order.iter().position(|it| it == place);
+    let mut ranks = vec![0; candidates.len()];
+    for (rank, &place) in order.iter().enumerate() {
+        ranks[place] = rank;
+    }
     let mut choice = packed(candidates, chosen, room, cancel);
+    work = work.saturating_add(choice.work);
     while choice.packing.peak > room.capacity && !choice.chosen.is_empty() && !cancel.is_cancelled() {
         let fixed = choice.requests.len() - choice.chosen.len();
         let end = |index: usize| choice.packing.offsets[fixed + index] + choice.requests[fixed + index].bytes;
@@ -143,10 +182,37 @@ fn attempt_in_order(
             .map(|index| choice.chosen[index])
             .collect();
         if kept.len() == choice.chosen.len() {
-            kept.sort_by_key(wanted);
+            kept.sort_by_key(|&place| ranks[place]);
             kept.pop();
         }
         choice = packed(candidates, kept, room, cancel);
+        work = work.saturating_add(choice.work);
     }
-    choice
+    Choice { work, ..choice }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_on_the_work_ends_the_attempts_and_is_told() {
+        let request =
+            |place: usize| Request { bytes: 64 * (1 + place % 7), alignment: 64, first: place, last: place + 9 };
+        let candidates: Vec<Candidate> = (0..60)
+            .map(|place| Candidate { value: place, request: request(place), traffic: 1 + (place as u64 * 37) % 11 })
+            .collect();
+        let room = Room { capacity: 1024, fixed: &|_| Vec::new(), freed: &|_| Vec::new() };
+        let with = |attempts, work| {
+            let choice = choose(&candidates, &room, 70, Effort { attempts, work }, &CancelToken::new());
+            assert!(choice.packing.peak <= 1024);
+            let saved: u64 = choice.chosen.iter().map(|&place| candidates[place].traffic).sum();
+            (choice.stopped_after, saved)
+        };
+        let (unbounded, one) = (with(20, usize::MAX), with(1, usize::MAX));
+        assert_eq!((unbounded.0, one.0), (None, None));
+        assert_eq!(with(20, 0), (Some(1), one.1), "the first attempt is always made");
+        assert_eq!(with(1000, usize::MAX).0, Some(MOST_ATTEMPTS));
+        assert!(unbounded.1 >= one.1);
+    }
 }

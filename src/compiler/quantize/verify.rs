@@ -280,6 +280,12 @@ fn verify_weights(
         if own.contains(&i8::MIN) {
             return Err(format!("has the weight -128 in output channel {channel}, expected -127 to 127"));
         }
+        let scale = weights.scales[channel];
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(format!(
+                "has the weight scale {scale:e} in output channel {channel}, expected a positive number"
+            ));
+        }
         check_accumulator(&own, weights.bias[channel]).map_err(|error| format!("output channel {channel}: {error}"))?;
         let from = input.encoding_of(input.channel_read_by(channel, channels));
         let m = multiplier(from.scale, weights.scales[channel], output.encoding_of(channel).scale);

@@ -1,5 +1,7 @@
 //! `report.json` of a compiled model: what was rewritten, what it is estimated to take, and which settings had no effect.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::compiler::device::Transfers;
@@ -10,14 +12,14 @@ use crate::compiler::schedule::Estimate;
 use crate::compiler::schedule::Run;
 
 /// A property that was set and changes nothing here.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IgnoredProperty {
     /// Its name.
     pub property: &'static str,
     /// The value that was asked for.
     pub value: serde_json::Value,
     /// Why nothing follows from it.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 #[derive(Debug, Serialize)]

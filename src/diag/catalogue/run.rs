@@ -25,7 +25,7 @@ pub(super) const ENTRIES: &[Entry] = &[
               Python file, or made by an older version. So an image is resized with the bilinear filter to the input's \
               height and width, in RGB or grey by the number of channels, and its values divided by 255.",
         why: "A model that was trained on images prepared otherwise gives other answers.",
-        remedy: "Prepare the tensor as the card's `preprocess` says, and give it as a `.npy` file.",
+        remedy: "Prepare the tensor as the model was trained (a card says it under `preprocess`), and give it as a `.npy` file.",
         example: "axzoo run build/net/model/1 --input photo.jpg",
         no_case: Some("needs a compiled model; `tests/cli/run.rs` builds one"),
     },

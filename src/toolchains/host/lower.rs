@@ -25,6 +25,13 @@ pub(super) fn lower(work: &Work<'_>, settings: &LowerSettings) -> Result<(), Wor
     let preprocess = manifest.and_then(|manifest| manifest.preprocess);
     let host = stage::HostGraphs { before: before?, after: after?, preprocess };
     let compiled = stage::lower_with_host(&graph, &host, &options, work.cancel)?;
+    // What has no effect on any model was said before.
+    for ignored in compiled.ignored.iter().skip(options.ignored.len()) {
+        (work.log)(&format!(
+            "`{}` = {} has no effect, or no more effect: {}",
+            ignored.property, ignored.value, ignored.why
+        ));
+    }
     for (name, bytes) in &compiled.files {
         fs::write(&work.output.join(name), bytes)?;
     }

@@ -312,3 +312,51 @@ fn a_failure_leaves_an_archive_on_request() {
     space.axzoo("compile -i net.onnx -o out").expect_code(0);
     assert!(!space.path("out/error_artifact.zip").exists());
 }
+
+#[test]
+fn a_file_of_ours_under_the_wrong_flag_is_told_apart() {
+    let space = quantized();
+    space.axzoo("compile --generate-config .").expect_code(0);
+    space.axzoo("compile -i net.onnx -o first").expect_code(0);
+    let cases = [
+        (
+            "compile -i net.onnx --cli-args default_conf.json -o out",
+            "a compiler configuration",
+            "give it with `--conf`",
+        ),
+        ("compile -i net.onnx --conf first/cli_args.json -o out", "arguments of an earlier run", "with `--cli-args`"),
+        ("compile -i first/conf.json -o out", "a compiler configuration", "give it with `--conf`"),
+        ("compile -i first/cli_args.json -o out", "arguments of an earlier run", "give it with `--cli-args`"),
+        ("compile -i q/quantized_model/quantized_model.json -o out", "a quantized graph", "quantized_model_manifest"),
+        ("compile -i first/compiled_model/manifest.json -o out", "manifest of a compiled model", "`axzoo run`"),
+        (
+            "compile -i net.onnx --conf first/compilation_report.json -o out",
+            "the report of an earlier run",
+            "no option",
+        ),
+    ];
+    for (typed, what, hint) in cases {
+        let run = ended(&space, "out", space.axzoo(typed), "INITIALIZE_CLI_ERROR").says(what).says(hint);
+        assert_eq!(run.stderr.matches("error[").count(), 1, "{typed}\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn names_of_a_letter_are_no_hint() {
+    let space = space();
+    space.write("o", "");
+    let run = ended(&space, "out", space.axzoo("compile -i photo -o out"), "INITIALIZE_CLI_ERROR");
+    assert!(!run.stderr.contains("did you mean"), "{}", run.stderr);
+    // A folder that all have in common makes no names alike.
+    for name in ["net.onnx", "fastestdet.onnx", "onet.onnx"] {
+        space.write(&format!("a/long/folder/of/models/{name}"), "");
+    }
+    let run = space.axzoo("compile -i a/long/folder/of/models/nett.onnx -o out");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("did you mean `a/long/folder/of/models/net.onnx`");
+    let run = space.axzoo("compile -i a/long/folder/of/models/zqk.onnx -o out");
+    let run = ended(&space, "out", run, "INITIALIZE_CLI_ERROR");
+    assert!(!run.stderr.contains("fastestdet"), "{}", run.stderr);
+    std::fs::create_dir(space.path("configs")).expect("made");
+    let run = space.axzoo("compile -i net.onnx --conf configs -o out");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("expected a JSON or TOML file, found the folder `configs`");
+}

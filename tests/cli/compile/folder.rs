@@ -150,6 +150,8 @@ fn a_full_disk_is_told_and_leaves_no_good_report() {
         assert_eq!(run.code, 1, "{size}: {} {}", run.stdout, run.stderr);
         assert!(!text.contains("SUCCEEDED"), "{size}: {text}");
         assert!(run.stderr.contains("o space left"), "{size}: {}", run.stderr);
+        // There is no cache of a zoo that could be emptied.
+        assert!(run.stderr.contains("`-o`") && !run.stderr.contains("cache"), "{size}: {}", run.stderr);
         assert!(names(&space, "full").iter().all(|name| !name.contains(".tmp")), "{size}");
     }
 }
@@ -261,4 +263,23 @@ fn two_runs_never_share_a_folder() {
     assert!(first.wait().expect("it ends").success());
     assert_eq!(report(&space, "out")["status"], "SUCCEEDED");
     assert_eq!(json(&space, "out/compiled_model/model.json")["inputs"][0]["shape"][2], 160);
+}
+
+#[test]
+fn a_quantized_model_among_the_results_keeps_what_it_was_made_from() {
+    let space = space();
+    space.axzoo("compile -i net.onnx --quantize-only -o out").expect_code(0);
+    let before = space.tree("out");
+    let typed = "compile -i out/quantized_model/quantized_model_manifest.json -o out";
+    ended(&space, "out", space.axzoo(typed), "SUCCEEDED");
+    let after = space.tree("out");
+    for (name, bytes) in before.iter().filter(|(name, _)| name.contains("_model/")) {
+        assert_eq!(after.get(name), Some(bytes), "{name}");
+    }
+    assert!(after.contains_key("compiled_model/manifest.json"));
+    // As a failure does.
+    let conf = "l1_constraint = 524600\n";
+    space.write("c.toml", conf);
+    ended(&space, "out", space.axzoo(&format!("{typed} --conf c.toml")), "FRONTEND_TO_MIDEND_ERROR");
+    assert_eq!(space.tree("out").get("input_model/fp32_model.onnx"), before.get("input_model/fp32_model.onnx"));
 }

@@ -3,6 +3,7 @@
 mod failures;
 mod folder;
 mod made;
+mod manifests;
 mod properties;
 mod real;
 mod transform;

@@ -244,7 +244,16 @@ fn operators_are_checked_with_their_lines() {
         let run = space.axzoo("compile -i net.onnx --imageset photos --transform p.yaml -o out");
         let run = ended(&space, "out", run, "QTOOLS_ERROR");
         assert!(run.stderr.contains(says), "`{says}` is not in\n{}", run.stderr);
+        assert!(!run.stderr.contains("ERROR: error["), "an error in an error:\n{}", run.stderr);
     }
+    // Each problem is told by itself, and the report has all of them with their places.
+    let space = with_photos(2);
+    space.write("p.yaml", "- resize:\n    widht: 8\n- rezise:\n");
+    let run = space.axzoo("compile -i net.onnx --imageset photos --transform p.yaml -o out");
+    let run = ended(&space, "out", run, "QTOOLS_ERROR").says("QTOOLS_ERROR: ").says("problems, told above");
+    assert!(run.stderr.matches("error[compile/transform]").count() >= 2, "{}", run.stderr);
+    let message = report(&space, "out")["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.lines().count() >= 2 && message.lines().all(|line| line.starts_with("p.yaml:")), "{message}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The commands of `axcompile-cli.md` and `compile-cli-v1.md`, as they stand there.
 
-use super::made::{channels_last, ended, json, names, picture, planar, report, space, with_photos};
+use axzoo::base::npy::{Array, Elements};
+use axzoo::compiler::onnx::proto::{GraphProto, TensorProto, ValueInfoProto};
+
+use super::made::{channels_last, ended, json, model, names, node, picture, planar, report, space, with_photos};
 
 /// The folder of a whole compilation.
 const WHOLE: &[&str] = &[
@@ -200,4 +203,22 @@ fn a_build_of_the_same_settings_makes_the_same_files() {
         assert_eq!(compiled.get(name), Some(bytes), "{name}");
     }
     assert_eq!(picture(1), picture(1), "pictures do not depend on the moment");
+}
+
+#[test]
+fn outputs_of_like_names_are_files_of_their_own() {
+    let space = space();
+    let weights: Vec<f32> = (0..6).map(|place| place as f32 / 6.0 - 0.4).collect();
+    let graph = GraphProto {
+        node: vec![node("Conv", &["x", "w"], "y:0"), node("Sigmoid", &["y:0"], "y_0"), node("Tanh", &["y:0"], "Y_0")],
+        initializer: vec![TensorProto::from_f32("w", &[2, 3, 1, 1], &weights)],
+        input: vec![ValueInfoProto::tensor("x", 1, &[1, 3, 4, 4])],
+        output: ["y:0", "y_0", "Y_0"].map(|name| ValueInfoProto::tensor(name, 1, &[])).to_vec(),
+        ..GraphProto::default()
+    };
+    space.write("three.onnx", model(graph));
+    space.axzoo("compile -i three.onnx -o out").expect_code(0);
+    space.write("x.npy", Array { shape: vec![1, 3, 4, 4], elements: Elements::F32(vec![0.5; 48]) }.to_bytes());
+    space.axzoo("run out -i x.npy --output y").expect_code(0).says("y_0-2.npy").says("Y_0-3.npy");
+    assert_eq!(names(&space, "y"), ["Y_0-3.npy", "y_0-2.npy", "y_0.npy"]);
 }

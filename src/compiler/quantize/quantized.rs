@@ -1,6 +1,9 @@
 //! The quantized graph: what the quantizer makes, and all that later stages see. It holds every number the integer
 //! arithmetic needs; nothing is computed from float weights again.
 
+use std::iter::StepBy;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::compiler::operators::Arithmetic;
@@ -101,14 +104,19 @@ impl Weights {
         self.values.len() / self.bias.len().max(1)
     }
 
-    /// Where an output's `k`-th weight lies: in rows of a convolution, in columns of a matrix.
-    pub(super) fn place(&self, output: usize, k: usize) -> usize {
-        if self.shape.len() == 2 { k * self.bias.len() + output } else { output * self.length() + k }
+    /// Where an output's weights lie, one after another: in rows of a convolution, in columns of a matrix.
+    pub(super) fn places(&self, output: usize) -> StepBy<Range<usize>> {
+        let (length, outputs) = (self.length(), self.bias.len().max(1));
+        if self.shape.len() == 2 {
+            (output..length * outputs).step_by(outputs)
+        } else {
+            (output * length..(output + 1) * length).step_by(1)
+        }
     }
 
     /// An output's weights.
     pub(super) fn of_output(&self, output: usize) -> Vec<i8> {
-        (0..self.length()).map(|k| self.values[self.place(output, k)]).collect()
+        self.places(output).map(|at| self.values[at]).collect()
     }
 }
 

@@ -15,7 +15,8 @@ use crate::compiler::calibrate::for_each_index;
 use crate::compiler::calibrate::in_order;
 use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
-use crate::compiler::machine::vectorized;
+use crate::compiler::machine::Work;
+use crate::compiler::machine::vectorized_work;
 use crate::compiler::operators::Convolution;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::QuantizedGraph;
@@ -194,9 +195,7 @@ impl<'a> Layer<'a> {
         for output in 0..made.bias.len() {
             if check_accumulator(&made.of_output(output), made.bias[output]).is_err() {
                 made.bias[output] = weights.bias[output];
-                for at in (0..length).map(|k| weights.place(output, k)) {
-                    made.values[at] = weights.values[at];
-                }
+                weights.places(output).for_each(|at| made.values[at] = weights.values[at]);
             }
         }
         if made.bias_name.is_none() && made.bias != weights.bias {
@@ -209,41 +208,13 @@ impl<'a> Layer<'a> {
     fn round(&self, made: &mut Weights, output: usize, first: usize, block: &Block) {
         let size = block.means.len();
         let scale = made.scales[output];
-        let exact: Vec<f32> = (first..first + size).map(|k| self.floats[made.place(output, k)] / scale).collect();
-        let mut values: Vec<f32> =
-            (first..first + size).map(|k| f32::from(made.values[made.place(output, k)])).collect();
-        let mut slope = vec![0.0_f32; size];
-        let move_by = |slope: &mut [f32], k: usize, by: f32| {
-            let row = &block.covariance[k * size..][..size];
-            vectorized(|| slope.iter_mut().zip(row).for_each(|(slope, c)| *slope += by * c));
-        };
-        for k in 0..size {
-            move_by(&mut slope, k, values[k] - exact[k]);
-        }
-        for _ in 0..SWEEPS {
-            let mut any = false;
-            for k in 0..size {
-                let own = block.covariance[k * size + k];
-                let best = if own > 0.0 { values[k] - slope[k] / own } else { exact[k] };
-                let (low, high) = (exact[k].floor().max(-BOUND), exact[k].ceil().min(BOUND));
-                if low > high {
-                    continue;
-                }
-                let value = best.round_ties_even().clamp(low, high);
-                // Both are whole numbers.
-                if (value - values[k]).abs() > 0.5 {
-                    move_by(&mut slope, k, value - values[k]);
-                    values[k] = value;
-                    any = true;
-                }
-            }
-            if !any {
-                break;
-            }
-        }
+        let places = || made.places(output).skip(first).take(size);
+        let exact: Vec<f32> = places().map(|at| self.floats[at] / scale).collect();
+        let mut values: Vec<f32> = places().map(|at| f32::from(made.values[at])).collect();
+        vectorized_work(Descent { block, exact: &exact, values: &mut values });
+        let places: Vec<usize> = places().collect();
         let mut shift = 0.0;
-        for k in 0..size {
-            let at = made.place(output, first + k);
+        for (k, at) in places.into_iter().enumerate() {
             // The bias as it is makes nothing up yet: the whole error of the block's mean is taken off.
             shift -= f64::from(values[k] - exact[k]) * block.means[k];
             made.values[at] = values[k] as i8;
@@ -252,6 +223,77 @@ impl<'a> Layer<'a> {
         if bias.abs() <= f64::from(i32::MAX) {
             made.bias[output] = bias as i32;
         }
+    }
+}
+
+/// Rounds some weights of an output: each is the whole number below or above its exact value.
+struct Descent<'a> {
+    block: &'a Block,
+    exact: &'a [f32],
+    values: &'a mut [f32],
+}
+
+impl Work for Descent<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+    fn run(self) {
+        let size = self.values.len();
+        // To the other whole number; nothing where there is none.
+        let mut other = vec![0.0_f32; size];
+        for ((other, &exact), &value) in other.iter_mut().zip(self.exact).zip(self.values.iter()) {
+            let (low, high) = (exact.floor().max(-BOUND), exact.ceil().min(BOUND));
+            let apart = (high - low).max(0.0);
+            *other = if value > low { -apart } else { apart };
+        }
+        // Half of what the error changes by, for each step of a weight.
+        let mut slope = vec![0.0_f32; size];
+        let rows = self.block.covariance.chunks_exact(size.max(1));
+        for ((row, value), exact) in rows.zip(self.values.iter()).zip(self.exact) {
+            let error = value - exact;
+            slope.iter_mut().zip(row).for_each(|(slope, c)| *slope += error * c);
+        }
+        for _ in 0..SWEEPS {
+            let mut any = false;
+            for k in 0..size {
+                let (row, step) = (&self.block.covariance[k * size..][..size], other[k]);
+                if step * (2.0 * slope[k] + row[k] * step) < 0.0 {
+                    slope.iter_mut().zip(row).for_each(|(slope, c)| *slope += step * c);
+                    self.values[k] += step;
+                    other[k] = -step;
+                    any = true;
+                }
+            }
+            if !any {
+                break;
+            }
+        }
+    }
+}
+
+/// Σab over all positions, for each pair of columns of which the second does not stand behind the first.
+struct Products<'a>(&'a [Vec<i16>]);
+
+impl Work for Products<'_> {
+    type Output = Vec<i64>;
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the registers of the function that it is inlined into")]
+    fn run(self) -> Vec<i64> {
+        let mut products = Vec::with_capacity(self.0.len() * (self.0.len() + 1) / 2);
+        for (row, left) in self.0.iter().enumerate() {
+            for right in &self.0[..=row] {
+                // So many products of less than 2¹⁶ fit 32 bits.
+                let (mut whole, parts) = (0, left.chunks(1 << 14).zip(right.chunks(1 << 14)));
+                for (left, right) in parts {
+                    let pairs = left.iter().zip(right);
+                    whole += i64::from(pairs.map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>());
+                }
+                products.push(whole);
+            }
+        }
+        products
     }
 }
 
@@ -269,21 +311,11 @@ impl Block {
         let sum = |column: &Vec<i16>| column.iter().map(|&q| i64::from(q)).sum::<i64>() as f64;
         let means: Vec<f64> = columns.iter().map(|column| sum(column) / count).collect();
         let mut covariance = vec![0.0_f32; size * size];
-        for (row, left) in columns.iter().enumerate() {
-            for (column, right) in columns.iter().enumerate().take(row + 1) {
-                // So many products of less than 2¹⁶ fit 32 bits.
-                let products: i64 = left
-                    .chunks(1 << 14)
-                    .zip(right.chunks(1 << 14))
-                    .map(|(left, right)| {
-                        let pairs = left.iter().zip(right);
-                        i64::from(vectorized(|| pairs.map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>()))
-                    })
-                    .sum();
-                let value = (products as f64 / count - means[row] * means[column]) as f32;
-                covariance[row * size + column] = value;
-                covariance[column * size + row] = value;
-            }
+        let pairs = (0..size).flat_map(|row| (0..=row).map(move |column| (row, column)));
+        for ((row, column), products) in pairs.zip(vectorized_work(Products(columns))) {
+            let value = (products as f64 / count - means[row] * means[column]) as f32;
+            covariance[row * size + column] = value;
+            covariance[column * size + row] = value;
         }
         let trace: f32 = (0..size).map(|k| covariance[k * size + k]).sum();
         for k in 0..size {

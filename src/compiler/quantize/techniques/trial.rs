@@ -131,8 +131,8 @@ impl Trial<'_> {
             let tried = Choice { equalized: true, ..choice };
             if self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)? {
                 self.see_scaled()?;
+                // What follows is compared with the noise under the ranges so far, which a few more images hardly widen.
                 best.converted = self.convert(tried)?;
-                noise = self.noise(&best.converted)?;
             }
         }
         self.observer = None;

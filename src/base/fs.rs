@@ -81,6 +81,12 @@ impl FsError {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
+    /// Whether the disk has no space left, or the user no more of it.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
     /// This error with the path as users know it.
     #[must_use]
     pub fn shown_as(self, path: impl Into<PathBuf>) -> Self {
@@ -101,12 +107,22 @@ impl FsError {
             io::ErrorKind::IsADirectory => {
                 Some("a folder stands where a file is needed; remove it, or choose another place")
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("free some space (`axzoo cache gc` drops what no card needs) and run the same command again")
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(NO_SPACE_HINT),
             _ => None,
         }
     }
+}
+
+/// What helps when a disk is full.
+pub const NO_SPACE_HINT: &str =
+    "free some space (`axzoo cache gc` drops what no card needs) and run the same command again";
+
+/// Whether the disk of a path has next to nothing left; not where the system does not say.
+#[must_use]
+pub fn is_disk_full(path: &Path) -> bool {
+    /// Bytes that no tool can do with.
+    const NOTHING: u64 = 64 * 1024;
+    rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NOTHING)
 }
 
 /// The system's words without Rust's `(os error N)`.

@@ -2,14 +2,18 @@
 //! steps scroll away above.
 
 use std::collections::BTreeMap;
+use std::io::Stderr;
+use std::io::Write;
 use std::time::Duration;
 use std::time::Instant;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::columns::{cut, shortened, width};
 use super::plain::{finished_line, stopping_line};
+use super::screen::Screen;
 use super::{Report, StepLabel};
 use crate::exec::Event;
+use crate::exec::Outcome;
+use crate::exec::StopCause;
 
 /// How often the lines are brought up to date. A step that ends sooner never has one.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -20,17 +24,22 @@ const USUAL: (usize, usize) = (80, 24);
 /// Columns before the words of a running step: its bar, and how long it runs.
 const BEFORE: usize = 22;
 
-/// The live display, on standard error.
-pub struct Live {
+/// Columns that a name keeps as long as what stands beside it can give way.
+const NAME: usize = 12;
+
+/// The live display, on standard error unless a test looks on.
+pub struct Live<W: Write = Stderr> {
     labels: Vec<StepLabel>,
-    screen: MultiProgress,
-    total: ProgressBar,
-    /// Says how many steps run for which there is no line.
-    more: Option<ProgressBar>,
+    screen: Screen<W>,
+    /// Lines that stay and were not drawn yet.
+    said: String,
+    began: Instant,
+    /// Whether a step has run, so that there is something to draw.
+    has_begun: bool,
     /// Steps that are up to date and have no label.
     remembered: usize,
-    /// Steps that ended before the bar was there.
-    done: u64,
+    /// Steps that ended and were tried.
+    done: usize,
     /// When the whole should be done.
     end: Option<Instant>,
     running: BTreeMap<usize, Running>,
@@ -44,44 +53,47 @@ struct Running {
     phase: Option<(String, u64, u64)>,
     /// How long it should take, in words.
     expected: String,
-    /// Its line, if it has one.
-    bar: Option<ProgressBar>,
 }
 
 impl Running {
-    /// The words of its line, at most `columns` wide.
+    /// Its line, at most `columns` wide.
+    fn line(&self, label: &str, columns: usize) -> String {
+        let (done, of) = self.phase.as_ref().map_or((0, 0), |(_, done, of)| (*done, *of));
+        let words = self.words(label, columns.saturating_sub(BEFORE));
+        format!("  {} {:>5}  {words}", bar(done, of, 12), clock(self.since.elapsed()))
+    }
+
+    /// The words of its line, at most `columns` wide: first the name gives way, then what it is doing.
     fn words(&self, label: &str, columns: usize) -> String {
-        let phase = self.phase.as_ref().map(|(phase, done, of)| match of {
-            0 => format!(": {phase}"),
-            _ => format!(": {phase} {done}/{of}"),
-        });
-        let rest = format!("{}{}", phase.unwrap_or_default(), self.expected);
-        let room = columns.saturating_sub(rest.chars().count()).max(columns / 2);
-        cut(&format!("{}{rest}", shortened(label, room)), columns)
+        let (phase, count) = match &self.phase {
+            None => (String::new(), String::new()),
+            Some((phase, _, 0)) => (format!(": {phase}"), String::new()),
+            Some((phase, done, of)) => (format!(": {phase}"), format!(" {done}/{of}")),
+        };
+        let fixed = width(&count) + width(&self.expected);
+        let name = columns.saturating_sub(width(&phase) + fixed).max(NAME.min(width(label)));
+        let label = shortened(label, name);
+        let phase = cut(&phase, columns.saturating_sub(width(&label) + fixed));
+        cut(&format!("{label}{phase}{count}{}", self.expected), columns)
     }
 }
 
-/// The beginning of a text that is too long, and a sign that it goes on.
-fn cut(text: &str, columns: usize) -> String {
-    if text.chars().count() <= columns {
-        return text.to_owned();
-    }
-    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+/// A bar of so many columns, as full as `done` is of `of`; empty where nothing is known.
+fn bar(done: u64, of: u64, columns: usize) -> String {
+    let full = u128::from(done) * columns as u128 / u128::from(of.max(1));
+    let full = usize::try_from(full).unwrap_or(columns).min(columns);
+    let head = usize::from(done > 0 && full < columns);
+    "━".repeat(full) + &"╸".repeat(head) + &" ".repeat(columns - full - head)
 }
 
-/// A name that is too long without its middle: names of one family differ at their ends.
-fn shortened(label: &str, columns: usize) -> String {
-    let count = label.chars().count();
-    if count <= columns {
-        return label.to_owned();
+/// A time that runs: `7s`, `12:07`, `1:02:07`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
+        (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
-    let kept = columns.saturating_sub(1);
-    let begin = kept.div_ceil(2);
-    label.chars().take(begin).chain(['…']).chain(label.chars().skip(count - (kept - begin))).collect()
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ")
 }
 
 /// Columns and rows of the terminal, as they are now.
@@ -100,112 +112,96 @@ fn lines(running: usize, rows: usize) -> (usize, usize) {
 }
 
 impl Live {
-    /// A display of the labelled steps; draws nothing before a step has run for a moment.
+    /// A display of the labelled steps; draws nothing before a step runs.
     #[must_use]
     pub fn new(labels: Vec<StepLabel>) -> Self {
-        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(15));
-        let total = ProgressBar::hidden();
-        total.set_length(labels.len() as u64);
+        Self::on(std::io::stderr(), labels)
+    }
+}
+
+impl<W: Write> Live<W> {
+    fn on(target: W, labels: Vec<StepLabel>) -> Self {
+        let now = Instant::now();
         Self {
             labels,
-            screen,
-            total,
-            more: None,
+            screen: Screen::new(target),
+            said: String::new(),
+            began: now,
+            has_begun: false,
             remembered: 0,
             done: 0,
             end: None,
             running: BTreeMap::new(),
-            refreshed: Instant::now(),
+            refreshed: now,
         }
     }
 
     /// How long it should still take, in words; nothing where that is not known, or was wrong.
     fn left(&self) -> String {
         let left = self.end.map(|end| end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
-        left.map(|left| format!("about {} left", super::duration(left.as_millis() as u64))).unwrap_or_default()
+        left.map(|left| format!("  about {} left", super::duration(left.as_millis() as u64))).unwrap_or_default()
     }
 
     fn label(&self, index: usize) -> String {
         self.labels.get(index).map(StepLabel::text).unwrap_or_default()
     }
 
-    /// Brings all lines up to date: those that run longest have one, as many as there is room for.
-    fn refresh(&mut self) {
-        self.refreshed = Instant::now();
-        let (columns, rows) = terminal();
+    /// The lines of a terminal: those that run longest have one, as many as there is room for.
+    fn drawing(&self, (columns, rows): (usize, usize)) -> Vec<String> {
         let (shown, hidden) = lines(self.running.len(), rows);
         let mut order: Vec<(Instant, usize)> =
             self.running.iter().map(|(&step, running)| (running.since, step)).collect();
         order.sort_unstable();
-        for (_, step) in order.iter().skip(shown) {
-            if let Some(bar) = self.running.get_mut(step).and_then(|running| running.bar.take()) {
-                self.screen.remove(&bar);
-            }
-        }
-        for &(since, step) in order.iter().take(shown) {
-            let label = self.label(step);
-            let Some(running) = self.running.get_mut(&step) else { continue };
-            let bar = running.bar.take().unwrap_or_else(|| {
-                let bar = ProgressBar::new(1).with_elapsed(since.elapsed());
-                let before = self.more.as_ref().unwrap_or(&self.total);
-                let bar = self.screen.insert_before(before, bar);
-                bar.set_style(style("  {bar:12} {elapsed:>4}  {wide_msg}"));
-                bar
-            });
-            if let Some((_, done, of)) = &running.phase {
-                bar.set_length((*of).max(1));
-                bar.set_position(*done);
-            }
-            bar.set_message(running.words(&label, columns.saturating_sub(BEFORE)));
-            bar.tick();
-            running.bar = Some(bar);
-        }
-        self.tell_more(hidden);
-        self.total.set_message(self.left());
-        self.total.tick();
-    }
-
-    fn tell_more(&mut self, hidden: usize) {
-        if hidden == 0 {
-            if let Some(more) = self.more.take() {
-                self.screen.remove(&more);
-            }
-            return;
-        }
-        let more = self.more.take().unwrap_or_else(|| {
-            let more = self.screen.insert_before(&self.total, ProgressBar::new(1));
-            more.set_style(style("  {wide_msg}"));
-            more
+        let running = order.iter().take(shown).filter_map(|(_, step)| {
+            let running = self.running.get(step)?;
+            Some(running.line(&self.label(*step), columns.saturating_sub(1)))
         });
-        more.set_message(format!("… and {hidden} more"));
-        more.tick();
-        self.more = Some(more);
+        let mut lines: Vec<String> = running.collect();
+        if hidden > 0 {
+            lines.push(format!("  … and {hidden} more"));
+        }
+        let steps = self.labels.len() + self.remembered;
+        let bar = bar(self.done as u64, steps as u64, 24);
+        lines.push(format!("{bar} {}/{steps} steps  {}{}", self.done, clock(self.began.elapsed()), self.left()));
+        lines
     }
 
-    fn say(&self, line: String) {
-        let _ = self.screen.println(line);
+    /// Brings all lines up to date.
+    fn refresh(&mut self) {
+        self.refreshed = Instant::now();
+        let size = terminal();
+        let lines = if self.has_begun { self.drawing(size) } else { Vec::new() };
+        self.screen.draw(&std::mem::take(&mut self.said), &lines, size.0);
+    }
+
+    fn say(&mut self, line: &str) {
+        self.said += line;
+        self.said.push('\n');
     }
 }
 
-impl Report for Live {
+impl<W: Write> Report for Live<W> {
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Waiting { holder } => self.say(format!("waiting: {holder}")),
-            Event::Remembered { steps } => self.remembered += steps,
+            Event::Waiting { holder } => {
+                self.say(&format!("waiting: {holder}"));
+                self.refresh();
+            }
+            Event::Remembered { steps } => {
+                self.remembered += steps;
+                self.done += steps;
+            }
             Event::Planned { expected, .. } => {
                 self.end = expected.and_then(|expected| Instant::now().checked_add(expected));
             }
             Event::Started { step, expected } => {
-                if self.total.is_hidden() {
-                    let steps = self.labels.len() + self.remembered;
-                    self.total = self.screen.add(ProgressBar::new(steps as u64));
-                    self.total.set_style(style("{bar:24} {pos}/{len} steps  {elapsed}  {wide_msg}"));
-                    self.total.set_position(self.remembered as u64 + self.done);
+                if !self.has_begun {
+                    self.has_begun = true;
+                    self.began = Instant::now();
                 }
                 let expected = expected.map(|expected| super::duration(expected.as_millis() as u64));
                 let expected = expected.map(|expected| format!(", {expected} the last time")).unwrap_or_default();
-                let running = Running { since: Instant::now(), phase: None, expected, bar: None };
-                self.running.insert(step.index(), running);
+                self.running.insert(step.index(), Running { since: Instant::now(), phase: None, expected });
             }
             Event::Progress { step, phase, done, of } => {
                 if let Some(running) = self.running.get_mut(&step.index()) {
@@ -213,39 +209,41 @@ impl Report for Live {
                 }
             }
             Event::Finished { step, outcome, duration } => {
-                if let Some(bar) = self.running.remove(&step.index()).and_then(|running| running.bar) {
-                    self.screen.remove(&bar);
-                }
-                self.done += 1;
-                self.total.inc(1);
+                self.running.remove(&step.index());
+                // What was not tried is not done.
+                self.done += usize::from(!matches!(outcome, Outcome::Skipped { .. }));
                 let line = finished_line(&self.label(step.index()), outcome, duration.as_millis() as u64);
                 if let Some(line) = line {
-                    self.say(line);
+                    self.say(&line);
                 }
             }
-            Event::InstallFailed { network, failure, .. } => self.say(format!("{network}: {}", failure.message)),
-            Event::Removed { file, .. } => self.say(format!("removed {file}, which nothing makes any more")),
-            Event::Stopping { cause } => self.say(stopping_line(*cause).to_owned()),
+            Event::InstallFailed { network, failure, .. } => self.say(&format!("{network}: {}", failure.message)),
+            Event::Removed { file, .. } => self.say(&format!("removed {file}, which nothing makes any more")),
+            Event::Stopping { cause } => {
+                if *cause != StopCause::FailFast {
+                    self.end = None;
+                }
+                self.say(stopping_line(*cause));
+            }
             Event::Installed { .. } | Event::Tick => {}
         }
-        if self.refreshed.elapsed() >= REFRESH && !self.total.is_hidden() {
+        if self.refreshed.elapsed() >= REFRESH {
             self.refresh();
         }
     }
 
     fn finish(&mut self) {
-        for bar in std::mem::take(&mut self.running).into_values().filter_map(|running| running.bar) {
-            self.screen.remove(&bar);
-        }
-        self.tell_more(0);
-        self.total.finish_and_clear();
-        let _ = self.screen.clear();
+        self.running.clear();
+        self.has_begun = false;
+        self.refresh();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::StepId;
+    use crate::plan::StepKind;
 
     #[test]
     fn there_are_never_more_lines_than_rows() {
@@ -271,21 +269,46 @@ mod tests {
             since: Instant::now(),
             phase: phase.map(|(phase, done, of)| (phase.to_owned(), done, of)),
             expected: expected.to_owned(),
-            bar: None,
         };
+        let long = "clean a-long-name-of-a-net";
+        let twice = ", 2 s the last time";
         let cases = [
             (running(None, ""), "clean net", 20, "clean net"),
-            (running(None, ""), "clean a-long-name-of-a-net", 12, "clean …a-net"),
-            (running(Some(("images", 3, 40)), ""), "clean a-long-name-of-a-net", 26, "clean …-a-net: images 3/40"),
-            (
-                running(Some(("reading", 0, 0)), ", 2 s the last time"),
-                "clean net",
-                40,
-                "clean net: reading, 2 s the last time",
-            ),
+            (running(None, ""), long, 12, "clean …a-net"),
+            (running(Some(("images", 3, 40)), ""), long, 26, "clean …-a-net: images 3/40"),
+            (running(Some(("reading", 0, 0)), twice), "clean net", 40, "clean net: reading, 2 s the last time"),
+            // The name gives way before the time does, and then the phase.
+            (running(Some(("reading", 0, 0)), twice), long, 40, "clean …a-net: reading, 2 s the last time"),
+            (running(Some(("reading", 3, 9)), twice), long, 39, "clean …a-net: r… 3/9, 2 s the last time"),
+            (running(None, twice), long, 24, "clean …a-net, 2 s the l…"),
         ];
         for (running, label, columns, expected) in cases {
             assert_eq!(running.words(label, columns), expected);
         }
+    }
+
+    #[test]
+    fn bars_and_clocks() {
+        let cases = [(0, 0, "    "), (0, 4, "    "), (1, 8, "╸   "), (2, 4, "━━╸ "), (4, 4, "━━━━"), (9, 4, "━━━━")];
+        for (done, of, expected) in cases {
+            assert_eq!(bar(done, of, 4), expected, "{done} of {of}");
+        }
+        for (seconds, expected) in [(7, "7s"), (727, "12:07"), (3727, "1:02:07")] {
+            assert_eq!(clock(Duration::from_secs(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn steps_that_were_not_tried_are_not_done() {
+        let label = |index: usize| StepLabel { kind: StepKind::Clean, network: format!("n{index}"), model: None };
+        let mut live = Live::on(Vec::new(), (0..4).map(label).collect());
+        let skipped = Outcome::Skipped { why: String::new() };
+        let failed = Outcome::Failed(crate::exec::StepFailure::new("no"));
+        live.event(&Event::Started { step: StepId::at(0), expected: None });
+        for (step, outcome) in [Outcome::Ran, skipped.clone(), failed, skipped].iter().enumerate() {
+            live.event(&Event::Finished { step: StepId::at(step), outcome, duration: Duration::ZERO });
+        }
+        let last = live.drawing((80, 24)).pop().unwrap_or_default();
+        assert!(last.contains(" 2/4 steps"), "{last}");
     }
 }

@@ -285,7 +285,19 @@ impl Store {
         Ok(self.journal.record(key))
     }
 
-    /// Takes back the result of a key, if there is one, before the step runs again.
+    /// Whether `key` has a result that counts, with artifacts that are all there.
+    pub fn has_whole(&mut self, key: &Digest) -> Result<bool, StoreError> {
+        let entry = self.entry(key)?;
+        Ok(entry.is_some_and(|entry| entry.outputs.iter().all(|output| self.blobs.holds(output))))
+    }
+
+    /// Takes back the result of a key if it is not whole, before the step runs again. A whole one counts until another
+    /// takes its place.
+    pub fn forget_partial(&mut self, key: Digest) -> Result<(), StoreError> {
+        if self.has_whole(&key)? { Ok(()) } else { self.forget(key) }
+    }
+
+    /// Takes back the result of a key, if there is one.
     pub fn forget(&mut self, key: Digest) -> Result<(), StoreError> {
         if self.entry(&key)?.is_some() { self.journal.forget(key) } else { Ok(()) }
     }
@@ -317,6 +329,11 @@ impl Store {
     #[must_use]
     pub fn failure(&self, name: &SlotName) -> Option<Digest> {
         self.state.failure(name)
+    }
+
+    /// Records that nothing is wrong with a step any more.
+    pub fn set_good(&mut self, name: &SlotName) {
+        self.state.set_failure(name, None);
     }
 
     /// Records that a step failed.

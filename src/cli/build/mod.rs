@@ -48,10 +48,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let cancel = CancelToken::new();
     let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error, None))?;
     let (zoo, memory) = read(arguments, flags, directory)?;
-    if let Some(path) = trace_path(arguments, &zoo, directory).filter(|path| fs::is_folder(path)) {
-        let message = format!("`--trace` names a folder, `{}`; a file was expected", path.display());
-        return Err(Failure::Failed(Diagnostic::error("build/run", zoo.relative(&message))));
-    }
+    check_trace(arguments, &zoo, directory)?;
     if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
         return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
@@ -85,6 +82,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
         memory: zoo.memory_limit(),
         pools: settings.pools.places(),
+        root: zoo.root().to_owned(),
         ..exec::Options::default()
     };
     let mut labels = StepLabel::all(&plan.graph);
@@ -172,9 +170,10 @@ fn tell_end(
     }
     let relative = |path: &Path| zoo.shown(path);
     output.note(&report::failure_blocks(summary, &relative, &repeated(&arguments.targets)));
-    output.data(&closing(summary, refusals, arguments.dry_run, up_to_date));
+    output.data(&closing(summary, refusals, arguments.dry_run, up_to_date, output.columns()));
     if !arguments.dry_run {
-        output.data(&accuracy(summary, &zoo.root().join(&zoo.resolved.settings.zoo.build)));
+        let build_root = zoo.root().join(&zoo.resolved.settings.zoo.build);
+        output.data(&accuracy(summary, &build_root, output.columns()));
     }
     let failed = report::counts(summary, refusals).failed;
     if failed > 0 {
@@ -187,6 +186,22 @@ fn tell_end(
 fn trace_path(arguments: &BuildArgs, zoo: &Zoo, directory: Option<&Path>) -> Option<PathBuf> {
     let file = arguments.trace.as_ref()?;
     Some(if directory.is_some() { zoo.root().join(file) } else { file.clone() })
+}
+
+/// Says before any work is done that the trace could not be written.
+fn check_trace(arguments: &BuildArgs, zoo: &Zoo, directory: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = trace_path(arguments, zoo, directory) else { return Ok(()) };
+    let failed = |message: String| Diagnostic::error("build/run", zoo.relative(&message));
+    if fs::is_folder(&path) {
+        let message = format!("`--trace` names a folder, `{}`; a file was expected", path.display());
+        return Err(Failure::Failed(failed(message)));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !fs::is_folder(folder)) {
+        let message = format!("`--trace` names a file in `{}`, and there is no such folder", folder.display());
+        return Err(Failure::Failed(failed(message).hint("make the folder, or name another file")));
+    }
+    Ok(())
 }
 
 /// Writes what was asked for with `--trace`.
@@ -204,7 +219,7 @@ fn run_error(error: &ExecError, zoo: Option<&Zoo>) -> Failure {
 }
 
 /// What cannot be built because its card cannot be read.
-fn broken_cards(zoo: &Zoo, targets: &[String]) -> Vec<Refusal> {
+pub(super) fn broken_cards(zoo: &Zoo, targets: &[String]) -> Vec<Refusal> {
     zoo.broken(targets)
         .into_iter()
         .map(|broken| Refusal {
@@ -249,7 +264,13 @@ fn repeated(targets: &[String]) -> String {
 }
 
 /// The end of a build for people; `remembered` steps and networks are up to date besides.
-fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool, (steps, networks): (usize, usize)) -> String {
+fn closing(
+    summary: &Summary,
+    refusals: &[Refusal],
+    dry_run: bool,
+    (steps, networks): (usize, usize),
+    columns: Option<usize>,
+) -> String {
     let mut counts = report::counts(summary, refusals);
     counts.up_to_date += steps;
     let wall = report::duration(summary.wall.as_millis() as u64);
@@ -261,7 +282,8 @@ fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool, (steps, netwo
         (false, true) => "interrupted",
         (false, false) => "done",
     };
-    format!("{}\n{what}: {} in {wall}\n", report::network_table(summary, refusals, networks), counts.text())
+    let table = report::network_table(summary, refusals, networks, columns);
+    format!("{table}\n{what}: {} in {wall}\n", counts.text())
 }
 
 fn up_to_date(steps: usize, wall: &str) -> String {
@@ -317,10 +339,10 @@ fn quantized(summary: &Summary) -> impl Iterator<Item = &StepSummary> {
 }
 
 /// The accuracy of each model that was quantized in this run.
-fn accuracy(summary: &Summary, build_root: &Path) -> String {
+fn accuracy(summary: &Summary, build_root: &Path, columns: Option<usize>) -> String {
     let mut rows: Vec<_> = quantized(summary)
         .filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?))
         .collect();
     rows.sort_by(|a, b| a.subject.cmp(&b.subject));
-    if rows.is_empty() { String::new() } else { format!("\n{}", report::accuracy_table(&rows)) }
+    if rows.is_empty() { String::new() } else { format!("\n{}", report::accuracy_table_within(&rows, columns)) }
 }

@@ -9,7 +9,7 @@
 //! cache/logs/<network>/<model>/<step>.log
 //! cache/builds/<id>/state-1     of one build root: last result of each step, files written
 //! cache/builds/<id>/stats-1     of one build root: the stat index
-//! cache/builds/<id>/fresh-1     of one build root: what its last build found to be right
+//! cache/builds/<id>/fresh-2     of one build root: what its last build found to be right
 //! cache/builds/<id>/installing  files being written to the build root; gone when all is well
 //! ```
 
@@ -128,7 +128,7 @@ impl Store {
         let builds = self.cache.join("builds");
         for home in if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() } {
             fs::remove_file(&home.join("stats-1"))?;
-            fs::remove_file(&home.join("fresh-1"))?;
+            fs::remove_file(&home.join("fresh-2"))?;
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl Store {
     #[must_use]
     pub fn fresh_path(cache: &Path, build_root: &Path) -> PathBuf {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        home_of(&absolute(cache), &absolute(build_root)).join("fresh-1")
+        home_of(&absolute(cache), &absolute(build_root)).join("fresh-2")
     }
 
     /// [`Store::basis`] as this run left it; `None` also when another run was here since, or when a result that the state

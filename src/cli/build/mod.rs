@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::time::Instant;
 
-use self::memory::{Built, Memory};
+use self::memory::{Built, Memory, Said};
 use super::args::{BuildArgs, Format};
 use super::failure::Failure;
 use super::output::Output;
@@ -50,6 +50,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let (zoo, memory) = read(arguments, flags, directory)?;
     check_trace(arguments, &zoo, directory)?;
     if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
+        tell(&memory.said(&zoo, &[], &[]), arguments.format, output);
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
         return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
     }
@@ -61,11 +62,17 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         zoo.plan(&networks, &arguments.store, arguments.quantize_only);
     refusals.extend(more);
 
-    let mut shown = zoo.card_problems(&networks, &arguments.targets);
+    let of_cards = zoo.card_problems(&networks, &arguments.targets);
+    let of_configs = networks.iter().flat_map(|network| network.problems.clone()).collect();
+    let turns = (0..).zip([of_cards, of_configs, problems]);
+    let mut said: Vec<Said> =
+        turns.flat_map(|(turn, of_turn)| of_turn.into_iter().map(move |problem| Said { turn, problem })).collect();
     // A note is for `check`: a build says what keeps it from being right.
-    shown.extend(networks.iter().flat_map(|network| network.problems.clone()));
-    shown.extend(problems);
-    shown.retain(|problem| problem.severity > Severity::Note);
+    said.retain(|said| said.problem.severity > Severity::Note);
+    let shown = match &memory {
+        Some(memory) => memory.said(&zoo, &networks, &said),
+        None => said.iter().map(|said| said.problem.clone()).collect(),
+    };
     let failed_check = shown.iter().any(|problem| problem.severity == Severity::Error && problem.network.is_none());
     tell(&shown, arguments.format, output);
 
@@ -123,7 +130,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
             looked: &looked,
             graph: &plan.graph,
             summary: &summary,
-            shown: &shown,
+            shown: &said,
             refusals: &refusals,
         };
         memory.keep(&zoo, &store, &built);

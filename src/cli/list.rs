@@ -85,8 +85,8 @@ pub(super) fn list(arguments: &ListArgs, output: Output, directory: Option<&Path
             // A card's name is whatever its author typed; the terminal gets none of its control characters.
             let rows: Vec<Vec<String>> =
                 rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
-            // The card's path says where to look; models and age can be had with `--format json`.
-            output.data(&table_within(&head, &rows, output.columns(), &[4, 3, 5]));
+            // What a narrow terminal has no room for is in `--format json`.
+            output.data(&table_within(&head, &rows, output.columns(), &[4, 5, 3]));
         }
     }
     Ok(())

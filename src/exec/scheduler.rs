@@ -159,6 +159,10 @@ impl<'r, S: StepSettings> Run<'r, S> {
     fn foretell(&mut self) {
         for (id, forecast) in self.graph.ids().zip(forecast(self.graph, &self.judged.verdicts)) {
             if let Some((outcome, key)) = forecast {
+                let outcome = match outcome {
+                    Outcome::Failed(failure) => Outcome::Failed(self.told(id, None, &failure)),
+                    other => other,
+                };
                 self.tell(id, End { outcome, duration: Duration::ZERO, key });
             }
         }

@@ -30,7 +30,8 @@ impl<W: Write> Screen<W> {
             let rows: usize = self.drawn.iter().map(|width| width.div_ceil(columns).max(1)).sum();
             text.push('\r');
             if rows > 1 {
-                text += &format!("\x1b[{}A", rows - 1);
+                let up = rows - 1;
+                text.extend(["\x1b[", &up.to_string(), "A"]);
             }
             text += "\x1b[J";
         }

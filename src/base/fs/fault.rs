@@ -31,6 +31,7 @@ pub(super) fn point() -> io::Result<()> {
     match kind.as_str() {
         "full" if passed >= *place => error(rustix::io::Errno::NOSPC),
         "broken" if passed == *place => error(rustix::io::Errno::IO),
+        #[expect(clippy::panic, reason = "a mistake on purpose, for tests")]
         "panic" if passed == *place => std::panic::panic_any("a mistake on purpose"),
         "kill" if passed == *place => {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);

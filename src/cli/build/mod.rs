@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::plans::Planned;
 use super::settings::Flags;
-use super::zoo::Zoo;
+use super::zoo::{Network, Zoo};
 use crate::base::CancelToken;
 use crate::base::fs;
 use crate::base::moment;
@@ -62,13 +62,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         zoo.plan(&networks, &arguments.store, arguments.quantize_only);
     refusals.extend(more);
 
-    let of_cards = zoo.card_problems(&networks, &arguments.targets);
-    let of_configs = networks.iter().flat_map(|network| network.problems.clone()).collect();
-    let turns = (0..).zip([of_cards, of_configs, problems]);
-    let mut said: Vec<Said> =
-        turns.flat_map(|(turn, of_turn)| of_turn.into_iter().map(move |problem| Said { turn, problem })).collect();
-    // A note is for `check`: a build says what keeps it from being right.
-    said.retain(|said| said.problem.severity > Severity::Note);
+    let said = said(&zoo, &networks, &arguments.targets, problems);
     let shown = match &memory {
         Some(memory) => memory.said(&zoo, &networks, &said),
         None => said.iter().map(|said| said.problem.clone()).collect(),
@@ -152,6 +146,16 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let refused = refusals.iter().any(|refusal| !(refusal.unsupported && arguments.skip_unsupported));
     let good = arguments.dry_run || summary.is_good();
     if good && !refused && !failed_check { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// What there is to say of the cards that were read, of their configurations, and of the plan. A note is for `check`: a build says
+/// what keeps it from being right.
+fn said(zoo: &Zoo, networks: &[Network<'_>], targets: &[String], of_plan: Vec<Diagnostic>) -> Vec<Said> {
+    let of_cards = zoo.card_problems(networks, targets);
+    let of_configs = networks.iter().flat_map(|network| network.problems.clone()).collect();
+    let turns = (0..).zip([of_cards, of_configs, of_plan]);
+    let said = turns.flat_map(|(turn, of_turn)| of_turn.into_iter().map(move |problem| Said { turn, problem }));
+    said.filter(|said| said.problem.severity > Severity::Note).collect()
 }
 
 /// Steps at a time: as many as were asked for, or one a CPU.

@@ -276,9 +276,10 @@ fn a_step_that_waited_for_another_says_so_and_names_its_own_card() {
         text.split("\n\n").next().unwrap_or_default().to_owned()
     };
     let (one, other) = (block("a"), block("b"));
-    let (maker, twin, [its, own]) = match one.starts_with("its result") {
-        false => ("a", other, ["a", "b"].map(line)),
-        true => ("b", one, ["b", "a"].map(line)),
+    let (maker, twin, [its, own]) = if one.starts_with("its result") {
+        ("b", one, ["b", "a"].map(line))
+    } else {
+        ("a", other, ["a", "b"].map(line))
     };
     assert!(twin.starts_with(&format!("its result is that of `fetch` of `{maker}/{maker}`, which failed: ")), "{twin}");
     assert!(twin.contains(&own) && !twin.contains(&its), "{twin}");
@@ -307,7 +308,7 @@ fn why_of_what_cannot_be_built_says_so_and_fails() {
     let space = zoo(&["a", "b"]);
     space.write("model_cards/b.yaml", card("b", "      compilation_config: {tiling_depth: deep}\n"));
     let run = space.axzoo("why b").expect_code(1);
-    assert!(run.stdout.starts_with("b") && run.stdout.contains("cannot be built"), "{}", run.stdout);
+    assert!(run.stdout.starts_with('b') && run.stdout.contains("cannot be built"), "{}", run.stdout);
     let run = space.axzoo("why b --format json").expect_code(1);
     let line: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!((line["network"].as_str(), line["verdict"].as_str()), (Some("b"), Some("failed")), "{line}");

@@ -541,8 +541,8 @@ fn needs<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>) -> Vec<Option<
             continue;
         }
         let step = graph.step(id);
-        let last = store.slot(&SlotName::of(step)).map_or(0, |slot| u64::from(slot.duration_ms));
-        let weight = behind[id.index()] + if last == 0 { UNKNOWN_DURATION } else { last };
+        let last = store.slot(&SlotName::of(step)).map_or(UNKNOWN_DURATION, |slot| u64::from(slot.duration_ms));
+        let weight = behind[id.index()] + last;
         let inputs: Vec<usize> = graph.inputs_of(id).into_iter().map(StepId::index).collect();
         for &input in &inputs {
             behind[input] = behind[input].max(weight);

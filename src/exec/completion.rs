@@ -70,6 +70,14 @@ impl<S: StepSettings> Run<'_, S> {
 
     pub(super) fn not_installed(&mut self, network: &str, step: StepId, failure: StepFailure) {
         let no_space = failure.no_space;
+        if no_space && self.stopped == Some(StopCause::NoSpace) {
+            // That is known; the network's files come with the next build.
+            let outcome = self.not_tried();
+            if let Some(end) = &mut self.ends[step.index()] {
+                end.outcome = outcome;
+            }
+            return;
+        }
         let failure = StepFailure { message: relative(&failure.message, &self.options.root), ..failure };
         (self.events)(&Event::InstallFailed { network, step, failure: &failure });
         if let Some(end) = &mut self.ends[step.index()] {

@@ -442,7 +442,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
     }
 
     /// The outcome of a step that was not begun, or not ended, since the run stops.
-    fn not_tried(&self) -> Outcome {
+    pub(super) fn not_tried(&self) -> Outcome {
         let why = match self.stopped {
             Some(StopCause::FailFast) => "another step failed, and --fail-fast was given",
             Some(StopCause::Store) => "the cache cannot be written",
@@ -454,10 +454,12 @@ impl<'r, S: StepSettings> Run<'r, S> {
 
     /// The store cannot be used any more: ends the run once the steps that run have ended.
     fn give_up(&mut self, error: StoreError, id: StepId) {
+        let is_told = matches!(self.stopped, Some(StopCause::Store | StopCause::NoSpace));
         let failure = StepFailure::new(error.to_string());
         self.broken = Some(error);
-        self.end_badly(id, None, &Outcome::Failed(failure), Duration::ZERO);
-        if self.stopped != Some(StopCause::Store) {
+        let outcome = if is_told { self.not_tried() } else { Outcome::Failed(failure) };
+        self.end_badly(id, None, &outcome, Duration::ZERO);
+        if !is_told {
             self.stop(StopCause::Store);
         }
     }

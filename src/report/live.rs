@@ -7,7 +7,10 @@ use std::io::Write;
 use std::time::Duration;
 use std::time::Instant;
 
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
 use super::columns::{cut, shortened, width};
+use super::frame::Frame;
 use super::plain::{finished_line, stopping_line};
 use super::screen::Screen;
 use super::{Report, StepLabel};
@@ -18,11 +21,14 @@ use crate::exec::StopCause;
 /// How often the lines are brought up to date. A step that ends sooner never has one.
 const REFRESH: Duration = Duration::from_millis(100);
 
+/// How often a second bars draw for themselves; what the terminal shows is drawn on purpose.
+const DRAWS: u8 = 15;
+
 /// Columns and rows of a terminal that does not say.
 const USUAL: (usize, usize) = (80, 24);
 
 /// Columns before the words of a running step: its bar, and how long it runs.
-const BEFORE: usize = 22;
+const BEFORE: usize = 21;
 
 /// Columns that a name keeps as long as what stands beside it can give way.
 const NAME: usize = 12;
@@ -31,11 +37,15 @@ const NAME: usize = 12;
 pub struct Live<W: Write = Stderr> {
     labels: Vec<StepLabel>,
     screen: Screen<W>,
+    /// What the bars drew last.
+    frame: Frame,
+    bars: MultiProgress,
+    /// The line of the whole, as soon as a step has run, so that there is something to draw.
+    total: Option<ProgressBar>,
+    /// Says how many steps run for which there is no line.
+    more: Option<ProgressBar>,
     /// Lines that stay and were not drawn yet.
     said: String,
-    began: Instant,
-    /// Whether a step has run, so that there is something to draw.
-    has_begun: bool,
     /// Steps that are up to date and have no label.
     remembered: usize,
     /// Steps that ended and were tried.
@@ -53,16 +63,11 @@ struct Running {
     phase: Option<(String, u64, u64)>,
     /// How long it should take, in words.
     expected: String,
+    /// Its line, if it has one.
+    bar: Option<ProgressBar>,
 }
 
 impl Running {
-    /// Its line, at most `columns` wide.
-    fn line(&self, label: &str, columns: usize) -> String {
-        let (done, of) = self.phase.as_ref().map_or((0, 0), |(_, done, of)| (*done, *of));
-        let words = self.words(label, columns.saturating_sub(BEFORE));
-        format!("  {} {:>5}  {words}", bar(done, of, 12), clock(self.since.elapsed()))
-    }
-
     /// The words of its line, at most `columns` wide: first the name gives way, then what it is doing.
     fn words(&self, label: &str, columns: usize) -> String {
         let (phase, count) = match &self.phase {
@@ -78,22 +83,8 @@ impl Running {
     }
 }
 
-/// A bar of so many columns, as full as `done` is of `of`; empty where nothing is known.
-fn bar(done: u64, of: u64, columns: usize) -> String {
-    let full = u128::from(done) * columns as u128 / u128::from(of.max(1));
-    let full = usize::try_from(full).unwrap_or(columns).min(columns);
-    let head = usize::from(done > 0 && full < columns);
-    "━".repeat(full) + &"╸".repeat(head) + &" ".repeat(columns - full - head)
-}
-
-/// A time that runs: `7s`, `12:07`, `1:02:07`.
-fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds}s"),
-        (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
-        (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
-    }
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ")
 }
 
 /// Columns and rows of the terminal, as they are now.
@@ -121,25 +112,28 @@ impl Live {
 
 impl<W: Write> Live<W> {
     fn on(target: W, labels: Vec<StepLabel>) -> Self {
-        let now = Instant::now();
+        let frame = Frame::default();
+        let place = ProgressDrawTarget::term_like_with_hz(Box::new(frame.clone()), DRAWS);
         Self {
             labels,
             screen: Screen::new(target),
+            frame,
+            bars: MultiProgress::with_draw_target(place),
+            total: None,
+            more: None,
             said: String::new(),
-            began: now,
-            has_begun: false,
             remembered: 0,
             done: 0,
             end: None,
             running: BTreeMap::new(),
-            refreshed: now,
+            refreshed: Instant::now(),
         }
     }
 
     /// How long it should still take, in words; nothing where that is not known, or was wrong.
     fn left(&self) -> String {
         let left = self.end.map(|end| end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
-        left.map(|left| format!("  about {} left", super::duration(left.as_millis() as u64))).unwrap_or_default()
+        left.map(|left| format!("about {} left", super::duration(left.as_millis() as u64))).unwrap_or_default()
     }
 
     fn label(&self, index: usize) -> String {
@@ -147,30 +141,68 @@ impl<W: Write> Live<W> {
     }
 
     /// The lines of a terminal: those that run longest have one, as many as there is room for.
-    fn drawing(&self, (columns, rows): (usize, usize)) -> Vec<String> {
+    fn drawing(&mut self, (columns, rows): (usize, usize)) -> Vec<String> {
+        let Some(total) = self.total.clone() else { return Vec::new() };
+        self.frame.fit(columns);
         let (shown, hidden) = lines(self.running.len(), rows);
         let mut order: Vec<(Instant, usize)> =
             self.running.iter().map(|(&step, running)| (running.since, step)).collect();
         order.sort_unstable();
-        let running = order.iter().take(shown).filter_map(|(_, step)| {
-            let running = self.running.get(step)?;
-            Some(running.line(&self.label(*step), columns.saturating_sub(1)))
-        });
-        let mut lines: Vec<String> = running.collect();
-        if hidden > 0 {
-            lines.push(format!("  … and {hidden} more"));
+        for (_, step) in order.iter().skip(shown) {
+            if let Some(bar) = self.running.get_mut(step).and_then(|running| running.bar.take()) {
+                self.bars.remove(&bar);
+            }
         }
-        let steps = self.labels.len() + self.remembered;
-        let bar = bar(self.done as u64, steps as u64, 24);
-        lines.push(format!("{bar} {}/{steps} steps  {}{}", self.done, clock(self.began.elapsed()), self.left()));
-        lines
+        for &(since, step) in order.iter().take(shown) {
+            let label = self.label(step);
+            let Some(running) = self.running.get_mut(&step) else { continue };
+            let bar = running.bar.take().unwrap_or_else(|| {
+                let bar = ProgressBar::new(1).with_elapsed(since.elapsed());
+                let bar = self.bars.insert_before(self.more.as_ref().unwrap_or(&total), bar);
+                bar.set_style(style("  {bar:12} {elapsed:>4}  {wide_msg}"));
+                bar
+            });
+            let (done, of) = running.phase.as_ref().map_or((0, 0), |(_, done, of)| (*done, *of));
+            bar.set_length(of.max(1));
+            bar.set_position(done.min(of));
+            bar.set_message(running.words(&label, columns.saturating_sub(1 + BEFORE)));
+            running.bar = Some(bar);
+        }
+        self.tell_more(&total, hidden);
+        total.set_length((self.labels.len() + self.remembered) as u64);
+        total.set_position(self.done as u64);
+        total.set_message(self.left());
+        total.force_draw();
+        self.frame.lines()
+    }
+
+    fn tell_more(&mut self, total: &ProgressBar, hidden: usize) {
+        if hidden == 0 {
+            if let Some(more) = self.more.take() {
+                self.bars.remove(&more);
+            }
+            return;
+        }
+        let more = self.more.get_or_insert_with(|| {
+            let more = self.bars.insert_before(total, ProgressBar::new(1));
+            more.set_style(style("  {wide_msg}"));
+            more
+        });
+        more.set_message(format!("… and {hidden} more"));
+    }
+
+    /// Takes the line of a step away, if it has one.
+    fn forget(&mut self, step: usize) {
+        if let Some(bar) = self.running.remove(&step).and_then(|running| running.bar) {
+            self.bars.remove(&bar);
+        }
     }
 
     /// Brings all lines up to date.
     fn refresh(&mut self) {
         self.refreshed = Instant::now();
         let size = terminal();
-        let lines = if self.has_begun { self.drawing(size) } else { Vec::new() };
+        let lines = self.drawing(size);
         self.screen.draw(&std::mem::take(&mut self.said), &lines, size.0);
     }
 
@@ -195,13 +227,15 @@ impl<W: Write> Report for Live<W> {
                 self.end = expected.and_then(|expected| Instant::now().checked_add(expected));
             }
             Event::Started { step, expected } => {
-                if !self.has_begun {
-                    self.has_begun = true;
-                    self.began = Instant::now();
-                }
+                self.total.get_or_insert_with(|| {
+                    let total = self.bars.add(ProgressBar::new(1));
+                    total.set_style(style("{bar:24} {pos}/{len} steps  {elapsed}  {wide_msg}"));
+                    total
+                });
                 let expected = expected.map(|expected| super::duration(expected.as_millis() as u64));
                 let expected = expected.map(|expected| format!(", {expected} the last time")).unwrap_or_default();
-                self.running.insert(step.index(), Running { since: Instant::now(), phase: None, expected });
+                let running = Running { since: Instant::now(), phase: None, expected, bar: None };
+                self.running.insert(step.index(), running);
             }
             Event::Progress { step, phase, done, of } => {
                 if let Some(running) = self.running.get_mut(&step.index()) {
@@ -209,7 +243,7 @@ impl<W: Write> Report for Live<W> {
                 }
             }
             Event::Finished { step, outcome, duration } => {
-                self.running.remove(&step.index());
+                self.forget(step.index());
                 // What was not tried is not done.
                 self.done += usize::from(!matches!(outcome, Outcome::Skipped { .. }));
                 let line = finished_line(&self.label(step.index()), outcome, duration.as_millis() as u64);
@@ -233,8 +267,13 @@ impl<W: Write> Report for Live<W> {
     }
 
     fn finish(&mut self) {
-        self.running.clear();
-        self.has_begun = false;
+        if let Some(total) = self.total.take() {
+            for step in self.running.keys().copied().collect::<Vec<usize>>() {
+                self.forget(step);
+            }
+            self.tell_more(&total, 0);
+            self.bars.remove(&total);
+        }
         self.refresh();
     }
 }
@@ -269,6 +308,7 @@ mod tests {
             since: Instant::now(),
             phase: phase.map(|(phase, done, of)| (phase.to_owned(), done, of)),
             expected: expected.to_owned(),
+            bar: None,
         };
         let long = "clean a-long-name-of-a-net";
         let twice = ", 2 s the last time";
@@ -287,21 +327,45 @@ mod tests {
         }
     }
 
+    /// A display of some steps that draws into memory.
+    fn display(steps: usize) -> Live<Vec<u8>> {
+        let label = |index: usize| StepLabel { kind: StepKind::Clean, network: format!("n{index}"), model: None };
+        Live::on(Vec::new(), (0..steps).map(label).collect())
+    }
+
     #[test]
-    fn bars_and_clocks() {
-        let cases = [(0, 0, "    "), (0, 4, "    "), (1, 8, "╸   "), (2, 4, "━━╸ "), (4, 4, "━━━━"), (9, 4, "━━━━")];
-        for (done, of, expected) in cases {
-            assert_eq!(bar(done, of, 4), expected, "{done} of {of}");
+    fn running_steps_have_lines_above_the_whole() {
+        let mut live = display(4);
+        assert!(live.drawing((80, 24)).is_empty(), "nothing runs");
+        for step in 0..4 {
+            live.event(&Event::Started { step: StepId::at(step), expected: None });
         }
-        for (seconds, expected) in [(7, "7s"), (727, "12:07"), (3727, "1:02:07")] {
-            assert_eq!(clock(Duration::from_secs(seconds)), expected);
+        live.event(&Event::Progress { step: StepId::at(0), phase: "images", done: 20, of: 40 });
+        live.event(&Event::Finished { step: StepId::at(2), outcome: &Outcome::Ran, duration: Duration::ZERO });
+        // Columns and rows → how each line begins, and how it ends.
+        let half = "  ━━━━━━";
+        let whole = ("━━━━━━╸", "s");
+        let cases = [
+            ((80, 24), vec![(half, "s  clean n0: images 20/40"), ("  ", "s  clean n1"), ("  ", "s  clean n3"), whole]),
+            ((80, 4), vec![(half, "s  clean n0: images 20/40"), ("  … and 2 more", ""), whole]),
+            ((42, 4), vec![(half, "s  clean n0: ima… 20/40"), ("  … and 2 more", ""), whole]),
+            ((80, 5), vec![(half, "s  clean n0: images 20/40"), ("  ", "s  clean n1"), ("  ", "s  clean n3"), whole]),
+            ((20, 1), vec![("  … and 3 more", ""), whole]),
+        ];
+        for (size, expected) in cases {
+            let drawn = live.drawing(size);
+            assert_eq!(drawn.len(), expected.len(), "{size:?}: {drawn:#?}");
+            for (line, (begin, end)) in drawn.iter().zip(expected) {
+                assert!(line.starts_with(begin) && line.ends_with(end), "{size:?}: {line}");
+            }
         }
+        live.finish();
+        assert!(live.drawing((80, 24)).is_empty(), "nothing runs any more");
     }
 
     #[test]
     fn steps_that_were_not_tried_are_not_done() {
-        let label = |index: usize| StepLabel { kind: StepKind::Clean, network: format!("n{index}"), model: None };
-        let mut live = Live::on(Vec::new(), (0..4).map(label).collect());
+        let mut live = display(4);
         let skipped = Outcome::Skipped { why: String::new() };
         let failed = Outcome::Failed(crate::exec::StepFailure::new("no"));
         live.event(&Event::Started { step: StepId::at(0), expected: None });

@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod columns;
+mod frame;
 mod json;
 mod label;
 mod live;

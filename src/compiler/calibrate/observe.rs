@@ -73,6 +73,7 @@ pub fn for_each_index<S: Send>(
 }
 
 /// What threads gathered by index, in its order.
+#[must_use]
 pub fn in_order<T>(states: Vec<Vec<(usize, T)>>) -> Vec<T> {
     let mut all: Vec<(usize, T)> = states.into_iter().flatten().collect();
     all.sort_by_key(|&(index, _)| index);

@@ -28,12 +28,9 @@ impl<W: Write> Screen<W> {
         if !self.drawn.is_empty() {
             // Lines that the terminal was made too narrow for take several rows now.
             let rows: usize = self.drawn.iter().map(|width| width.div_ceil(columns).max(1)).sum();
-            text.push('\r');
-            if rows > 1 {
-                let up = rows - 1;
-                text.extend(["\x1b[", &up.to_string(), "A"]);
-            }
-            text += "\x1b[J";
+            // Row by row: what is erased at once from the top row on, some terminals (tmux) keep as lines that scrolled away.
+            text += "\r\x1b[2K";
+            text += &"\x1b[1A\x1b[2K".repeat(rows.saturating_sub(1));
         }
         text += stay;
         // A line as wide as the terminal would leave the cursor in a place that terminals disagree about.
@@ -63,14 +60,15 @@ mod tests {
     #[test]
     fn lines_are_ended_and_never_padded() {
         let text = drawn(&[("done\n", &["bar  ", "whole"], 80), ("", &[], 80)]);
-        assert_eq!(text, "done\nbar\nwhole\r\x1b[1A\x1b[J");
+        assert_eq!(text, "done\nbar\nwhole\r\x1b[2K\x1b[1A\x1b[2K");
     }
 
     #[test]
     fn what_a_narrower_terminal_wrapped_is_taken_away_whole() {
         let wide = "x".repeat(150);
         let text = drawn(&[("", &[&wide, "whole"], 200), ("", &["x"], 60)]);
-        assert_eq!(text, format!("{wide}\nwhole\r\x1b[3A\x1b[Jx"));
+        let up = "\x1b[1A\x1b[2K".repeat(3);
+        assert_eq!(text, format!("{wide}\nwhole\r\x1b[2K{up}x"));
         assert_eq!(drawn(&[("", &["0123456789"], 8)]), "012345…");
     }
 }

@@ -39,7 +39,7 @@ nothing_to_do() {
     (cd "graph-$n" && "$axzoo" build > /dev/null 2>&1)
     echo "== nothing to do, $n cards: ninja with the same graph, ninja with four steps a card, axzoo, and without what it remembers"
     (cd "graph-$n" && "${quick[@]}" --runs 10 ninja "ninja -f four.ninja" "$axzoo build")
-    (cd "graph-$n" && "${quick[@]}" --runs 3 --prepare "sh -c 'rm -f cache/builds/*/fresh-1'" "$axzoo build")
+    (cd "graph-$n" && "${quick[@]}" --runs 3 --prepare "sh -c 'rm -f cache/builds/*/fresh-2'" "$axzoo build")
     (cd "graph-$n" && command time -f "peak %M KB" "$axzoo" build)
 }
 

@@ -81,6 +81,12 @@ impl FsError {
         self.source.kind() == io::ErrorKind::NotFound
     }
 
+    /// Whether the disk has no space left, or the user no more of it.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
     /// This error with the path as users know it.
     #[must_use]
     pub fn shown_as(self, path: impl Into<PathBuf>) -> Self {
@@ -101,12 +107,22 @@ impl FsError {
             io::ErrorKind::IsADirectory => {
                 Some("a folder stands where a file is needed; remove it, or choose another place")
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("free some space (`axzoo cache gc` drops what no card needs) and run the same command again")
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(NO_SPACE_HINT),
             _ => None,
         }
     }
+}
+
+/// What helps when a disk is full.
+pub const NO_SPACE_HINT: &str =
+    "free some space (`axzoo cache gc` drops what no card needs) and run the same command again";
+
+/// Whether the disk of a path has next to nothing left; not where the system does not say.
+#[must_use]
+pub fn is_disk_full(path: &Path) -> bool {
+    /// Bytes that no tool can do with.
+    const NOTHING: u64 = 64 * 1024;
+    rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NOTHING)
 }
 
 /// The system's words without Rust's `(os error N)`.
@@ -303,15 +319,10 @@ pub fn target_of_temporary(path: &Path) -> Option<PathBuf> {
 
 /// Writes `bytes` so that `path` holds the old contents or the new ones, never a part; folders above are created.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = temporary_beside(path);
-    let result = with_folders(Action::Write, path, || fs::File::create(&temporary))
-        .and_then(|mut file| at(Action::Write, path, fault::point().and_then(|()| file.write_all(bytes))))
-        .and_then(|()| rename(&temporary, path));
-    if result.is_err() {
-        // The first failure is the one to report; a leftover temporary file is swept by the store.
-        let _ = fs::remove_file(&temporary);
-    }
-    result
+    let temporary = Temporary::beside(path);
+    let mut file = with_folders(Action::Write, path, || fs::File::create(&temporary.0))?;
+    at(Action::Write, path, fault::point().and_then(|()| file.write_all(bytes)))?;
+    temporary.becomes(path)
 }
 
 /// Writes `bytes` as [`write_atomic`] does, and waits until they would survive a power cut. What `path` links to is
@@ -372,16 +383,36 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Copies contents (a reflink where the file system can); the copy is writable whatever the source was.
 pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
-    let temporary = temporary_beside(to);
-    let result = at(Action::Read, from, fs::File::open(from)).and_then(|mut source| {
-        let mut target = with_folders(Action::Write, to, || fs::File::create(&temporary))?;
-        at(Action::Write, to, fault::point().and_then(|()| io::copy(&mut source, &mut target)))?;
-        rename(&temporary, to)
-    });
-    if result.is_err() {
-        let _ = fs::remove_file(&temporary);
+    let mut source = at(Action::Read, from, fs::File::open(from))?;
+    let temporary = Temporary::beside(to);
+    let mut target = with_folders(Action::Write, to, || fs::File::create(&temporary.0))?;
+    at(Action::Write, to, fault::point().and_then(|()| io::copy(&mut source, &mut target)))?;
+    temporary.becomes(to)
+}
+
+/// A file that is being written. It goes when it does not become another one, also where a panic ends the writing; what a
+/// killed process leaves is swept by the store.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn beside(path: &Path) -> Self {
+        Self(temporary_beside(path))
     }
-    result
+
+    fn becomes(mut self, path: &Path) -> Result<()> {
+        rename(&self.0, path)?;
+        self.0.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty() {
+            // The first failure is the one to report.
+            let _ = fs::remove_file(&self.0);
+        }
+    }
 }
 
 /// Moves a file or folder within one file system; the target is replaced, folders above it are created.

@@ -16,7 +16,7 @@ pub use cancel::{CancelToken, Cancelled};
 pub use digest::{Digest, DigestError};
 pub use fault::stage_fails;
 pub use names::{NAME_LIMIT, NameError, check_name};
-pub use paths::{shown, tidy};
+pub use paths::{relative, shown, tidy};
 pub use random::SplitMix;
 pub use share::Share;
 pub use suggest::{did_you_mean, near_miss, nearest};

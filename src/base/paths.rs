@@ -29,6 +29,15 @@ pub fn shown(path: &Path, root: &Path) -> String {
     if relative.as_os_str().is_empty() { ".".to_owned() } else { relative.to_string_lossy().into_owned() }
 }
 
+/// Text for people with the quoted paths below `root` relative to it; an empty root changes nothing.
+#[must_use]
+pub fn relative(text: &str, root: &Path) -> String {
+    if root.as_os_str().is_empty() {
+        return text.to_owned();
+    }
+    text.replace(&format!("`{}/", root.display()), "`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ use crate::diag::printable;
 use crate::exec::Outcome;
 use crate::report::Align;
 use crate::report::bytes;
-use crate::report::table;
+use crate::report::table_within;
 
 /// Lists all networks.
 pub(super) fn list(arguments: &ListArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
@@ -85,7 +85,8 @@ pub(super) fn list(arguments: &ListArgs, output: Output, directory: Option<&Path
             // A card's name is whatever its author typed; the terminal gets none of its control characters.
             let rows: Vec<Vec<String>> =
                 rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
-            output.data(&table(&head, &rows));
+            // What a narrow terminal has no room for is in `--format json`.
+            output.data(&table_within(&head, &rows, output.columns(), &[4, 5, 3]));
         }
     }
     Ok(())

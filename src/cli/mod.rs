@@ -10,6 +10,7 @@ mod compile;
 mod config;
 mod convert;
 mod failure;
+mod kept;
 mod list;
 mod output;
 mod plans;

@@ -34,6 +34,13 @@ impl Output {
         Self { style, dumb }
     }
 
+    /// Columns of the terminal that data goes to; `None` where it goes to a file or a pipe.
+    #[expect(clippy::unused_self, reason = "a stream is asked through its owner only")]
+    pub(super) fn columns(self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|_| io::stdout().is_terminal());
+        size.map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0)
+    }
+
     /// Whether the terminal cannot move its cursor.
     pub(super) fn is_dumb_terminal(self) -> bool {
         self.dumb

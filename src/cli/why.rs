@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::args::{Format, WhyArgs};
+use super::build::broken_cards;
 use super::failure::Failure;
 use super::output::Output;
 use super::settings::Flags;
@@ -17,6 +18,7 @@ use crate::exec::Outcome;
 use crate::plan::Graph;
 use crate::plan::StepWork;
 use crate::plan::readable;
+use crate::report::Refusal;
 use crate::store::Difference;
 
 /// Differences that text shows of one step; JSON has all.
@@ -36,14 +38,42 @@ pub(super) fn why(arguments: &WhyArgs, output: Output, directory: Option<&Path>)
             network.problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect();
         output.diagnostics(&errors);
     }
+    let mut refusals = broken_cards(&zoo, &arguments.targets);
+    refusals.extend(planned.refusals);
     let graph = &planned.plan.graph;
     let explanations = zoo.explain(graph)?;
     let shown = |path: &Path| zoo.shown(path);
     match arguments.format {
-        Format::Human => output.data(&text(graph, &explanations, &shown)),
-        Format::Json => output.data(&lines(graph, &explanations, &shown)),
+        Format::Human => output.data(&(text(graph, &explanations, &shown) + &refused(&refusals))),
+        Format::Json => output.data(&(lines(graph, &explanations, &shown) + &refused_lines(&refusals))),
     }
-    Ok(())
+    if refusals.is_empty() { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// What no step can be made of, and why.
+fn refused(refusals: &[Refusal]) -> String {
+    let subject = |refusal: &Refusal| match &refusal.model {
+        Some(model) => format!("{}/{model}", refusal.network),
+        None => refusal.network.clone(),
+    };
+    let line = |refusal: &Refusal| {
+        let verdict = if refusal.unsupported { "will be skipped" } else { "cannot be built" };
+        let step = refusal.step;
+        let message = printable(&refusal.message);
+        format!("{}\n  {step}: {verdict}: {message}\n", printable(&subject(refusal)))
+    };
+    refusals.iter().map(line).collect()
+}
+
+fn refused_lines(refusals: &[Refusal]) -> String {
+    let line = |refusal: &Refusal| {
+        let fields = json!({
+            "network": refusal.network, "model": refusal.model, "steps": [], "verdict": refusal.word(),
+            "message": refusal.message,
+        });
+        format!("{fields}\n")
+    };
+    refusals.iter().map(line).collect()
 }
 
 fn verdict(explanation: &Explanation) -> &'static str {

@@ -11,6 +11,7 @@ use super::settings::{Flags, Resolved, find_root, resolve};
 use crate::base::Digest;
 use crate::base::Looked;
 use crate::base::fs;
+use crate::base::relative;
 use crate::base::shown;
 use crate::base::watched;
 use crate::cards::BrokenCard;
@@ -470,10 +471,6 @@ fn grade(mut problems: Vec<Diagnostic>, strict: bool, root: &Path) -> Vec<Diagno
 }
 
 /// File errors name whole paths; users know the root.
-fn relative(text: &str, root: &Path) -> String {
-    text.replace(&format!("`{}/", root.display()), "`")
-}
-
 fn deep_models(card: &Card) -> usize {
     card.models.iter().filter(|model| model.kind == ModelKind::DeepLearning).count()
 }

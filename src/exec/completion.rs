@@ -1,13 +1,15 @@
 //! The end of a step, and of a network: when all steps of a network are good, its files go to the build root.
 
 use super::StepFailure;
-use super::events::{Event, Outcome};
+use super::events::{Event, Outcome, StopCause};
 use super::judge::{Verdict, outputs_in};
 use super::networks::Networks;
 use super::scheduler::{End, Run};
 use super::workers::InstallTask;
+use crate::base::relative;
 use crate::plan::StepId;
 use crate::plan::StepSettings;
+use crate::store::SlotName;
 
 impl<S: StepSettings> Run<'_, S> {
     /// Says that a step ended, and looks whether its network is complete now.
@@ -54,6 +56,9 @@ impl<S: StepSettings> Run<'_, S> {
         Networks::record(self.store, network, &files);
         match result {
             Ok(written) => {
+                for file in &task.files {
+                    self.store.set_good(&SlotName::of(self.graph.step(file.step)));
+                }
                 self.networks.set_installed(network);
                 let leftovers = self.networks.leftovers(self.store, network, &files);
                 self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
@@ -64,9 +69,25 @@ impl<S: StepSettings> Run<'_, S> {
     }
 
     pub(super) fn not_installed(&mut self, network: &str, step: StepId, failure: StepFailure) {
+        let no_space = failure.no_space;
+        if no_space && self.stopped == Some(StopCause::NoSpace) {
+            // That is known; the network's files come with the next build.
+            let outcome = self.not_tried();
+            if let Some(end) = &mut self.ends[step.index()] {
+                end.outcome = outcome;
+            }
+            return;
+        }
+        let failure = StepFailure { message: relative(&failure.message, &self.options.root), ..failure };
         (self.events)(&Event::InstallFailed { network, step, failure: &failure });
         if let Some(end) = &mut self.ends[step.index()] {
             end.outcome = Outcome::Failed(failure);
+            if let Some(key) = end.key {
+                self.store.set_failure(&SlotName::of(self.graph.step(step)), key);
+            }
+        }
+        if no_space && self.stopped.is_none() {
+            self.stop(StopCause::NoSpace);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that a run says: what `report` sees, and the summary at the end.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::StepFailure;
@@ -28,6 +29,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// The chosen steps; with them comes what they need. Empty for all.
     pub targets: Vec<StepId>,
+    /// Messages name files below it relative to it; empty for whole paths.
+    pub root: PathBuf,
     /// What others are told while they wait for this run, such as `axzoo build all`.
     pub purpose: String,
 }
@@ -43,6 +46,7 @@ impl Default for Options {
             force: false,
             timeout: None,
             targets: Vec::new(),
+            root: PathBuf::new(),
             purpose: "axzoo build".to_owned(),
         }
     }
@@ -101,6 +105,8 @@ pub enum StopCause {
     FailFast,
     /// The store cannot be written.
     Store,
+    /// A disk has no space left.
+    NoSpace,
 }
 
 /// Something that happened.

@@ -63,7 +63,8 @@ pub fn explain<S: StepSettings>(
                 differences.push(Difference::new("stored result", Some(last.key.short()), None));
             }
         }
-        let has_failed = key.is_some() && key == store.failure(&SlotName::of(graph.step(id)));
+        let is_last_try = key.is_some() && key == store.failure(&SlotName::of(graph.step(id)));
+        let has_failed = is_last_try && verdict != Outcome::UpToDate;
         explanations.push(Explanation { step: id, verdict, is_known: last.is_some(), has_failed, differences });
     }
     Ok(explanations)

@@ -14,6 +14,7 @@ use crate::base::fs;
 use crate::base::fs::FsError;
 use crate::plan::Step;
 use crate::plan::StepId;
+use crate::plan::StepSettings;
 use crate::store::StoreError;
 
 /// Lines of a log that a failure carries.
@@ -66,8 +67,12 @@ pub struct StepFailure {
     pub stage: Option<String>,
     /// The ONNX node concerned.
     pub node: Option<String>,
+    /// The setting that is wrong, where it is one; its place in the card is told with the message.
+    pub setting: Option<&'static str>,
     /// How the step's log ended.
     pub log: Option<Box<LogEnd>>,
+    /// Whether a disk has no space left, so that other steps can do no better.
+    pub no_space: bool,
     /// Whether it is axzoo's own fault.
     pub is_bug: bool,
 }
@@ -85,7 +90,16 @@ impl StepFailure {
     /// A failure with a message and nothing else.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, stage: None, node: None, log: None, is_bug: false }
+        Self {
+            message: message.into(),
+            hint: None,
+            stage: None,
+            node: None,
+            setting: None,
+            log: None,
+            no_space: false,
+            is_bug: false,
+        }
     }
 
     /// Says what to do.
@@ -93,6 +107,16 @@ impl StepFailure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The failure as it is told of one step: with the place where its card says the setting that is wrong.
+    #[must_use]
+    pub fn placed<S: StepSettings>(&self, step: &Step<S>) -> Self {
+        let mut failure = self.clone();
+        if let Some((file, line)) = self.setting.and_then(|setting| step.settings.origin(setting)) {
+            failure.message = format!("{}, at {file}:{line}", self.message);
+        }
+        failure
     }
 
     /// A failure that only a mistake in axzoo can cause.
@@ -106,14 +130,16 @@ impl StepFailure {
 impl From<FsError> for StepFailure {
     fn from(error: FsError) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self { hint, ..Self::new(error.to_string()) }
+        Self { hint, no_space: error.is_no_space(), ..Self::new(error.to_string()) }
     }
 }
 
 impl From<StoreError> for StepFailure {
     fn from(error: StoreError) -> Self {
-        let hint = error.hint().map(str::to_owned);
-        Self { hint, ..Self::new(error.to_string()) }
+        match error {
+            StoreError::Fs(error) => error.into(),
+            error => Self { hint: error.hint().map(str::to_owned), ..Self::new(error.to_string()) },
+        }
     }
 }
 

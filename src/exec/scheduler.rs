@@ -17,7 +17,7 @@ use super::ExecError;
 use super::events::{Event, Options, Outcome, StepSummary, StopCause, Summary};
 use super::explain::{forecast, outcome_of, skipped_after};
 use super::flush::flush_in_groups;
-use super::job::{Runner, StepFailure};
+use super::job::{LogEnd, Runner, StepFailure};
 use super::judge::{
     Hit, Judged, Obstacle, Scrutiny, Verdict, files_of, judge, outputs_in, record_of, wanted, wrong_files,
 };
@@ -28,6 +28,7 @@ use super::workers::{InstallTask, Message, Shop, StepTask, Task};
 use crate::base::CancelToken;
 use crate::base::Digest;
 use crate::base::fs;
+use crate::base::relative;
 use crate::plan::Graph;
 use crate::plan::StepId;
 use crate::plan::StepKind;
@@ -111,6 +112,8 @@ pub(super) struct Run<'r, S> {
     pub(super) broken: Option<StoreError>,
     /// Whether something was recorded that is not on the disk for good.
     due: Arc<AtomicBool>,
+    /// Whether what was recorded cannot be brought onto the disk.
+    sick: Arc<AtomicBool>,
     peaks: Peaks,
     /// When the memory of this process was last looked at.
     weighed: Instant,
@@ -146,6 +149,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
             stopped: None,
             broken: None,
             due: Arc::default(),
+            sick: Arc::default(),
             peaks: Peaks::new(fs::memory_of_this_process()),
             weighed: Instant::now(),
         }
@@ -155,6 +159,10 @@ impl<'r, S: StepSettings> Run<'r, S> {
     fn foretell(&mut self) {
         for (id, forecast) in self.graph.ids().zip(forecast(self.graph, &self.judged.verdicts)) {
             if let Some((outcome, key)) = forecast {
+                let outcome = match outcome {
+                    Outcome::Failed(failure) => Outcome::Failed(self.told(id, None, &failure)),
+                    other => other,
+                };
                 self.tell(id, End { outcome, duration: Duration::ZERO, key });
             }
         }
@@ -194,9 +202,14 @@ impl<'r, S: StepSettings> Run<'r, S> {
         let workers = self.options.parallel.clamp(1, self.states.left() + self.tasks.len());
         let disk = self.store.disk();
         let due = Arc::clone(&self.due);
+        let sick = Arc::clone(&self.sick);
         let flushed = thread::scope(|scope| {
             let (running, end) = mpsc::channel();
-            let flusher = scope.spawn(move || flush_in_groups(&due, &end, || disk.flush()));
+            let flusher = scope.spawn(move || {
+                let flushed = flush_in_groups(&due, &end, || disk.flush());
+                sick.store(flushed.is_err(), Ordering::Release);
+                flushed
+            });
             let mut tasks = Vec::new();
             for worker in 0..workers {
                 let (give, take) = mpsc::channel();
@@ -222,6 +235,9 @@ impl<'r, S: StepSettings> Run<'r, S> {
         loop {
             if cancel.is_cancelled() && self.stopped != Some(StopCause::Interrupted) {
                 self.stop(StopCause::Interrupted);
+            }
+            if self.sick.load(Ordering::Acquire) && self.stopped.is_none() {
+                self.stop(StopCause::Store);
             }
             while let Some(step) = self.states.next_to_check() {
                 self.check(step);
@@ -294,7 +310,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
         } else if let Some(&maker) = self.makers.get(&key).filter(|maker| self.making.contains_key(maker)) {
             self.states.wait_for(index, maker.index());
         } else {
-            if let Err(error) = self.store.forget(key) {
+            if let Err(error) = self.store.forget_partial(key) {
                 return self.give_up(error, id);
             }
             self.makers.insert(key, id);
@@ -353,60 +369,97 @@ impl<'r, S: StepSettings> Run<'r, S> {
     /// A step failed, and with it those that wait for the same result; what needs them is skipped.
     fn fail(&mut self, id: StepId, failure: &StepFailure, duration: Duration) {
         self.end_badly(id, None, &Outcome::Failed(failure.clone()), duration);
-        if self.options.fail_fast && self.stopped.is_none() {
+        if failure.no_space && matches!(self.stopped, None | Some(StopCause::FailFast)) {
+            self.stop(StopCause::NoSpace);
+        } else if self.options.fail_fast && self.stopped.is_none() {
             self.stop(StopCause::FailFast);
         }
     }
 
-    /// `awaited` is the key of the result that the step waited for, where another step was to make it.
-    fn end_badly(&mut self, id: StepId, awaited: Option<Digest>, outcome: &Outcome, duration: Duration) {
+    /// `awaited` is the result that the step waited for, where another step was to make it: that step, and the key.
+    fn end_badly(
+        &mut self,
+        id: StepId,
+        awaited: Option<(StepId, Option<Digest>)>,
+        outcome: &Outcome,
+        duration: Duration,
+    ) {
         let ended = self.states.finish(id.index(), false);
         let made = self.making.remove(&id).map(|(key, _)| key);
         if let Some(key) = made {
             self.makers.remove(&key);
         }
-        let key = made.or(awaited);
+        let key = made.or(awaited.and_then(|(_, key)| key));
         if let Some(key) = key {
-            if matches!(outcome, Outcome::Failed(_)) {
+            // A result that was to be made once more still counts.
+            let is_lost = !self.store.has_whole(&key).is_ok_and(|whole| whole);
+            if matches!(outcome, Outcome::Failed(_)) && is_lost {
                 self.store.set_failure(&SlotName::of(self.graph.step(id)), key);
             }
         }
-        self.tell(id, End { outcome: outcome.clone(), duration, key });
+        let told = match outcome {
+            Outcome::Failed(failure) => Outcome::Failed(self.told(id, awaited.map(|(maker, _)| maker), failure)),
+            other => other.clone(),
+        };
+        self.tell(id, End { outcome: told, duration, key });
         let skipped = skipped_after(self.graph, id);
         for step in ended.skipped {
             let end = End { outcome: skipped.clone(), duration: Duration::ZERO, key: None };
             self.tell(StepId::at(step), end);
         }
         for twin in ended.twins {
-            self.end_badly(StepId::at(twin), key, outcome, Duration::ZERO);
+            self.end_badly(StepId::at(twin), Some((id, key)), outcome, Duration::ZERO);
         }
     }
 
+    /// A failure in the words for one step: files relative to the root, the place in its own card, and the step whose
+    /// result it waited for.
+    fn told(&self, id: StepId, maker: Option<StepId>, failure: &StepFailure) -> StepFailure {
+        let mut told = failure.placed(self.graph.step(id));
+        told.message = relative(&told.message, &self.options.root);
+        if let Some(maker) = maker {
+            let maker = self.graph.step(maker);
+            let (kind, subject) = (maker.kind, maker.subject());
+            told.message = format!("its result is that of `{kind}` of `{subject}`, which failed: {}", told.message);
+            // The end of the log stands with the step that wrote it.
+            told.log = failure.log.as_ref().map(|log| Box::new(LogEnd { path: log.path.clone(), tail: Vec::new() }));
+        }
+        told
+    }
+
     /// Starts nothing more.
-    fn stop(&mut self, cause: StopCause) {
+    pub(super) fn stop(&mut self, cause: StopCause) {
         self.stopped = Some(cause);
         (self.events)(&Event::Stopping { cause });
         if cause != StopCause::FailFast {
             self.cancel.cancel();
             self.tasks.clear();
         }
-        let why = match cause {
-            StopCause::Interrupted => "the build was interrupted",
-            StopCause::FailFast => "another step failed, and --fail-fast was given",
-            StopCause::Store => "the cache cannot be written",
-        };
         for step in self.states.stop() {
-            let end = End { outcome: Outcome::Skipped { why: why.to_owned() }, duration: Duration::ZERO, key: None };
+            let end = End { outcome: self.not_tried(), duration: Duration::ZERO, key: None };
             self.tell(StepId::at(step), end);
         }
     }
 
+    /// The outcome of a step that was not begun, or not ended, since the run stops.
+    pub(super) fn not_tried(&self) -> Outcome {
+        let why = match self.stopped {
+            Some(StopCause::FailFast) => "another step failed, and --fail-fast was given",
+            Some(StopCause::Store) => "the cache cannot be written",
+            Some(StopCause::NoSpace) => "no space is left on the disk",
+            Some(StopCause::Interrupted) | None => "the build was interrupted",
+        };
+        Outcome::Skipped { why: why.to_owned() }
+    }
+
     /// The store cannot be used any more: ends the run once the steps that run have ended.
     fn give_up(&mut self, error: StoreError, id: StepId) {
+        let is_told = matches!(self.stopped, Some(StopCause::Store | StopCause::NoSpace));
         let failure = StepFailure::new(error.to_string());
         self.broken = Some(error);
-        self.end_badly(id, None, &Outcome::Failed(failure), Duration::ZERO);
-        if self.stopped != Some(StopCause::Store) {
+        let outcome = if is_told { self.not_tried() } else { Outcome::Failed(failure) };
+        self.end_badly(id, None, &outcome, Duration::ZERO);
+        if !is_told {
             self.stop(StopCause::Store);
         }
     }
@@ -425,8 +478,8 @@ impl<'r, S: StepSettings> Run<'r, S> {
                 match result {
                     Ok(outputs) => self.keep(step, outputs, duration),
                     Err(_) if self.cancel.is_cancelled() => {
-                        let why = "the build was interrupted".to_owned();
-                        self.end_badly(step, None, &Outcome::Skipped { why }, duration);
+                        let outcome = self.not_tried();
+                        self.end_badly(step, None, &outcome, duration);
                     }
                     Err(failure) => self.fail(step, &failure, duration),
                 }
@@ -490,8 +543,8 @@ fn needs<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>) -> Vec<Option<
             continue;
         }
         let step = graph.step(id);
-        let last = store.slot(&SlotName::of(step)).map_or(0, |slot| u64::from(slot.duration_ms));
-        let weight = behind[id.index()] + if last == 0 { UNKNOWN_DURATION } else { last };
+        let last = store.slot(&SlotName::of(step)).map_or(UNKNOWN_DURATION, |slot| u64::from(slot.duration_ms));
+        let weight = behind[id.index()] + last;
         let inputs: Vec<usize> = graph.inputs_of(id).into_iter().map(StepId::index).collect();
         for &input in &inputs {
             behind[input] = behind[input].max(weight);

@@ -39,12 +39,16 @@ pub(super) struct Need {
     pub(super) pool: usize,
 }
 
+/// How often, for each step that may run at a time, lighter steps start before the heaviest one that lacks memory. Then none does
+/// until it fits, or a large step would wait until all small ones are done and run alone at the end.
+const PATIENCE: usize = 2;
+
 /// How much may run at a time.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
     /// Steps.
     pub(super) steps: usize,
-    /// Bytes; 0 for no limit. A step starts before a heavier one when only it fits.
+    /// Bytes; 0 for no limit. A step starts before a heavier one when only it fits, but not for ever: see [`PATIENCE`].
     pub(super) memory: u64,
     /// Places of each pool; without an entry, or with 0 in it, a pool has as many as steps may run.
     pub(super) pools: Vec<usize>,
@@ -72,6 +76,8 @@ pub(super) struct States {
     limits: Limits,
     running: usize,
     memory: u64,
+    /// The heaviest step if it lacks memory, and how many have started before it.
+    passed_over: Option<(usize, usize)>,
     /// By pool: how many of its steps run.
     in_pools: Vec<usize>,
     left: usize,
@@ -109,6 +115,7 @@ impl States {
             limits: Limits { steps: limits.steps.max(1), ..limits },
             running: 0,
             memory: 0,
+            passed_over: None,
             in_pools,
             left,
         }
@@ -152,16 +159,24 @@ impl States {
         if self.running >= self.limits.steps {
             return None;
         }
-        let fits = |step: usize| {
-            let together = self.memory.saturating_add(self.needs[step].memory);
-            let has_memory = self.running == 0 || self.limits.memory == 0 || together <= self.limits.memory;
+        let has_place = |step: usize| {
             let pool = self.needs[step].pool;
             let places = self.limits.pools.get(pool).copied().unwrap_or(0);
-            has_memory && (places == 0 || self.in_pools[pool] < places)
+            places == 0 || self.in_pools[pool] < places
         };
-        let found = self.queue.iter().copied().find(|&(_, step)| fits(step))?;
+        let has_memory = |step: usize| {
+            let together = self.memory.saturating_add(self.needs[step].memory);
+            self.running == 0 || self.limits.memory == 0 || together <= self.limits.memory
+        };
+        let (_, heaviest) = self.queue.iter().copied().find(|&(_, step)| has_place(step))?;
+        let passed = self.passed_over.filter(|(step, _)| *step == heaviest).map_or(0, |(_, times)| times);
+        if !has_memory(heaviest) && passed >= PATIENCE * self.limits.steps {
+            return None;
+        }
+        let found = self.queue.iter().copied().find(|&(_, step)| has_place(step) && has_memory(step))?;
         self.queue.remove(&found);
         let (_, step) = found;
+        self.passed_over = (step != heaviest).then_some((heaviest, passed + 1));
         self.set(step, State::Running);
         self.running += 1;
         self.memory = self.memory.saturating_add(self.needs[step].memory);
@@ -358,6 +373,32 @@ mod tests {
         }
         prop_assert_eq!(states.left(), 0);
         Ok(ended)
+    }
+
+    #[test]
+    fn a_large_step_does_not_wait_for_all_small_ones() {
+        let need = |weight, memory| Some(Need { weight, memory, ..Need::default() });
+        // A small one that runs already, the large one, and many small ones.
+        let needs = [need(200, 4), need(100, 8)].into_iter().chain((0..50).map(|_| need(1, 4)));
+        let mut states = States::new(needs.collect(), Limits { steps: 2, memory: 10, pools: Vec::new() });
+        while let Some(step) = states.next_to_check() {
+            states.queue(step);
+        }
+        let mut running: Vec<usize> = Vec::new();
+        let mut before = 0;
+        loop {
+            while let Some(step) = states.next_to_start() {
+                running.push(step);
+            }
+            if running.contains(&1) {
+                break;
+            }
+            let first = running.remove(0);
+            states.finish(first, true);
+            before += 1;
+        }
+        assert!(before <= 1 + PATIENCE * 2, "{before} small steps ran before the large one");
+        assert_eq!(running, [1]);
     }
 
     proptest! {

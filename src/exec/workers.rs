@@ -96,7 +96,7 @@ where
     S: Send + Sync,
     R: Runner<S>,
 {
-    /// Does tasks until there are no more. A send fails only when the scheduler is gone, and then nobody listens.
+    /// Does tasks until there are no more. Whatever happens in one, the scheduler hears how it ended. A send fails only when the scheduler is gone, and then nobody listens.
     pub(super) fn work(&self, worker: usize, tasks: &Receiver<Task>, messages: &Sender<Message>) {
         while let Ok(task) = tasks.recv() {
             let message = match task {
@@ -105,13 +105,17 @@ where
                     task.folder.push(worker.to_string());
                     let started = Instant::now();
                     let memory = AtomicU64::new(0);
-                    let result = self.run(&task, &memory, messages);
+                    let result = caught(|| self.run(&task, &memory, messages)).unwrap_or_else(Err);
                     let memory = memory.into_inner();
                     Message::Ran { worker, step: task.id, duration: started.elapsed(), memory, result }
                 }
                 Task::Install(task) => {
                     let mut seen = Vec::new();
-                    let result = self.install(&task, &mut seen);
+                    let result = caught(|| self.install(&task, &mut seen));
+                    let result = result.unwrap_or_else(|failure| match task.files.first() {
+                        Some(first) => Err((first.step, failure)),
+                        None => Ok(0),
+                    });
                     Message::Installed { worker, task, result, seen }
                 }
             };
@@ -162,10 +166,13 @@ where
             progress: &progress,
             memory: &weigh,
         };
-        match catch_unwind(AssertUnwindSafe(|| self.runner.run(&job))) {
-            Ok(Err(_)) if cancel.is_late() && !self.cancel.is_cancelled() => return Err(self.late()),
-            Ok(result) => result?,
-            Err(panic) => return Err(StepFailure::bug(&words_of(panic.as_ref()))),
+        match caught(|| self.runner.run(&job))? {
+            Err(_) if cancel.is_late() && !self.cancel.is_cancelled() => return Err(self.late()),
+            Err(failure) if !failure.no_space && fs::is_disk_full(&task.folder) => {
+                // A program says so in its log only.
+                return Err(StepFailure { no_space: true, ..failure.hint(fs::NO_SPACE_HINT) });
+            }
+            result => result?,
         }
         for (path, seen) in &task.files.sources {
             if !is_unchanged(path, seen) {
@@ -199,6 +206,11 @@ where
         }
         Ok(written)
     }
+}
+
+/// What the work gives, or the panic that ended it.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, StepFailure> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| StepFailure::bug(&words_of(panic.as_ref())))
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> String {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::table::{Align, table};
+use super::table::{Align, table_within};
 use crate::base::fs;
 use crate::compiler::quantize::QuantizationReport;
 use crate::imaging::Audit;
@@ -66,6 +66,12 @@ pub fn read_findings(build: &Path, network: &str, model: &str) -> Vec<Finding> {
 /// same class, and the SQNR.
 #[must_use]
 pub fn accuracy_table(rows: &[Accuracy]) -> String {
+    accuracy_table_within(rows, None)
+}
+
+/// [`accuracy_table`] on a terminal of so many columns; `None` for a file or a pipe.
+#[must_use]
+pub fn accuracy_table_within(rows: &[Accuracy], columns: Option<usize>) -> String {
     let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0));
     let cells: Vec<Vec<String>> = rows
         .iter()
@@ -90,5 +96,6 @@ pub fn accuracy_table(rows: &[Accuracy]) -> String {
         ("same", Align::Right),
         ("SQNR", Align::Right),
     ];
-    table(&head, &cells)
+    // The float network's own figure and the number of images are the card's business.
+    table_within(&head, &cells, columns, &[2, 1, 3])
 }

@@ -2,35 +2,54 @@
 //! steps scroll away above.
 
 use std::collections::BTreeMap;
+use std::io::Stderr;
+use std::io::Write;
 use std::time::Duration;
 use std::time::Instant;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::columns::{cut, shortened, width};
+use super::frame::Frame;
 use super::plain::{finished_line, stopping_line};
+use super::screen::Screen;
 use super::{Report, StepLabel};
 use crate::exec::Event;
+use crate::exec::Outcome;
+use crate::exec::StopCause;
 
 /// How often the lines are brought up to date. A step that ends sooner never has one.
 const REFRESH: Duration = Duration::from_millis(100);
+
+/// How often a second bars draw for themselves; what the terminal shows is drawn on purpose.
+const DRAWS: u8 = 15;
 
 /// Columns and rows of a terminal that does not say.
 const USUAL: (usize, usize) = (80, 24);
 
 /// Columns before the words of a running step: its bar, and how long it runs.
-const BEFORE: usize = 22;
+const BEFORE: usize = 21;
 
-/// The live display, on standard error.
-pub struct Live {
+/// Columns that a name keeps as long as what stands beside it can give way.
+const NAME: usize = 12;
+
+/// The live display, on standard error unless a test looks on.
+pub struct Live<W: Write = Stderr> {
     labels: Vec<StepLabel>,
-    screen: MultiProgress,
-    total: ProgressBar,
+    screen: Screen<W>,
+    /// What the bars drew last.
+    frame: Frame,
+    bars: MultiProgress,
+    /// The line of the whole, as soon as a step has run, so that there is something to draw.
+    total: Option<ProgressBar>,
     /// Says how many steps run for which there is no line.
     more: Option<ProgressBar>,
+    /// Lines that stay and were not drawn yet.
+    said: String,
     /// Steps that are up to date and have no label.
     remembered: usize,
-    /// Steps that ended before the bar was there.
-    done: u64,
+    /// Steps that ended and were tried.
+    done: usize,
     /// When the whole should be done.
     end: Option<Instant>,
     running: BTreeMap<usize, Running>,
@@ -49,35 +68,19 @@ struct Running {
 }
 
 impl Running {
-    /// The words of its line, at most `columns` wide.
+    /// The words of its line, at most `columns` wide: first the name gives way, then what it is doing.
     fn words(&self, label: &str, columns: usize) -> String {
-        let phase = self.phase.as_ref().map(|(phase, done, of)| match of {
-            0 => format!(": {phase}"),
-            _ => format!(": {phase} {done}/{of}"),
-        });
-        let rest = format!("{}{}", phase.unwrap_or_default(), self.expected);
-        let room = columns.saturating_sub(rest.chars().count()).max(columns / 2);
-        cut(&format!("{}{rest}", shortened(label, room)), columns)
+        let (phase, count) = match &self.phase {
+            None => (String::new(), String::new()),
+            Some((phase, _, 0)) => (format!(": {phase}"), String::new()),
+            Some((phase, done, of)) => (format!(": {phase}"), format!(" {done}/{of}")),
+        };
+        let fixed = width(&count) + width(&self.expected);
+        let name = columns.saturating_sub(width(&phase) + fixed).max(NAME.min(width(label)));
+        let label = shortened(label, name);
+        let phase = cut(&phase, columns.saturating_sub(width(&label) + fixed));
+        cut(&format!("{label}{phase}{count}{}", self.expected), columns)
     }
-}
-
-/// The beginning of a text that is too long, and a sign that it goes on.
-fn cut(text: &str, columns: usize) -> String {
-    if text.chars().count() <= columns {
-        return text.to_owned();
-    }
-    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// A name that is too long without its middle: names of one family differ at their ends.
-fn shortened(label: &str, columns: usize) -> String {
-    let count = label.chars().count();
-    if count <= columns {
-        return label.to_owned();
-    }
-    let kept = columns.saturating_sub(1);
-    let begin = kept.div_ceil(2);
-    label.chars().take(begin).chain(['…']).chain(label.chars().skip(count - (kept - begin))).collect()
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -100,17 +103,25 @@ fn lines(running: usize, rows: usize) -> (usize, usize) {
 }
 
 impl Live {
-    /// A display of the labelled steps; draws nothing before a step has run for a moment.
+    /// A display of the labelled steps; draws nothing before a step runs.
     #[must_use]
     pub fn new(labels: Vec<StepLabel>) -> Self {
-        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(15));
-        let total = ProgressBar::hidden();
-        total.set_length(labels.len() as u64);
+        Self::on(std::io::stderr(), labels)
+    }
+}
+
+impl<W: Write> Live<W> {
+    fn on(target: W, labels: Vec<StepLabel>) -> Self {
+        let frame = Frame::default();
+        let place = ProgressDrawTarget::term_like_with_hz(Box::new(frame.clone()), DRAWS);
         Self {
             labels,
-            screen,
-            total,
+            screen: Screen::new(target),
+            frame,
+            bars: MultiProgress::with_draw_target(place),
+            total: None,
             more: None,
+            said: String::new(),
             remembered: 0,
             done: 0,
             end: None,
@@ -129,17 +140,17 @@ impl Live {
         self.labels.get(index).map(StepLabel::text).unwrap_or_default()
     }
 
-    /// Brings all lines up to date: those that run longest have one, as many as there is room for.
-    fn refresh(&mut self) {
-        self.refreshed = Instant::now();
-        let (columns, rows) = terminal();
+    /// The lines of a terminal: those that run longest have one, as many as there is room for.
+    fn drawing(&mut self, (columns, rows): (usize, usize)) -> Vec<String> {
+        let Some(total) = self.total.clone() else { return Vec::new() };
+        self.frame.fit(columns);
         let (shown, hidden) = lines(self.running.len(), rows);
         let mut order: Vec<(Instant, usize)> =
             self.running.iter().map(|(&step, running)| (running.since, step)).collect();
         order.sort_unstable();
         for (_, step) in order.iter().skip(shown) {
             if let Some(bar) = self.running.get_mut(step).and_then(|running| running.bar.take()) {
-                self.screen.remove(&bar);
+                self.bars.remove(&bar);
             }
         }
         for &(since, step) in order.iter().take(shown) {
@@ -147,61 +158,80 @@ impl Live {
             let Some(running) = self.running.get_mut(&step) else { continue };
             let bar = running.bar.take().unwrap_or_else(|| {
                 let bar = ProgressBar::new(1).with_elapsed(since.elapsed());
-                let before = self.more.as_ref().unwrap_or(&self.total);
-                let bar = self.screen.insert_before(before, bar);
+                let bar = self.bars.insert_before(self.more.as_ref().unwrap_or(&total), bar);
                 bar.set_style(style("  {bar:12} {elapsed:>4}  {wide_msg}"));
                 bar
             });
-            if let Some((_, done, of)) = &running.phase {
-                bar.set_length((*of).max(1));
-                bar.set_position(*done);
-            }
-            bar.set_message(running.words(&label, columns.saturating_sub(BEFORE)));
-            bar.tick();
+            let (done, of) = running.phase.as_ref().map_or((0, 0), |(_, done, of)| (*done, *of));
+            bar.set_length(of.max(1));
+            bar.set_position(done.min(of));
+            bar.set_message(running.words(&label, columns.saturating_sub(1 + BEFORE)));
             running.bar = Some(bar);
         }
-        self.tell_more(hidden);
-        self.total.set_message(self.left());
-        self.total.tick();
+        self.tell_more(&total, hidden);
+        total.set_length((self.labels.len() + self.remembered) as u64);
+        total.set_position(self.done as u64);
+        total.set_message(self.left());
+        total.force_draw();
+        self.frame.lines()
     }
 
-    fn tell_more(&mut self, hidden: usize) {
+    fn tell_more(&mut self, total: &ProgressBar, hidden: usize) {
         if hidden == 0 {
             if let Some(more) = self.more.take() {
-                self.screen.remove(&more);
+                self.bars.remove(&more);
             }
             return;
         }
-        let more = self.more.take().unwrap_or_else(|| {
-            let more = self.screen.insert_before(&self.total, ProgressBar::new(1));
+        let more = self.more.get_or_insert_with(|| {
+            let more = self.bars.insert_before(total, ProgressBar::new(1));
             more.set_style(style("  {wide_msg}"));
             more
         });
         more.set_message(format!("… and {hidden} more"));
-        more.tick();
-        self.more = Some(more);
     }
 
-    fn say(&self, line: String) {
-        let _ = self.screen.println(line);
+    /// Takes the line of a step away, if it has one.
+    fn forget(&mut self, step: usize) {
+        if let Some(bar) = self.running.remove(&step).and_then(|running| running.bar) {
+            self.bars.remove(&bar);
+        }
+    }
+
+    /// Brings all lines up to date.
+    fn refresh(&mut self) {
+        self.refreshed = Instant::now();
+        let size = terminal();
+        let lines = self.drawing(size);
+        self.screen.draw(&std::mem::take(&mut self.said), &lines, size.0);
+    }
+
+    fn say(&mut self, line: &str) {
+        self.said += line;
+        self.said.push('\n');
     }
 }
 
-impl Report for Live {
+impl<W: Write> Report for Live<W> {
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Waiting { holder } => self.say(format!("waiting: {holder}")),
-            Event::Remembered { steps } => self.remembered += steps,
+            Event::Waiting { holder } => {
+                self.say(&format!("waiting: {holder}"));
+                self.refresh();
+            }
+            Event::Remembered { steps } => {
+                self.remembered += steps;
+                self.done += steps;
+            }
             Event::Planned { expected, .. } => {
                 self.end = expected.and_then(|expected| Instant::now().checked_add(expected));
             }
             Event::Started { step, expected } => {
-                if self.total.is_hidden() {
-                    let steps = self.labels.len() + self.remembered;
-                    self.total = self.screen.add(ProgressBar::new(steps as u64));
-                    self.total.set_style(style("{bar:24} {pos}/{len} steps  {elapsed}  {wide_msg}"));
-                    self.total.set_position(self.remembered as u64 + self.done);
-                }
+                self.total.get_or_insert_with(|| {
+                    let total = self.bars.add(ProgressBar::new(1));
+                    total.set_style(style("{bar:24} {pos}/{len} steps  {elapsed}  {wide_msg}"));
+                    total
+                });
                 let expected = expected.map(|expected| super::duration(expected.as_millis() as u64));
                 let expected = expected.map(|expected| format!(", {expected} the last time")).unwrap_or_default();
                 let running = Running { since: Instant::now(), phase: None, expected, bar: None };
@@ -213,39 +243,46 @@ impl Report for Live {
                 }
             }
             Event::Finished { step, outcome, duration } => {
-                if let Some(bar) = self.running.remove(&step.index()).and_then(|running| running.bar) {
-                    self.screen.remove(&bar);
-                }
-                self.done += 1;
-                self.total.inc(1);
+                self.forget(step.index());
+                // What was not tried is not done.
+                self.done += usize::from(!matches!(outcome, Outcome::Skipped { .. }));
                 let line = finished_line(&self.label(step.index()), outcome, duration.as_millis() as u64);
                 if let Some(line) = line {
-                    self.say(line);
+                    self.say(&line);
                 }
             }
-            Event::InstallFailed { network, failure, .. } => self.say(format!("{network}: {}", failure.message)),
-            Event::Removed { file, .. } => self.say(format!("removed {file}, which nothing makes any more")),
-            Event::Stopping { cause } => self.say(stopping_line(*cause).to_owned()),
+            Event::InstallFailed { network, failure, .. } => self.say(&format!("{network}: {}", failure.message)),
+            Event::Removed { file, .. } => self.say(&format!("removed {file}, which nothing makes any more")),
+            Event::Stopping { cause } => {
+                if *cause != StopCause::FailFast {
+                    self.end = None;
+                }
+                self.say(stopping_line(*cause));
+            }
             Event::Installed { .. } | Event::Tick => {}
         }
-        if self.refreshed.elapsed() >= REFRESH && !self.total.is_hidden() {
+        if self.refreshed.elapsed() >= REFRESH {
             self.refresh();
         }
     }
 
     fn finish(&mut self) {
-        for bar in std::mem::take(&mut self.running).into_values().filter_map(|running| running.bar) {
-            self.screen.remove(&bar);
+        if let Some(total) = self.total.take() {
+            for step in self.running.keys().copied().collect::<Vec<usize>>() {
+                self.forget(step);
+            }
+            self.tell_more(&total, 0);
+            self.bars.remove(&total);
         }
-        self.tell_more(0);
-        self.total.finish_and_clear();
-        let _ = self.screen.clear();
+        self.refresh();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::StepId;
+    use crate::plan::StepKind;
 
     #[test]
     fn there_are_never_more_lines_than_rows() {
@@ -273,19 +310,69 @@ mod tests {
             expected: expected.to_owned(),
             bar: None,
         };
+        let long = "clean a-long-name-of-a-net";
+        let twice = ", 2 s the last time";
         let cases = [
             (running(None, ""), "clean net", 20, "clean net"),
-            (running(None, ""), "clean a-long-name-of-a-net", 12, "clean …a-net"),
-            (running(Some(("images", 3, 40)), ""), "clean a-long-name-of-a-net", 26, "clean …-a-net: images 3/40"),
-            (
-                running(Some(("reading", 0, 0)), ", 2 s the last time"),
-                "clean net",
-                40,
-                "clean net: reading, 2 s the last time",
-            ),
+            (running(None, ""), long, 12, "clean …a-net"),
+            (running(Some(("images", 3, 40)), ""), long, 26, "clean …-a-net: images 3/40"),
+            (running(Some(("reading", 0, 0)), twice), "clean net", 40, "clean net: reading, 2 s the last time"),
+            // The name gives way before the time does, and then the phase.
+            (running(Some(("reading", 0, 0)), twice), long, 40, "clean …a-net: reading, 2 s the last time"),
+            (running(Some(("reading", 3, 9)), twice), long, 39, "clean …a-net: r… 3/9, 2 s the last time"),
+            (running(None, twice), long, 24, "clean …a-net, 2 s the l…"),
         ];
         for (running, label, columns, expected) in cases {
             assert_eq!(running.words(label, columns), expected);
         }
+    }
+
+    /// A display of some steps that draws into memory.
+    fn display(steps: usize) -> Live<Vec<u8>> {
+        let label = |index: usize| StepLabel { kind: StepKind::Clean, network: format!("n{index}"), model: None };
+        Live::on(Vec::new(), (0..steps).map(label).collect())
+    }
+
+    #[test]
+    fn running_steps_have_lines_above_the_whole() {
+        let mut live = display(4);
+        assert!(live.drawing((80, 24)).is_empty(), "nothing runs");
+        for step in 0..4 {
+            live.event(&Event::Started { step: StepId::at(step), expected: None });
+        }
+        live.event(&Event::Progress { step: StepId::at(0), phase: "images", done: 20, of: 40 });
+        live.event(&Event::Finished { step: StepId::at(2), outcome: &Outcome::Ran, duration: Duration::ZERO });
+        // Columns and rows → how each line begins, and how it ends.
+        let half = "  ━━━━━━";
+        let whole = ("━━━━━━╸", "s");
+        let cases = [
+            ((80, 24), vec![(half, "s  clean n0: images 20/40"), ("  ", "s  clean n1"), ("  ", "s  clean n3"), whole]),
+            ((80, 4), vec![(half, "s  clean n0: images 20/40"), ("  … and 2 more", ""), whole]),
+            ((42, 4), vec![(half, "s  clean n0: ima… 20/40"), ("  … and 2 more", ""), whole]),
+            ((80, 5), vec![(half, "s  clean n0: images 20/40"), ("  ", "s  clean n1"), ("  ", "s  clean n3"), whole]),
+            ((20, 1), vec![("  … and 3 more", ""), whole]),
+        ];
+        for (size, expected) in cases {
+            let drawn = live.drawing(size);
+            assert_eq!(drawn.len(), expected.len(), "{size:?}: {drawn:#?}");
+            for (line, (begin, end)) in drawn.iter().zip(expected) {
+                assert!(line.starts_with(begin) && line.ends_with(end), "{size:?}: {line}");
+            }
+        }
+        live.finish();
+        assert!(live.drawing((80, 24)).is_empty(), "nothing runs any more");
+    }
+
+    #[test]
+    fn steps_that_were_not_tried_are_not_done() {
+        let mut live = display(4);
+        let skipped = Outcome::Skipped { why: String::new() };
+        let failed = Outcome::Failed(crate::exec::StepFailure::new("no"));
+        live.event(&Event::Started { step: StepId::at(0), expected: None });
+        for (step, outcome) in [Outcome::Ran, skipped.clone(), failed, skipped].iter().enumerate() {
+            live.event(&Event::Finished { step: StepId::at(step), outcome, duration: Duration::ZERO });
+        }
+        let last = live.drawing((80, 24)).pop().unwrap_or_default();
+        assert!(last.contains(" 2/4 steps"), "{last}");
     }
 }

@@ -2,23 +2,26 @@
 //! from `exec`'s events.
 
 mod accuracy;
+mod columns;
+mod frame;
 mod json;
 mod label;
 mod live;
 mod plain;
+mod screen;
 mod summary;
 mod table;
 mod trace;
 
 use crate::exec::Event;
 
-pub use accuracy::{Accuracy, accuracy_table, read_accuracy, read_accuracy_of, read_findings};
+pub use accuracy::{Accuracy, accuracy_table, accuracy_table_within, read_accuracy, read_accuracy_of, read_findings};
 pub use json::{JsonLines, summary_json};
 pub use label::StepLabel;
 pub use live::Live;
 pub use plain::Plain;
 pub use summary::{Refusal, counts, failure_blocks, network_table};
-pub use table::{Align, bytes, duration, table};
+pub use table::{Align, bytes, duration, table, table_within};
 pub use trace::Trace;
 
 /// Something that shows events.

@@ -43,6 +43,7 @@ pub(super) fn stopping_line(cause: StopCause) -> &'static str {
         StopCause::Interrupted => "stopping: finished steps are kept; once more to end at once",
         StopCause::FailFast => "stopping at the first failure",
         StopCause::Store => "stopping: the store cannot be written",
+        StopCause::NoSpace => "stopping: no space is left on the disk; finished steps are kept",
     }
 }
 
@@ -55,7 +56,9 @@ impl<W: Write> Report for Plain<W> {
                 self.done += steps;
                 None
             }
-            Event::Finished { outcome: Outcome::UpToDate | Outcome::Skipped { .. }, .. } => {
+            // What was not tried is not done.
+            Event::Finished { outcome: Outcome::Skipped { .. }, .. } => None,
+            Event::Finished { outcome: Outcome::UpToDate, .. } => {
                 self.done += 1;
                 None
             }

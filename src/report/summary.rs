@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::table::{Align, duration, table};
+use super::table::{Align, duration, table_within};
 use crate::diag::printable;
 use crate::exec::Outcome;
 use crate::exec::StepFailure;
@@ -103,9 +103,10 @@ pub fn counts(summary: &Summary, refusals: &[Refusal]) -> Counts {
 }
 
 /// One row for each network that was not up to date: its verdict, the steps behind it, the time they took. The others, and
-/// `remembered` networks that are in no step of the summary, are one line.
+/// `remembered` networks that are in no step of the summary, are one line. `columns` are those of a terminal; `None` for a
+/// file or a pipe.
 #[must_use]
-pub fn network_table(summary: &Summary, refusals: &[Refusal], remembered: usize) -> String {
+pub fn network_table(summary: &Summary, refusals: &[Refusal], remembered: usize, columns: Option<usize>) -> String {
     #[derive(Default)]
     struct Row {
         counts: Counts,
@@ -145,7 +146,7 @@ pub fn network_table(summary: &Summary, refusals: &[Refusal], remembered: usize)
         1 => "one other network is up to date\n".to_owned(),
         _ => format!("{idle} other networks are up to date\n"),
     };
-    table(&head, &cells) + &others
+    table_within(&head, &cells, columns, &[3]) + &others
 }
 
 /// A block for each failed step: the stage, what went wrong, the end of its log, and how to repeat it alone (`command`

@@ -9,7 +9,7 @@
 //! cache/logs/<network>/<model>/<step>.log
 //! cache/builds/<id>/state-1     of one build root: last result of each step, files written
 //! cache/builds/<id>/stats-1     of one build root: the stat index
-//! cache/builds/<id>/fresh-1     of one build root: what its last build found to be right
+//! cache/builds/<id>/fresh-2     of one build root: what its last build found to be right
 //! cache/builds/<id>/installing  files being written to the build root; gone when all is well
 //! ```
 
@@ -128,7 +128,7 @@ impl Store {
         let builds = self.cache.join("builds");
         for home in if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() } {
             fs::remove_file(&home.join("stats-1"))?;
-            fs::remove_file(&home.join("fresh-1"))?;
+            fs::remove_file(&home.join("fresh-2"))?;
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl Store {
     #[must_use]
     pub fn fresh_path(cache: &Path, build_root: &Path) -> PathBuf {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        home_of(&absolute(cache), &absolute(build_root)).join("fresh-1")
+        home_of(&absolute(cache), &absolute(build_root)).join("fresh-2")
     }
 
     /// [`Store::basis`] as this run left it; `None` also when another run was here since, or when a result that the state
@@ -285,7 +285,19 @@ impl Store {
         Ok(self.journal.record(key))
     }
 
-    /// Takes back the result of a key, if there is one, before the step runs again.
+    /// Whether `key` has a result that counts, with artifacts that are all there.
+    pub fn has_whole(&mut self, key: &Digest) -> Result<bool, StoreError> {
+        let entry = self.entry(key)?;
+        Ok(entry.is_some_and(|entry| entry.outputs.iter().all(|output| self.blobs.holds(output))))
+    }
+
+    /// Takes back the result of a key if it is not whole, before the step runs again. A whole one counts until another
+    /// takes its place.
+    pub fn forget_partial(&mut self, key: Digest) -> Result<(), StoreError> {
+        if self.has_whole(&key)? { Ok(()) } else { self.forget(key) }
+    }
+
+    /// Takes back the result of a key, if there is one.
     pub fn forget(&mut self, key: Digest) -> Result<(), StoreError> {
         if self.entry(&key)?.is_some() { self.journal.forget(key) } else { Ok(()) }
     }
@@ -317,6 +329,11 @@ impl Store {
     #[must_use]
     pub fn failure(&self, name: &SlotName) -> Option<Digest> {
         self.state.failure(name)
+    }
+
+    /// Records that nothing is wrong with a step any more.
+    pub fn set_good(&mut self, name: &SlotName) {
+        self.state.set_failure(name, None);
     }
 
     /// Records that a step failed.

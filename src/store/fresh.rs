@@ -21,7 +21,7 @@ use crate::base::Fingerprint;
 use crate::base::fs;
 use crate::plan::StepKind;
 
-const MAGIC: &[u8; 16] = b"axzoo fresh 1\n\0\0";
+const MAGIC: &[u8; 16] = b"axzoo fresh 2\n\0\0";
 
 /// What must be as it was for anything remembered to count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct FreshCard {
     pub network: Option<String>,
     /// The network's steps, in the order of the plan.
     pub steps: Vec<FreshStep>,
+    /// What there was to say of it, in the words of whoever says it; empty when there was nothing.
+    pub said: Vec<u8>,
     /// Every path that this was found from.
     pub looked: Vec<(PathBuf, Option<Fingerprint>)>,
 }
@@ -72,6 +74,7 @@ struct Known {
     /// Four bytes for each path.
     looked: Range<usize>,
     steps: Range<usize>,
+    said: Range<usize>,
     step_count: u32,
     holds: bool,
 }
@@ -124,10 +127,10 @@ impl FreshCards {
                 let end = at(&reader);
                 Some(end - part.len()..end)
             };
-            let (file, network, looked, steps) = (part()?, part()?, part()?, part()?);
+            let (file, network, looked, steps, said) = (part()?, part()?, part()?, part()?, part()?);
             let step_count = reader.number()?;
             let network = Some(network).filter(|range| !range.is_empty());
-            cards.push(Known { file, network, looked, steps, step_count, holds: false });
+            cards.push(Known { file, network, looked, steps, said, step_count, holds: false });
         }
         let mut fresh = Self { bytes, variables, paths, cards };
         fresh.look(root)?;
@@ -172,6 +175,12 @@ impl FreshCards {
         })
     }
 
+    /// What there was to say of the cards that still hold: the file, and the words; not of those of which there was nothing.
+    pub fn said(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let cards = self.cards.iter().filter(|card| card.holds && !card.said.is_empty());
+        cards.filter_map(|card| Some((self.text(&card.file), self.bytes.get(card.said.clone())?)))
+    }
+
     /// The cards that still hold, whole.
     pub fn whole(&self) -> impl Iterator<Item = FreshCard> {
         self.cards.iter().filter(|card| card.holds).filter_map(|card| self.read(card))
@@ -204,6 +213,7 @@ impl FreshCards {
             file: self.text(&card.file).to_owned(),
             network: card.network.as_ref().map(|name| self.text(name).to_owned()),
             steps,
+            said: self.bytes.get(card.said.clone())?.to_vec(),
             looked: looked.collect::<Option<_>>()?,
         })
     }
@@ -249,6 +259,7 @@ pub fn encode_fresh(basis: &Basis, variables: &Variables, cards: &[FreshCard]) -
             steps.extend_from_slice(step.key.as_bytes());
         }
         write_part(&mut body, &steps);
+        write_part(&mut body, &card.said);
         body.extend_from_slice(&(card.steps.len() as u32).to_le_bytes());
     }
     let mut bytes = MAGIC.to_vec();
@@ -300,6 +311,7 @@ mod tests {
             file: file.to_owned(),
             network: network.map(ToOwned::to_owned),
             steps,
+            said: file.as_bytes().to_vec(),
             looked,
         };
         let cards = vec![

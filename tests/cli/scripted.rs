@@ -151,6 +151,10 @@ fn memory_is_a_setting() {
 #[test]
 fn a_trace_has_a_bar_for_each_step_that_ran_in_lanes_that_do_not_overlap() {
     let space = zoo(&["a", "b"]);
+    // A misspelt path is told before the work, not made.
+    space.axzoo("build --trace traces/first.json").expect_code(1).says("`--trace` names a file in `traces`");
+    assert!(!space.path("traces").exists() && !space.path("build").exists());
+    space.write("traces/.keep", "");
     space.axzoo("build -j 2 --trace traces/first.json").expect_code(0);
     let trace: serde_json::Value = serde_json::from_str(&space.read("traces/first.json")).expect("JSON");
     let bars = trace["traceEvents"].as_array().expect("bars");
@@ -242,4 +246,100 @@ fn what_a_killed_run_left_running_cannot_write_into_the_next() {
         std::process::Command::new("grep").args(["-rl", "orphan", "cache"]).current_dir(space.path("")).output();
     let found = String::from_utf8_lossy(&blobs.expect("grep").stdout).into_owned();
     assert!(!found.contains("blobs"), "a result is of the killed run: {found}");
+}
+
+/// Networks whose weights are the same and have another md5 than the cards say.
+fn twins() -> Space {
+    let space = zoo(&["a", "b"]);
+    for name in ["a", "b"] {
+        space.write(&format!("weights/{name}.onnx"), "the same weights");
+        let weights = format!("weight_path: ../weights/{name}.onnx\n");
+        let checked = format!("{weights}    weight_md5: 00000000000000000000000000000000\n");
+        space.edit(&space.path(&format!("model_cards/{name}.yaml")), &weights, &checked);
+    }
+    space.edit(&space.path("model_cards/b.yaml"), "description", "# a line more\ndescription");
+    space
+}
+
+#[test]
+fn a_step_that_waited_for_another_says_so_and_names_its_own_card() {
+    let space = twins();
+    let line = |name: &str| {
+        let text = space.read(&format!("model_cards/{name}.yaml"));
+        let place = text.lines().position(|line| line.contains("weight_md5")).expect("a line") + 1;
+        format!(", at model_cards/{name}.yaml:{place}\n")
+    };
+    let said = space.axzoo("build").expect_code(1).stderr;
+    let block = |name: &str| {
+        let begin = format!("error: fetch of `{name}/{name}` failed: ");
+        let text = said.split_once(&begin).unwrap_or_else(|| panic!("no block of {name}:\n{said}")).1;
+        text.split("\n\n").next().unwrap_or_default().to_owned()
+    };
+    let (one, other) = (block("a"), block("b"));
+    let (maker, twin, [its, own]) = if one.starts_with("its result") {
+        ("b", one, ["b", "a"].map(line))
+    } else {
+        ("a", other, ["a", "b"].map(line))
+    };
+    assert!(twin.starts_with(&format!("its result is that of `fetch` of `{maker}/{maker}`, which failed: ")), "{twin}");
+    assert!(twin.contains(&own) && !twin.contains(&its), "{twin}");
+    assert!(block(maker).contains(&its), "{said}");
+}
+
+#[test]
+fn files_that_cannot_be_installed_are_named_as_in_the_zoo_and_listed_as_failed() {
+    let space = zoo(&["a", "b"]);
+    space.write("build/a", "a file where a folder has to be");
+    let run = space.axzoo("build").expect_code(1).says("cannot create the folder `build/a");
+    assert!(!run.stderr.contains(&space.path("").display().to_string()), "{}", run.stderr);
+    let states = |space: &Space| {
+        let list: serde_json::Value = serde_json::from_str(&space.axzoo("list --format json").stdout).expect("JSON");
+        let networks = list["networks"].as_array().expect("networks").clone();
+        networks.iter().map(|it| it["state"].as_str().expect("a state").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&space), ["failed", "fresh"]);
+    fs::remove_file(space.path("build/a")).expect("removed");
+    space.axzoo("build").expect_code(0);
+    assert_eq!(states(&space), ["fresh", "fresh"]);
+}
+
+#[test]
+fn why_of_what_cannot_be_built_says_so_and_fails() {
+    let space = zoo(&["a", "b"]);
+    space.write("model_cards/b.yaml", card("b", "      compilation_config: {tiling_depth: deep}\n"));
+    let run = space.axzoo("why b").expect_code(1);
+    assert!(run.stdout.starts_with('b') && run.stdout.contains("cannot be built"), "{}", run.stdout);
+    let run = space.axzoo("why b --format json").expect_code(1);
+    let line: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!((line["network"].as_str(), line["verdict"].as_str()), (Some("b"), Some("failed")), "{line}");
+    space.axzoo("why a").expect_code(0);
+    space.write("model_cards/b.yaml", "name: b\nmodels: [\n");
+    let run = space.axzoo("why all").expect_code(1);
+    assert!(run.stdout.contains("the card `model_cards/b.yaml` cannot be read"), "{}", run.stdout);
+}
+
+#[test]
+fn clean_says_what_may_be_typed() {
+    let space = zoo(&["a"]);
+    for arguments in ["clean", "clean --help"] {
+        let run = space.axzoo(arguments);
+        let said = run.stdout + &run.stderr;
+        assert!(said.contains("axzoo clean [OPTIONS] all") && said.contains("axzoo clean [OPTIONS] --stale"), "{said}");
+    }
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_full_disk_is_told_once_however_many_steps_are_left() {
+    let names: Vec<String> = (0..12).map(|index| format!("n{index}")).collect();
+    let space = zoo(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for place in [40, 90] {
+        let output = space.command("build -j 2 --force").env("AXZOO_FAULT", format!("full:{place}")).output();
+        let run = crate::space::Run::from(output.expect("it runs")).expect_code(1);
+        let blocks = run.stderr.lines().filter(|line| line.starts_with("error") && line.contains("no space left"));
+        assert_eq!(blocks.count(), 1, "{}", run.stderr);
+        assert!(run.stderr.lines().filter(|line| line.ends_with(": failed")).count() <= 1, "{}", run.stderr);
+        assert_eq!(run.stderr.matches("free some space").count(), 1, "{}", run.stderr);
+    }
+    space.axzoo("build").expect_code(0);
 }

@@ -244,7 +244,7 @@ fn every_change_runs_what_the_table_says_and_ends_as_a_clean_build_does() {
             wrong.push(format!("{}: the build after that has something to do", row.change));
         }
         let cache = space.tree("cache/builds");
-        if !cache.keys().any(|name| name.ends_with("/fresh-1")) {
+        if !cache.keys().any(|name| name.ends_with("/fresh-2")) {
             wrong.push(format!("{}: nothing is remembered of it", row.change));
         }
         for folder in [build, "cache"] {
@@ -268,4 +268,56 @@ fn a_new_version_of_a_toolchain_is_named_as_the_reason() {
         .expect_code(0)
         .says("toolchain: scripted/clean/1 { echo")
         .says("→ scripted/clean/1 true; { echo");
+}
+
+#[test]
+fn warnings_of_cards_that_are_remembered_are_told_again() {
+    let space = zoo(&["a", "b", "c"]);
+    let few = |name: &str| {
+        space.edit(&space.path(&format!("model_cards/{name}.yaml")), "num_cal_images: 1", "num_cal_images: 2");
+    };
+    few("a");
+    few("c");
+    space.edit(
+        &space.path("model_cards/c.yaml"),
+        "num_cal_images: 2\n",
+        "num_cal_images: 2\n      compilation_config: {no_such_thing: 1}\n",
+    );
+    let told = || {
+        let human = space.axzoo("build").expect_code(0).stderr;
+        // Without the steps that ran.
+        let human: Vec<&str> = human.lines().filter(|line| !line.starts_with('[')).collect();
+        let human = human.join("\n");
+        let json = space.axzoo("build --format json").expect_code(0).stdout;
+        let events: Vec<String> = json.lines().filter(|line| line.contains("diagnostic")).map(str::to_owned).collect();
+        (human, events)
+    };
+    let whole = || {
+        for (name, _) in space.tree("cache/builds").iter().filter(|(name, _)| name.ends_with("/fresh-2")) {
+            fs::remove_file(space.path("cache/builds").join(name)).expect("removed");
+        }
+        told()
+    };
+    space.axzoo("build").expect_code(0);
+    // From here on what was written is older than the clock's granularity.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let expected = whole();
+    assert_eq!(expected.0.matches("has 1 image for calibration, 2 are wanted").count(), 2, "{}", expected.0);
+    assert!(expected.0.contains("no_such_thing") && expected.1.len() == 3, "{expected:?}");
+    let is_kept = |text: &str| {
+        let kept = space.tree("cache/builds").into_iter().filter(|(name, _)| name.ends_with("/fresh-2"));
+        kept.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned()).any(|kept| kept.contains(text))
+    };
+    assert!(is_kept("too-few-images") && is_kept("no_such_thing"), "a card with a warning is read every time");
+    assert_eq!(told(), expected);
+    // One card is read, the others are remembered.
+    space.edit(&space.path("model_cards/b.yaml"), "name: b", "# a comment\nname: b");
+    assert_eq!(told(), expected);
+    few("b");
+    let more = told();
+    assert_eq!(more, whole());
+    assert_ne!(more, expected);
+    // What is mended is told no more.
+    space.edit(&space.path("model_cards/a.yaml"), "num_cal_images: 2", "num_cal_images: 1");
+    assert!(!told().0.contains("a.yaml"), "{}", told().0);
 }

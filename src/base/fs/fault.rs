@@ -1,5 +1,6 @@
-//! Faults on purpose, for tests: the disk is full, the disk is broken, the process is gone, at the n-th change of the file
-//! system. `AXZOO_FAULT=full:17`, `broken:17` or `kill:17`. Only builds with debug assertions have it.
+//! Faults on purpose, for tests: the disk is full, the disk is broken, the process is gone, a mistake of ours, at the n-th
+//! change of the file system. `AXZOO_FAULT=full:17`, `broken:17`, `kill:17` or `panic:17`. Only builds with debug assertions
+//! have it.
 
 use std::io;
 
@@ -30,6 +31,8 @@ pub(super) fn point() -> io::Result<()> {
     match kind.as_str() {
         "full" if passed >= *place => error(rustix::io::Errno::NOSPC),
         "broken" if passed == *place => error(rustix::io::Errno::IO),
+        #[expect(clippy::panic, reason = "a mistake on purpose, for tests")]
+        "panic" if passed == *place => std::panic::panic_any("a mistake on purpose"),
         "kill" if passed == *place => {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
             error(rustix::io::Errno::IO)

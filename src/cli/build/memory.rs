@@ -1,7 +1,7 @@
 //! What the last build of the whole zoo found to be up to date, so that a card of which nothing has changed is not read again.
 //!
-//! The rules are those of `store::fresh`: it only saves work. Only cards that nothing was to be said of are remembered, so a
-//! warning is never lost.
+//! The rules are those of `store::fresh`: it only saves work. Warnings are remembered with the card that they are of, and told
+//! again; a card with an error is looked at again.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -9,15 +9,20 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use crate::base::Digest;
 use crate::base::Fingerprint;
 use crate::base::Looked;
 use crate::base::fs;
 use crate::cards::CardFile;
 use crate::cards::find_cards;
+use crate::cli::kept::KeptProblem;
+use crate::cli::kept::can_be_kept;
 use crate::cli::zoo::Network;
 use crate::cli::zoo::Zoo;
 use crate::diag::Diagnostic;
+use crate::diag::Severity;
 use crate::exec::Outcome;
 use crate::exec::StepSummary;
 use crate::exec::Summary;
@@ -53,9 +58,16 @@ pub(super) struct Built<'a> {
     pub(super) looked: &'a BTreeMap<String, Looked>,
     pub(super) graph: &'a Graph<StepWork>,
     pub(super) summary: &'a Summary,
-    /// What was shown to the user.
-    pub(super) shown: &'a [Diagnostic],
+    /// What was shown to the user and is not remembered yet.
+    pub(super) shown: &'a [Said],
     pub(super) refusals: &'a [Refusal],
+}
+
+/// A problem that is shown, and when: first those of cards, then those of configurations, then those of the plan.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) turn: u8,
+    pub(super) problem: Diagnostic,
 }
 
 impl Memory {
@@ -104,6 +116,34 @@ impl Memory {
         self.read.is_empty() && self.fresh.as_ref().is_some_and(|fresh| fresh.kept() > 0)
     }
 
+    /// What there is to say: of cards that are remembered, and `now` of the others.
+    pub(super) fn said(&self, zoo: &Zoo, networks: &[Network<'_>], now: &[Said]) -> Vec<Diagnostic> {
+        let before: Vec<(&str, &[u8])> = self.fresh.iter().flat_map(FreshCards::said).collect();
+        if before.is_empty() {
+            return now.iter().map(|said| said.problem.clone()).collect();
+        }
+        let recalled = before.par_iter().with_min_len(32).flat_map_iter(|(file, bytes)| {
+            let mut texts = Vec::new();
+            let kept: Vec<(u8, KeptProblem)> = serde_json::from_slice(bytes).unwrap_or_default();
+            let place = self.order.get(*file).copied();
+            let told = kept.into_iter().filter_map(|(turn, kept)| {
+                let problem = kept.recalled(zoo.root(), &mut texts)?;
+                // Its lines are read here, on several threads.
+                problem.place.as_ref().map(|place| place.source.text().len());
+                Some((turn, place, problem))
+            });
+            told.collect::<Vec<_>>()
+        });
+        let mut all: Vec<(u8, Option<usize>, Diagnostic)> = recalled.collect();
+        let owners = Owners::new(networks, &self.read);
+        all.extend(now.iter().map(|Said { turn, problem }| {
+            let place = owners.file_of(problem).and_then(|file| self.order.get(file)).copied();
+            (*turn, place, problem.clone())
+        }));
+        all.sort_by_key(|(turn, place, _)| (*turn, *place));
+        all.into_iter().map(|(.., problem)| problem).collect()
+    }
+
     /// The steps that are known to be up to date, each with its label; ids are given from `first`.
     pub(super) fn steps_from(&self, first: usize) -> Vec<(StepLabel, StepSummary)> {
         let cards = self.fresh.iter().flat_map(FreshCards::whole);
@@ -147,13 +187,17 @@ impl Memory {
     /// Keeps what this build found to be right, for the next one. What cannot be kept is found again.
     pub(super) fn keep(&self, zoo: &Zoo, store: &Store, built: &Built<'_>) {
         let Some(basis) = store.own_basis(self.circumstances) else { return };
-        if built.shown.iter().any(|problem| problem.network.is_none() && problem.file_name().is_none()) {
-            return;
+        let owners = Owners::new(built.networks, &self.read);
+        let mut said: HashMap<&str, Vec<&Said>> = HashMap::new();
+        for it in built.shown {
+            // What is of no card would not be told again.
+            let Some(file) = owners.file_of(&it.problem) else { return };
+            said.entry(file).or_default().push(it);
         }
         let mut variables: Variables = self.fresh.as_ref().map(|fresh| fresh.variables().clone()).unwrap_or_default();
         let mut cards: Vec<FreshCard> = self.fresh.iter().flat_map(FreshCards::whole).collect();
         let before = cards.len();
-        let finder = Finder::new(zoo, store, built, self.began);
+        let finder = Finder::new(zoo, store, built, said, self.began);
         for (file, looked) in &self.read {
             let Some((card, names)) = finder.found(file, looked) else { continue };
             cards.push(card);
@@ -178,11 +222,34 @@ fn steps_by_network(summary: &Summary) -> BTreeMap<&str, Vec<&StepSummary>> {
     steps
 }
 
+/// Which card a problem is of.
+struct Owners<'a> {
+    /// By the network's name.
+    networks: HashMap<&'a str, &'a str>,
+    /// The cards that were looked at.
+    files: HashSet<&'a str>,
+}
+
+impl<'a> Owners<'a> {
+    fn new(networks: &'a [Network<'a>], read: &'a [(CardFile, Looked)]) -> Self {
+        let networks = networks.iter().map(|network| (network.name(), network.card.source.name())).collect();
+        Self { networks, files: read.iter().map(|(file, _)| file.name.as_str()).collect() }
+    }
+
+    /// The card's file.
+    fn file_of(&self, problem: &Diagnostic) -> Option<&'a str> {
+        let of_network = || self.networks.get(problem.network.as_deref()?).copied();
+        problem.file_name().and_then(|file| self.files.get(file).copied()).or_else(of_network)
+    }
+}
+
 /// Finds out what of a build may be remembered.
 struct Finder<'a> {
     zoo: &'a Zoo,
     store: &'a Store,
     built: &'a Built<'a>,
+    /// What there was to say, by the file of the card.
+    said: HashMap<&'a str, Vec<&'a Said>>,
     began: i64,
     steps: BTreeMap<&'a str, Vec<&'a StepSummary>>,
     /// Networks by the file of their card.
@@ -190,16 +257,22 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    fn new(zoo: &'a Zoo, store: &'a Store, built: &'a Built<'a>, began: i64) -> Self {
+    fn new(
+        zoo: &'a Zoo,
+        store: &'a Store,
+        built: &'a Built<'a>,
+        said: HashMap<&'a str, Vec<&'a Said>>,
+        began: i64,
+    ) -> Self {
         let networks = built.networks.iter().map(|network| (network.card.source.name(), network)).collect();
-        Self { zoo, store, built, began, steps: steps_by_network(built.summary), networks }
+        Self { zoo, store, built, said, began, steps: steps_by_network(built.summary), networks }
     }
 
     /// One card as it may be remembered, and the variables that it depends on; `None` where it may not.
     fn found(&self, file: &CardFile, reading: &Looked) -> Option<(FreshCard, BTreeSet<String>)> {
         let built = self.built;
-        let is_of_file = |problem: &&Diagnostic| problem.file_name() == Some(file.name.as_str());
-        if built.shown.iter().any(|problem| is_of_file(&problem)) {
+        let said = self.said.get(file.name.as_str()).map_or(&[][..], Vec::as_slice);
+        if said.iter().any(|said| said.problem.severity == Severity::Error) {
             return None;
         }
         if self.zoo.catalog.broken.iter().any(|broken| broken.file == file.name) {
@@ -213,8 +286,7 @@ impl<'a> Finder<'a> {
         let mut certain = Vec::new();
         if let Some(network) = network {
             let name = network.name();
-            let is_of_network = |problem: &Diagnostic| problem.network.as_deref() == Some(name);
-            if built.shown.iter().any(is_of_network) || built.refusals.iter().any(|it| it.network == name) {
+            if built.refusals.iter().any(|it| it.network == name) {
                 return None;
             }
             lookeds.push(&network.looked);
@@ -245,9 +317,16 @@ impl<'a> Finder<'a> {
                 return None;
             }
         }
+        let size = |name: &str| paths.get(self.zoo.root().join(name).as_path()).copied().flatten().map(|it| it.size());
+        if !said.iter().all(|said| can_be_kept(&said.problem, size)) {
+            return None;
+        }
+        let kept: Vec<(u8, KeptProblem)> =
+            said.iter().map(|said| (said.turn, KeptProblem::of(&said.problem))).collect();
+        let said = if kept.is_empty() { Vec::new() } else { serde_json::to_vec(&kept).ok()? };
         let relative = |path: &Path| path.strip_prefix(self.zoo.root()).unwrap_or(path).to_owned();
         let looked = paths.into_iter().map(|(path, seen)| (relative(path), seen)).collect();
         let network = network.map(|network| network.name().to_owned());
-        Some((FreshCard { file: file.name.clone(), network, steps, looked }, variables))
+        Some((FreshCard { file: file.name.clone(), network, steps, said, looked }, variables))
     }
 }

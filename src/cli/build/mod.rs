@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::time::Instant;
 
-use self::memory::{Built, Memory};
+use self::memory::{Built, Memory, Said};
 use super::args::{BuildArgs, Format};
 use super::failure::Failure;
 use super::output::Output;
 use super::plans::Planned;
 use super::settings::Flags;
-use super::zoo::Zoo;
+use super::zoo::{Network, Zoo};
 use crate::base::CancelToken;
 use crate::base::fs;
 use crate::base::moment;
@@ -48,11 +48,9 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let cancel = CancelToken::new();
     let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error, None))?;
     let (zoo, memory) = read(arguments, flags, directory)?;
-    if let Some(path) = trace_path(arguments, &zoo, directory).filter(|path| fs::is_folder(path)) {
-        let message = format!("`--trace` names a folder, `{}`; a file was expected", path.display());
-        return Err(Failure::Failed(Diagnostic::error("build/run", zoo.relative(&message))));
-    }
+    check_trace(arguments, &zoo, directory)?;
     if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
+        tell(&memory.said(&zoo, &[], &[]), arguments.format, output);
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
         return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
     }
@@ -64,11 +62,11 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         zoo.plan(&networks, &arguments.store, arguments.quantize_only);
     refusals.extend(more);
 
-    let mut shown = zoo.card_problems(&networks, &arguments.targets);
-    // A note is for `check`: a build says what keeps it from being right.
-    shown.extend(networks.iter().flat_map(|network| network.problems.clone()));
-    shown.extend(problems);
-    shown.retain(|problem| problem.severity > Severity::Note);
+    let said = said(&zoo, &networks, &arguments.targets, problems);
+    let shown = match &memory {
+        Some(memory) => memory.said(&zoo, &networks, &said),
+        None => said.iter().map(|said| said.problem.clone()).collect(),
+    };
     let failed_check = shown.iter().any(|problem| problem.severity == Severity::Error && problem.network.is_none());
     tell(&shown, arguments.format, output);
 
@@ -85,6 +83,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
         memory: zoo.memory_limit(),
         pools: settings.pools.places(),
+        root: zoo.root().to_owned(),
         ..exec::Options::default()
     };
     let mut labels = StepLabel::all(&plan.graph);
@@ -125,7 +124,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
             looked: &looked,
             graph: &plan.graph,
             summary: &summary,
-            shown: &shown,
+            shown: &said,
             refusals: &refusals,
         };
         memory.keep(&zoo, &store, &built);
@@ -147,6 +146,16 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let refused = refusals.iter().any(|refusal| !(refusal.unsupported && arguments.skip_unsupported));
     let good = arguments.dry_run || summary.is_good();
     if good && !refused && !failed_check { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// What there is to say of the cards that were read, of their configurations, and of the plan. A note is for `check`: a build says
+/// what keeps it from being right.
+fn said(zoo: &Zoo, networks: &[Network<'_>], targets: &[String], of_plan: Vec<Diagnostic>) -> Vec<Said> {
+    let of_cards = zoo.card_problems(networks, targets);
+    let of_configs = networks.iter().flat_map(|network| network.problems.clone()).collect();
+    let turns = (0..).zip([of_cards, of_configs, of_plan]);
+    let said = turns.flat_map(|(turn, of_turn)| of_turn.into_iter().map(move |problem| Said { turn, problem }));
+    said.filter(|said| said.problem.severity > Severity::Note).collect()
 }
 
 /// Steps at a time: as many as were asked for, or one a CPU.
@@ -172,9 +181,10 @@ fn tell_end(
     }
     let relative = |path: &Path| zoo.shown(path);
     output.note(&report::failure_blocks(summary, &relative, &repeated(&arguments.targets)));
-    output.data(&closing(summary, refusals, arguments.dry_run, up_to_date));
+    output.data(&closing(summary, refusals, arguments.dry_run, up_to_date, output.columns()));
     if !arguments.dry_run {
-        output.data(&accuracy(summary, &zoo.root().join(&zoo.resolved.settings.zoo.build)));
+        let build_root = zoo.root().join(&zoo.resolved.settings.zoo.build);
+        output.data(&accuracy(summary, &build_root, output.columns()));
     }
     let failed = report::counts(summary, refusals).failed;
     if failed > 0 {
@@ -187,6 +197,22 @@ fn tell_end(
 fn trace_path(arguments: &BuildArgs, zoo: &Zoo, directory: Option<&Path>) -> Option<PathBuf> {
     let file = arguments.trace.as_ref()?;
     Some(if directory.is_some() { zoo.root().join(file) } else { file.clone() })
+}
+
+/// Says before any work is done that the trace could not be written.
+fn check_trace(arguments: &BuildArgs, zoo: &Zoo, directory: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = trace_path(arguments, zoo, directory) else { return Ok(()) };
+    let failed = |message: String| Diagnostic::error("build/run", zoo.relative(&message));
+    if fs::is_folder(&path) {
+        let message = format!("`--trace` names a folder, `{}`; a file was expected", path.display());
+        return Err(Failure::Failed(failed(message)));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !fs::is_folder(folder)) {
+        let message = format!("`--trace` names a file in `{}`, and there is no such folder", folder.display());
+        return Err(Failure::Failed(failed(message).hint("make the folder, or name another file")));
+    }
+    Ok(())
 }
 
 /// Writes what was asked for with `--trace`.
@@ -204,7 +230,7 @@ fn run_error(error: &ExecError, zoo: Option<&Zoo>) -> Failure {
 }
 
 /// What cannot be built because its card cannot be read.
-fn broken_cards(zoo: &Zoo, targets: &[String]) -> Vec<Refusal> {
+pub(super) fn broken_cards(zoo: &Zoo, targets: &[String]) -> Vec<Refusal> {
     zoo.broken(targets)
         .into_iter()
         .map(|broken| Refusal {
@@ -249,7 +275,13 @@ fn repeated(targets: &[String]) -> String {
 }
 
 /// The end of a build for people; `remembered` steps and networks are up to date besides.
-fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool, (steps, networks): (usize, usize)) -> String {
+fn closing(
+    summary: &Summary,
+    refusals: &[Refusal],
+    dry_run: bool,
+    (steps, networks): (usize, usize),
+    columns: Option<usize>,
+) -> String {
     let mut counts = report::counts(summary, refusals);
     counts.up_to_date += steps;
     let wall = report::duration(summary.wall.as_millis() as u64);
@@ -261,7 +293,8 @@ fn closing(summary: &Summary, refusals: &[Refusal], dry_run: bool, (steps, netwo
         (false, true) => "interrupted",
         (false, false) => "done",
     };
-    format!("{}\n{what}: {} in {wall}\n", report::network_table(summary, refusals, networks), counts.text())
+    let table = report::network_table(summary, refusals, networks, columns);
+    format!("{table}\n{what}: {} in {wall}\n", counts.text())
 }
 
 fn up_to_date(steps: usize, wall: &str) -> String {
@@ -317,10 +350,10 @@ fn quantized(summary: &Summary) -> impl Iterator<Item = &StepSummary> {
 }
 
 /// The accuracy of each model that was quantized in this run.
-fn accuracy(summary: &Summary, build_root: &Path) -> String {
+fn accuracy(summary: &Summary, build_root: &Path, columns: Option<usize>) -> String {
     let mut rows: Vec<_> = quantized(summary)
         .filter_map(|step| report::read_accuracy(build_root, &step.network, step.model.as_deref()?))
         .collect();
     rows.sort_by(|a, b| a.subject.cmp(&b.subject));
-    if rows.is_empty() { String::new() } else { format!("\n{}", report::accuracy_table(&rows)) }
+    if rows.is_empty() { String::new() } else { format!("\n{}", report::accuracy_table_within(&rows, columns)) }
 }

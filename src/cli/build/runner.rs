@@ -9,7 +9,6 @@ use crate::pack;
 use crate::pack::PackError;
 use crate::plan::Settings;
 use crate::plan::StepKind;
-use crate::plan::StepSettings;
 use crate::plan::StepWork;
 use crate::toolchains;
 use crate::toolchains::Toolchain;
@@ -52,9 +51,7 @@ impl Runner<StepWork> for StepRunner<'_> {
         let result = match settings {
             Settings::Fetch(_) => toolchains::fetch(&work).map_err(|error| {
                 let mut failure = work_failure(&error);
-                if let (WorkError::Checksum { .. }, Some((file, line))) = (&error, job.step.settings.origin("md5")) {
-                    failure.message = format!("{}, at {file}:{line}", failure.message);
-                }
+                failure.setting = matches!(error, WorkError::Checksum { .. }).then_some("md5");
                 failure
             }),
             Settings::Pack(settings) => {
@@ -71,7 +68,7 @@ impl Runner<StepWork> for StepRunner<'_> {
         let root = format!("{}/", self.root.display());
         let result = result.map_err(|failure| StepFailure { message: failure.message.replace(&root, ""), ..failure });
         if let Err(failure) = &result {
-            job.log.line(&failure.message);
+            job.log.line(&failure.placed(job.step).message);
         }
         result
     }
@@ -80,6 +77,7 @@ impl Runner<StepWork> for StepRunner<'_> {
 fn work_failure(error: &WorkError) -> StepFailure {
     let mut failure = StepFailure::new(error.to_string());
     failure.hint = error.hint();
+    failure.no_space = matches!(error, WorkError::File(file) if file.is_no_space());
     if let WorkError::Stage(stage) = error {
         failure.stage = serde_json::to_value(stage.status).ok().and_then(|word| Some(word.as_str()?.to_owned()));
         failure.node.clone_from(&stage.node);
@@ -91,6 +89,7 @@ fn pack_failure(error: &PackError) -> StepFailure {
     let mut failure = StepFailure::new(error.to_string());
     if let PackError::File(file) = error {
         failure.hint = file.hint().map(ToOwned::to_owned);
+        failure.no_space = file.is_no_space();
     }
     failure
 }

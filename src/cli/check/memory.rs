@@ -18,13 +18,10 @@ use crate::base::Fingerprint;
 use crate::base::Looked;
 use crate::base::fs;
 use crate::cards::CardFile;
+use crate::cli::kept::KeptProblem;
+use crate::cli::kept::can_be_kept;
 use crate::diag::Diagnostic;
-use crate::diag::Place;
-use crate::diag::Position;
-use crate::diag::Severity;
 use crate::diag::Source;
-use crate::diag::Span;
-use crate::diag::catalogue;
 
 /// What was found in one card.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,26 +54,8 @@ struct Card {
     models: Option<usize>,
     /// Indices into the paths.
     looked: Vec<usize>,
-    problems: Vec<Problem>,
+    problems: Vec<KeptProblem>,
 }
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Problem {
-    code: String,
-    severity: u8,
-    message: String,
-    place: Option<KeptPlace>,
-    file: Option<String>,
-    hint: Option<String>,
-    network: Option<String>,
-    model: Option<String>,
-}
-
-/// The text's name, the span in it, and the line and column of its start.
-#[derive(Debug, Serialize, Deserialize)]
-struct KeptPlace(String, usize, usize, usize, usize);
-
-const SEVERITIES: [Severity; 3] = [Severity::Note, Severity::Warning, Severity::Error];
 
 /// What counts for every card of a run.
 #[derive(Debug, Clone, Copy)]
@@ -183,7 +162,7 @@ impl Memory {
         let circumstances = run.circumstances.to_string();
         let head = Head { circumstances, variables, paths: paths.len(), cards: kept.len() };
         let cards = kept.into_par_iter().with_min_len(64).map(|(file, found, looked)| {
-            let problems = found.problems.iter().map(Problem::of).collect();
+            let problems = found.problems.iter().map(KeptProblem::of).collect();
             line(&Card { file: file.to_owned(), name: found.name.clone(), models: found.models, looked, problems })
         });
         let lines = std::iter::once(line(&head)).chain(paths.iter().map(line));
@@ -202,13 +181,9 @@ fn line(value: &impl Serialize) -> Option<Vec<u8>> {
 /// Whether what was found may be kept: a change in the same tick of the clock would not show, and a text that is not the
 /// file's as it stands, such as one without its byte order mark, cannot be read again for its lines.
 fn is_to_be_trusted(looked: &Looked, found: &Found, run: &Run<'_>) -> bool {
-    let is_whole = |problem: &Diagnostic| {
-        let Some(place) = &problem.place else { return true };
-        let fingerprint = looked.paths.get(&run.root.join(place.source.name())).copied().flatten();
-        fingerprint.is_some_and(|it| it.size() == place.source.text().len() as u64)
-    };
+    let size = |name: &str| looked.paths.get(&run.root.join(name)).copied().flatten().map(|it| it.size());
     looked.paths.values().flatten().all(|fingerprint| fingerprint.is_settled(run.began))
-        && found.problems.iter().all(is_whole)
+        && found.problems.iter().all(|problem| can_be_kept(problem, size))
 }
 
 impl Card {
@@ -217,49 +192,6 @@ impl Card {
         let problems = self.problems.into_iter().map(|problem| problem.recalled(root, &mut texts));
         let problems = problems.collect::<Option<Vec<_>>>()?;
         Some((Found { name: self.name, models: self.models, problems }, Seen::Before(self.looked)))
-    }
-}
-
-impl Problem {
-    fn of(problem: &Diagnostic) -> Self {
-        let kept = |place: &Place| {
-            let start = place.position();
-            let name = place.source.name().to_owned();
-            KeptPlace(name, place.span.start, place.span.end, start.line, start.column)
-        };
-        Self {
-            code: problem.code.to_owned(),
-            severity: problem.severity as u8,
-            message: problem.message.clone(),
-            place: problem.place.as_ref().map(kept),
-            file: problem.file.clone(),
-            hint: problem.hint.clone(),
-            network: problem.network.clone(),
-            model: problem.model.clone(),
-        }
-    }
-
-    /// The problem again; `texts` are those that problems of its card point into.
-    fn recalled(self, root: &Path, texts: &mut Vec<Source>) -> Option<Diagnostic> {
-        let place = self.place.map(|KeptPlace(name, start, end, line, column)| {
-            let known = texts.iter().find(|source| source.name() == name).cloned();
-            let source = known.unwrap_or_else(|| {
-                let source = Source::read_again(name.as_str(), root.join(&name));
-                texts.push(source.clone());
-                source
-            });
-            Place::found_before(&source, Span::new(start, end), Position { line, column })
-        });
-        Some(Diagnostic {
-            code: catalogue::find(&self.code)?.code,
-            severity: *SEVERITIES.get(usize::from(self.severity))?,
-            message: self.message,
-            place,
-            file: self.file,
-            hint: self.hint,
-            network: self.network,
-            model: self.model,
-        })
     }
 }
 

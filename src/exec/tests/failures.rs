@@ -98,7 +98,11 @@ fn both_of_two_steps_with_one_key_fail_alike() {
         zoo.set(&format!("two/{model} clean"), ".fail", "not an ONNX file");
     }
     let done = zoo.build();
-    assert_eq!(failure(done.outcome("two/b clean")), failure(done.outcome("two/c clean")));
+    let (maker, twin) = (failure(done.outcome("two/b clean")), failure(done.outcome("two/c clean")));
+    assert_eq!(maker.message, "not an ONNX file");
+    assert_eq!(twin.message, "its result is that of `clean` of `two/b`, which failed: not an ONNX file");
+    assert_eq!(twin.hint, maker.hint);
+    assert!(twin.log.as_deref().is_some_and(|log| log.tail.is_empty()), "the log is told twice");
     assert_eq!(done.ran.iter().filter(|name| name.ends_with("clean") && name.starts_with("two")).count(), 1);
     // Both are known to have failed, not only the one that ran.
     let failed = done.summary.steps.iter().filter(|step| step.network == "two" && step.outcome.word() == "failed");
@@ -119,16 +123,23 @@ fn a_link_is_no_output() {
 
 #[test]
 fn files_that_cannot_be_installed_fail_their_step() {
-    let zoo = Zoo::new();
+    let mut zoo = Zoo::new();
+    zoo.options.root = zoo.build.parent().expect("it has one").to_owned();
     // A file of the user's where a folder has to be.
     fs::write_atomic(&zoo.build.join("one"), b"mine").expect("written");
     let done = zoo.build();
     let failed = done.summary.steps.iter().find(|step| step.network == "one" && step.outcome.word() == "failed");
     let failed = failure(&failed.expect("a step of the network failed").outcome);
     assert!(failed.message.starts_with("cannot create the folder"), "{}", failed.message);
+    assert!(failed.message.contains("`build/one"), "not relative to the root: {}", failed.message);
     assert_eq!(done.word("two bundle"), "ran");
+    let has_failed = |zoo: &Zoo| zoo.why().iter().any(|explanation| explanation.has_failed);
+    assert!(has_failed(&zoo), "it is not known that it failed");
     fs::remove_file(&zoo.build.join("one")).expect("removed");
     assert!(zoo.build_well().ran.is_empty());
+    assert!(!has_failed(&zoo), "it succeeded since");
+    fs::remove_file(&zoo.build.join("one/a/main.txt")).expect("removed");
+    assert!(!has_failed(&zoo), "it succeeded since");
 }
 
 #[test]
@@ -229,17 +240,66 @@ fn a_dry_run_leaves_a_damaged_artifact_alone() {
 }
 
 #[test]
-fn a_step_that_failed_when_it_was_forced_is_not_up_to_date() {
+fn a_forced_step_that_fails_leaves_the_good_result() {
+    let mut zoo = Zoo::new();
+    zoo.build_well();
+    let tree = zoo.tree();
+    zoo.options.force = true;
+    zoo.set("one/a lower", ".fail", "too large");
+    assert_eq!(failure(zoo.build().outcome("one/a lower")).message, "too large");
+    assert_eq!(zoo.tree(), tree);
+    zoo.options.force = false;
+    assert_eq!(zoo.build_well().counts(), format!("up_to_date {STEPS}"));
+    assert!(zoo.why().iter().all(|explanation| !explanation.has_failed), "what is up to date has not failed");
+    // Nor is it forgotten by another build root of the same cache.
+    zoo.build = zoo.path("elsewhere");
+    assert_eq!(zoo.build_well().counts(), format!("restored {STEPS}"));
+}
+
+#[test]
+fn a_forced_step_that_is_interrupted_leaves_the_good_result() {
     let mut zoo = Zoo::new();
     zoo.build_well();
     zoo.options.force = true;
-    zoo.set("one/a lower", ".fail", "too large");
-    assert!(!zoo.build().summary.is_good());
+    zoo.options.timeout = Some(std::time::Duration::from_millis(30));
+    zoo.set("one/a lower", ".sleep", "60000");
+    assert_eq!(zoo.build().word("one/a lower"), "failed");
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    assert!(zoo.try_build(&cancel).is_ok_and(|done| done.summary.interrupted));
     zoo.options.force = false;
-    assert_eq!(failure(zoo.build().outcome("one/a lower")).message, "too large");
-    zoo.unset("one/a lower", ".fail");
-    assert_eq!(zoo.build_well().ran, ["one/a lower"]);
     assert_eq!(zoo.build_well().counts(), format!("up_to_date {STEPS}"));
+}
+
+#[test]
+fn a_forced_result_takes_the_place_of_the_good_one() {
+    let mut zoo = Zoo::new();
+    zoo.set("one/a lower", ".salt", "first");
+    zoo.build_well();
+    let before = zoo.output("one", "a", StepKind::Lower);
+    zoo.options.force = true;
+    zoo.set("one/a lower", ".salt", "second");
+    zoo.build_well();
+    let after = zoo.output("one", "a", StepKind::Lower);
+    assert_ne!(before.digest, after.digest);
+    zoo.options.force = false;
+    assert_eq!(zoo.build_well().counts(), format!("up_to_date {STEPS}"));
+    assert_eq!(zoo.output("one", "a", StepKind::Lower), after);
+}
+
+#[test]
+fn a_result_that_was_lost_and_cannot_be_made_again_is_not_up_to_date() {
+    let mut zoo = Zoo::new();
+    zoo.build_well();
+    let lost = zoo.output("one", "a", StepKind::Pack);
+    fs::remove_file(&zoo.store().blobs().path(&lost.digest)).expect("removed");
+    zoo.set("one/a pack", ".fail", "no");
+    fs::remove_file(&zoo.build.join("one/a/main.txt")).expect("removed");
+    for _ in 0..2 {
+        assert_eq!(failure(zoo.build().outcome("one/a pack")).message, "no");
+    }
+    zoo.unset("one/a pack", ".fail");
+    assert_eq!(zoo.build_well().ran, ["one/a pack"]);
 }
 
 #[test]

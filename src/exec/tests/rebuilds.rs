@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
-use super::zoo::{STEPS, Zoo};
+use super::zoo::{Actor, STEPS, Zoo, name_of};
+use crate::base::CancelToken;
 use crate::base::fs;
+use crate::exec::Event;
 use crate::exec::Options;
+use crate::exec::run;
 use crate::plan::StepKind;
 
 /// Sets mtime back to what it was, as `touch -d` or `rsync -t` do.
@@ -401,4 +404,27 @@ fn why_names_every_difference_with_its_place() {
         short(b"another")
     );
     assert!(text.starts_with(&expected), "{text}\nexpected\n{expected}");
+}
+
+#[test]
+fn the_longest_chain_goes_first_once_it_is_known() {
+    let mut zoo = Zoo::new();
+    zoo.options.parallel = 1;
+    zoo.options.force = true;
+    zoo.set("two/c quantize", ".sleep", "80");
+    let first = || {
+        let graph = zoo.graph();
+        let mut started = Vec::new();
+        let mut events = |event: &Event<'_>| {
+            if let Event::Started { step, .. } = event {
+                started.push(name_of(graph.step(*step)));
+            }
+        };
+        let cancel = CancelToken::new();
+        run(&graph, &mut zoo.store(), &Actor::default(), &zoo.options, &cancel, &mut events).expect("a summary");
+        started.swap_remove(0)
+    };
+    assert_eq!(first(), "one/a fetch", "nothing is known yet");
+    // Most steps take less than a millisecond, which is known too.
+    assert_eq!(first(), "two/c fetch");
 }

@@ -89,6 +89,11 @@ impl Runner<Script> for Actor {
         fs::write(&job.output.join("main.txt"), text.as_bytes())?;
         fs::create_folders(&job.output.join("more"))?;
         fs::write(&job.output.join("more/length.txt"), text.len().to_string().as_bytes())?;
+        if let Some(salt) = script.get(".salt") {
+            fs::write(&job.output.join("salt.txt"), salt.as_bytes())?;
+            text += salt;
+            fs::write(&job.output.join("main.txt"), text.as_bytes())?;
+        }
         if let Some(name) = script.get("extra") {
             fs::write(&job.output.join(name), b"extra")?;
         }

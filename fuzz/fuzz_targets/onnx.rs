@@ -7,6 +7,7 @@
 mod damage;
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -26,9 +27,9 @@ use axzoo::compiler::onnx::NoExternalData;
 use axzoo::compiler::onnx::OnnxFile;
 use axzoo::compiler::onnx::export;
 use axzoo::compiler::onnx::import;
+use axzoo::compiler::quantize::LayerWeights;
 use axzoo::compiler::quantize::QuantizedGraph;
 use axzoo::compiler::quantize::Sharing;
-use axzoo::compiler::quantize::LayerWeights;
 use axzoo::compiler::quantize::convert;
 use axzoo::diag::Style;
 use axzoo::diag::render;

@@ -526,7 +526,7 @@ fn scaled(graph: &Graph, factors: &BTreeMap<ValueId, Vec<f32>>) -> Graph {
             for (lane, row) in weights.chunks_exact_mut(layer.outputs.max(1)).enumerate() {
                 let read = factor(reads, lane);
                 vectorized(|| {
-                    row.iter_mut().zip(&written).for_each(|(weight, written)| *weight = *weight * written / read)
+                    row.iter_mut().zip(&written).for_each(|(weight, written)| *weight = *weight * written / read);
                 });
             }
         } else {
@@ -534,7 +534,9 @@ fn scaled(graph: &Graph, factors: &BTreeMap<ValueId, Vec<f32>>) -> Graph {
                 let (first, written) = (layer.lane(output, 0), written.get(output).copied().unwrap_or(1.0));
                 for (column, kernel) in row.chunks_exact_mut(layer.area.max(1)).enumerate() {
                     let read = factor(reads, first + column);
-                    kernel.iter_mut().for_each(|weight| *weight = *weight * written / read);
+                    for weight in kernel {
+                        *weight = *weight * written / read;
+                    }
                 }
             }
         }

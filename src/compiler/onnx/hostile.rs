@@ -180,6 +180,14 @@ const HOSTILE: &[Hostile] = &[
     Hostile("a node without operator", || edited(|s| s.graph().node[1].op_type.clear()), "not supported"),
     Hostile("a node without outputs", || edited(|s| s.graph().node[1].output.clear()), "`c` is neither"),
     Hostile("an output twice", || edited(|s| s.graph().node[3].output.push("r".into())), "more than once"),
+    Hostile(
+        "an output of constants alone",
+        || {
+            let sample = Sample::new(17).input("x", &[1, 4, 8, 8]).floats("one", &[], &[1.0]);
+            sample.node("ReduceMax", &["one"], &["e"], &[]).output("e").bytes()
+        },
+        "does not depend on any input",
+    ),
     Hostile("no initializer", || edited(|s| s.graph().initializer.clear()), "neither an input nor an initializer"),
     Hostile(
         "weights of integers",

@@ -274,6 +274,7 @@ impl State {
 
     /// Names the outputs, in order.
     pub(super) fn finish(mut self, file: &GraphProto) -> Result<Graph, StageError> {
+        let depends = depends(&self.builder.graph);
         for output in &file.output {
             let name = &output.name;
             let Some(&id) = self.known.get(name) else {
@@ -281,7 +282,7 @@ impl State {
                 return Err(error(format!("the output `{name}` is one of `{writer}` that is not supported")));
             };
             let graph = &mut self.builder.graph;
-            if graph.value(id).constant.is_some() {
+            if !depends.get(id.index()).copied().unwrap_or(false) {
                 return Err(error(format!("the output `{name}` does not depend on any input"))
                     .hint("remove this output from the model"));
             }
@@ -306,6 +307,16 @@ impl State {
         graph.verify().map_err(|cause| error(cause.to_string()))?;
         Ok(graph)
     }
+}
+
+/// By value: whether it is an input or computed from one. Not all that is computed from constants alone is folded.
+fn depends(graph: &Graph) -> Vec<bool> {
+    let mut depends = vec![false; graph.values.len()];
+    graph.inputs.iter().for_each(|input| depends[input.index()] = true);
+    for node in &graph.nodes {
+        depends[node.output.index()] = node.inputs.iter().any(|input| depends[input.index()]);
+    }
+    depends
 }
 
 /// The shape of an input: the file's, an open batch being 1, or the one given, which must agree with the file's.

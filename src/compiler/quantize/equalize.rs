@@ -10,7 +10,9 @@
 use std::collections::BTreeMap;
 
 use crate::compiler::calibrate::LaneStatistics;
+use crate::compiler::calibrate::for_each_index;
 use crate::compiler::calibrate::lanes;
+use crate::compiler::error::StageError;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::Node;
 use crate::compiler::graph::Tensor;
@@ -367,8 +369,11 @@ fn largest_product(left: &[f32], right: &[f32]) -> f32 {
 
 /// Chooses factors for a graph from what its lanes are on a few images; `None` where nothing is worth it. Values of
 /// `statistics` are those that are quantized and those that layers read.
-#[must_use]
-pub fn equalize(graph: &Graph, statistics: &BTreeMap<ValueId, LaneStatistics>) -> Option<Equalization> {
+pub fn equalize(
+    graph: &Graph,
+    statistics: &BTreeMap<ValueId, LaneStatistics>,
+    threads: usize,
+) -> Result<Option<Equalization>, StageError> {
     let classes = Classes::of(graph, statistics);
     let readers: Vec<Reader> = graph
         .nodes
@@ -377,7 +382,7 @@ pub fn equalize(graph: &Graph, statistics: &BTreeMap<ValueId, LaneStatistics>) -
         .filter(|layer| statistics.contains_key(&layer.input))
         .filter_map(|layer| Reader::of(&layer, classes.entries(layer.input)?.len()))
         .collect();
-    let exponents = choose(&classes, &readers, statistics);
+    let exponents = choose(&classes, &readers, statistics, threads)?;
     let mut factors = BTreeMap::new();
     for index in 0..graph.values.len() {
         let value = ValueId(index as u32);
@@ -387,11 +392,16 @@ pub fn equalize(graph: &Graph, statistics: &BTreeMap<ValueId, LaneStatistics>) -
             factors.insert(value, own);
         }
     }
-    (!factors.is_empty()).then(|| Equalization { graph: scaled(graph, &factors), factors })
+    Ok((!factors.is_empty()).then(|| Equalization { graph: scaled(graph, &factors), factors }))
 }
 
 /// The factor of each class, by its root entry.
-fn choose(classes: &Classes, readers: &[Reader], statistics: &BTreeMap<ValueId, LaneStatistics>) -> Vec<f64> {
+fn choose(
+    classes: &Classes,
+    readers: &[Reader],
+    statistics: &BTreeMap<ValueId, LaneStatistics>,
+    threads: usize,
+) -> Result<Vec<f64>, StageError> {
     let count = classes.parent.len();
     let root: Vec<usize> = (0..count).map(|entry| classes.find(entry)).collect();
     // The largest magnitude of each class, and the largest weight that reads it as a share of its layer's largest.
@@ -423,11 +433,14 @@ fn choose(classes: &Classes, readers: &[Reader], statistics: &BTreeMap<ValueId, 
             bound[root[entry]] = bound[root[entry]].min(*limit);
         }
     }
-    let mut factors = vec![1.0; count];
-    for component in components(classes, &root, readers) {
+    let components = components(classes, &root, readers);
+    // Components have no class in common: each is chosen by itself, whatever the factors of the others are.
+    let state = || (vec![1.0; count], Vec::new());
+    let states = for_each_index(components.len(), threads, state, |(factors, chosen), index| {
+        let component = &components[index];
         let largest = component.classes.iter().fold(0.0_f64, |most, &class| most.max(range[class]));
         if largest == 0.0 {
-            continue;
+            return Ok(());
         }
         let noise = |factors: &[f64]| -> f64 {
             let of = |&reader: &usize| {
@@ -438,7 +451,7 @@ fn choose(classes: &Classes, readers: &[Reader], statistics: &BTreeMap<ValueId, 
             };
             component.readers.iter().map(of).sum()
         };
-        let plain = noise(&factors);
+        let plain = noise(factors);
         let mut best = (plain * WORTH, 0, 0);
         // Fourth roots, whose powers all exponents are.
         let root_of = |value: f64| if value > 0.0 { libm::sqrt(libm::sqrt(value)) } else { 1.0 };
@@ -455,16 +468,20 @@ fn choose(classes: &Classes, readers: &[Reader], statistics: &BTreeMap<ValueId, 
         };
         for by_range in RANGE_EXPONENTS {
             for by_weight in WEIGHT_EXPONENTS {
-                set(&mut factors, by_range, by_weight);
-                let found = noise(&factors);
+                set(factors, by_range, by_weight);
+                let found = noise(factors);
                 if found < best.0 {
                     best = (found, by_range, by_weight);
                 }
             }
         }
-        set(&mut factors, best.1, best.2);
-    }
-    factors
+        set(factors, best.1, best.2);
+        chosen.extend(component.classes.iter().map(|&class| (class, factors[class])));
+        Ok(())
+    })?;
+    let mut factors = vec![1.0; count];
+    states.into_iter().flat_map(|(_, chosen)| chosen).for_each(|(class, factor)| factors[class] = factor);
+    Ok(factors)
 }
 
 /// A small power, by multiplication: the same on every machine.

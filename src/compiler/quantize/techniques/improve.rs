@@ -86,7 +86,7 @@ pub(in crate::compiler::quantize) fn improve(
     let first: Vec<usize> = if fitted.is_empty() { (0..calibration.len()).collect() } else { fitted.clone() };
     let mut seen = observer.run(&first, asked)?;
     let statistics = std::mem::take(&mut seen.statistics);
-    let equalization = equalize(graph, &statistics);
+    let equalization = equalize(graph, &statistics, options.threads)?;
     let factors = equalization.as_ref().map_or(&none, |equalization| &equalization.factors);
     let asked = Asked { surveys: false, factors, keeps: true, again: false };
     let mut folds = Vec::new();

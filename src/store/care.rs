@@ -191,11 +191,15 @@ impl Store {
             collected.removed.add(stated.0);
         }
         if !dry_run {
-            // The journal goes first: killed in between, artifacts are left that the next run removes.
             self.state_mut().remove_slots(|network| !is_there(network));
-            self.journal_mut().rewrite(|key| kept.contains(key))?;
+            // The journal goes first: killed in between, artifacts are left that the next run removes.
+            let written = self.keep_results(|key| kept.contains(key));
             for (digest, _) in go {
                 self.blobs().remove(digest)?;
+            }
+            if is_full(written)? {
+                self.remove_logs()?;
+                self.keep_results(|key| kept.contains(key))?;
             }
             self.save()?;
         }
@@ -204,27 +208,45 @@ impl Store {
 
     /// Removes everything but what says which files below build roots are axzoo's. Prerequisite: locked.
     pub fn clear(&mut self) -> Result<(), StoreError> {
-        // Results first: no state may name one that lacks its artifacts without the journal saying so.
+        // Results first, so that no state names one that lacks its artifacts.
+        let written = self.forget_results();
+        for (digest, _) in self.blobs().all()? {
+            self.blobs().remove(&digest)?;
+        }
+        fs::remove_folder_if_empty(&self.cache().join("blobs"))?;
+        self.remove_logs()?;
+        fs::remove_folder(&self.temporary())?;
+        fs::remove_file(&self.cache().join("checked.jsonl"))?;
+        self.forget_stats()?;
+        if is_full(written)? {
+            self.forget_results()?;
+        }
+        self.save()
+    }
+
+    /// Takes every result away from the journal and from the states of all build roots.
+    fn forget_results(&mut self) -> Result<(), StoreError> {
         self.state_mut().remove_slots(|_| true);
-        self.journal_mut().rewrite(|_| false)?;
+        self.keep_results(|_| false)?;
         for path in self.other_states()? {
             let mut state = State::load(fs::read_if_there(&path)?.unwrap_or_default());
             state.remove_slots(|_| true);
             state.unset_journal_length();
             fs::write_atomic(&path, &state.encode())?;
         }
-        for (digest, _) in self.blobs().all()? {
-            self.blobs().remove(&digest)?;
+        Ok(())
+    }
+
+    /// Leaves nothing in the journal but the results that `keeps` takes.
+    fn keep_results(&mut self, keeps: impl Fn(&Digest) -> bool) -> Result<(), StoreError> {
+        if self.journal_mut().is_open_ended() {
+            self.disk().flush()?;
         }
-        fs::remove_folder_if_empty(&self.cache().join("blobs"))?;
-        for folder in ["logs", "tmp"].map(|name| self.cache().join(name)) {
-            if fs::is_folder(&folder) {
-                fs::remove_folder(&folder)?;
-            }
-        }
-        fs::remove_file(&self.cache().join("checked.jsonl"))?;
-        self.forget_stats()?;
-        self.save()
+        self.journal_mut().rewrite(keeps)
+    }
+
+    fn remove_logs(&self) -> Result<(), StoreError> {
+        Ok(fs::remove_folder(&self.cache().join("logs"))?)
     }
 
     /// The states of the other build roots that use the cache.
@@ -233,6 +255,15 @@ impl Store {
         let homes = if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() };
         let is_other = |home: &Path| home != self.home() && fs::is_folder(home);
         Ok(homes.into_iter().filter(|home| is_other(home)).map(|home| home.join("state-1")).collect())
+    }
+}
+
+/// Whether a disk had no space for what was to be written. Artifacts are removed nevertheless, and then there is some: killed
+/// in between, results are left that lack their artifacts, and those are made again when a step needs them.
+fn is_full(written: Result<(), StoreError>) -> Result<bool, StoreError> {
+    match written {
+        Err(error) if error.is_no_space() => Ok(true),
+        written => written.map(|()| false),
     }
 }
 

@@ -231,12 +231,22 @@ impl Store {
             let suspects = self.journal.suspects();
             let outputs: Vec<&Output> = suspects.iter().flat_map(|(_, entry)| &entry.outputs).collect();
             self.blobs.remove_unsound(&outputs)?;
-            for (key, entry) in suspects {
-                if !entry.outputs.iter().all(|output| self.blobs.holds(output)) {
-                    self.journal.forget(key)?;
-                }
+            match self.take_back(suspects).and_then(|()| self.settle_journal()) {
+                // The journal stays open-ended and the next run looks again. Whoever comes to free some space is not kept
+                // from it; a result without its artifacts is made again, whatever the journal says.
+                Err(error) if error.is_no_space() => {}
+                settled => settled?,
             }
-            self.settle_journal()?;
+        }
+        Ok(())
+    }
+
+    /// Takes back those of the results that lack an artifact.
+    fn take_back(&mut self, suspects: Vec<(Digest, Entry)>) -> Result<(), StoreError> {
+        for (key, entry) in suspects {
+            if !entry.outputs.iter().all(|output| self.blobs.holds(output)) {
+                self.journal.forget(key)?;
+            }
         }
         Ok(())
     }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::folder::ROOT;
 use super::state::State;
 use super::{Entry, Store, StoreError};
 use crate::base::Digest;
@@ -140,7 +143,7 @@ impl Store {
 
     /// Removes results that nobody needs, and artifacts that no other result has. Needed are the keys in `needed`, the last
     /// results of this build root's networks that `is_there` takes, and those of every other build root that uses the
-    /// cache. With `dry_run` nothing is written. Prerequisite otherwise: locked.
+    /// cache and is still there. With `dry_run` nothing is written. Prerequisite otherwise: locked.
     pub fn collect(
         &mut self,
         needed: &BTreeSet<Digest>,
@@ -151,7 +154,8 @@ impl Store {
         self.journal_mut().load_whole()?;
         let mut kept = needed.clone();
         kept.extend(self.state().keys(&is_there));
-        for path in self.other_states()? {
+        let (gone, others): (Vec<_>, Vec<_>) = self.other_states()?.into_iter().partition(|state| is_of_no_root(state));
+        for path in others {
             kept.extend(State::load(fs::read_if_there(&path)?.unwrap_or_default()).keys(|_| true));
         }
         let artifacts: HashMap<Digest, Stated> =
@@ -201,6 +205,9 @@ impl Store {
                 self.remove_logs()?;
                 self.keep_results(|key| kept.contains(key))?;
             }
+            for path in gone {
+                forget_slots(&path)?;
+            }
             self.save()?;
         }
         Ok(collected)
@@ -229,10 +236,7 @@ impl Store {
         self.state_mut().remove_slots(|_| true);
         self.keep_results(|_| false)?;
         for path in self.other_states()? {
-            let mut state = State::load(fs::read_if_there(&path)?.unwrap_or_default());
-            state.remove_slots(|_| true);
-            state.unset_journal_length();
-            fs::write_atomic(&path, &state.encode())?;
+            forget_slots(&path)?;
         }
         Ok(())
     }
@@ -256,6 +260,20 @@ impl Store {
         let is_other = |home: &Path| home != self.home() && fs::is_folder(home);
         Ok(homes.into_iter().filter(|home| is_other(home)).map(|home| home.join("state-1")).collect())
     }
+}
+
+/// Whether a state is of a build root that is no longer there; not where it does not say of which it is.
+fn is_of_no_root(state: &Path) -> bool {
+    let root = fs::read(&state.with_file_name(ROOT));
+    root.is_ok_and(|root| !fs::exists(Path::new(OsStr::from_bytes(&root))))
+}
+
+/// Takes every result away from a state. What says which files are axzoo's stays.
+fn forget_slots(path: &Path) -> Result<(), StoreError> {
+    let mut state = State::load(fs::read_if_there(path)?.unwrap_or_default());
+    state.remove_slots(|_| true);
+    state.unset_journal_length();
+    Ok(fs::write_atomic(path, &state.encode())?)
 }
 
 /// Whether a disk had no space for what was to be written. Artifacts are removed nevertheless, and then there is some: killed

@@ -8,6 +8,7 @@
 //! cache/tmp/                    folders of running steps
 //! cache/logs/<network>/<model>/<step>.log
 //! cache/builds/<id>/state-1     of one build root: last result of each step, files written
+//! cache/builds/<id>/root        which build root that is: its path
 //! cache/builds/<id>/stats-1     of one build root: the stat index
 //! cache/builds/<id>/fresh-2     of one build root: what its last build found to be right
 //! cache/builds/<id>/installing  files being written to the build root; gone when all is well
@@ -415,6 +416,10 @@ impl Store {
             self.state.set_journal_length(self.journal.length());
         }
         if self.state.is_changed() {
+            let root = self.home.join(ROOT);
+            if !fs::exists(&root) {
+                fs::write_atomic(&root, self.build_root.as_os_str().as_bytes())?;
+            }
             let path = self.state_path();
             fs::write_atomic(&path, &self.state.encode())?;
             self.state_stat = fs::stat(&path);
@@ -441,6 +446,9 @@ impl Store {
         self.home.join("installing")
     }
 }
+
+/// The name of the file beside a state that says which build root it is of.
+pub(super) const ROOT: &str = "root";
 
 /// The folder of what is known of one build root.
 fn home_of(cache: &Path, build_root: &Path) -> PathBuf {

@@ -424,10 +424,9 @@ impl<'r, S: StepSettings> Run<'r, S> {
             // The end of the log stands with the step that wrote it.
             told.log = failure.log.as_ref().map(|log| Box::new(LogEnd { path: log.path.clone(), tail: Vec::new() }));
         }
-        if let Some(log) = &mut told.log
-            && let Ok(path) = log.path.strip_prefix(&self.options.root)
-        {
-            log.path = path.to_owned();
+        if let Some(log) = told.log.take() {
+            let path = log.path.strip_prefix(&self.options.root).unwrap_or(&log.path).to_owned();
+            told.log = Some(Box::new(LogEnd { path, ..*log }));
         }
         told
     }

@@ -125,6 +125,13 @@ pub fn is_disk_full(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NOTHING)
 }
 
+/// Whether two paths are on one file system, or would be: of what does not exist, the folder above counts.
+#[must_use]
+pub fn are_on_one_disk(one: &Path, other: &Path) -> bool {
+    let disk = |path: &Path| path.ancestors().find_map(|path| fs::metadata(path).ok()).map(|meta| meta.dev());
+    disk(one) == disk(other)
+}
+
 /// The system's words without Rust's `(os error N)`.
 fn describe(error: &io::Error) -> String {
     let text = error.to_string();

@@ -3,13 +3,18 @@
 use super::StepFailure;
 use super::events::{Event, Outcome, StopCause};
 use super::judge::{Verdict, outputs_in};
-use super::networks::Networks;
+use super::networks::{Networks, Wanted};
 use super::scheduler::{End, Run};
 use super::workers::InstallTask;
+use crate::base::fs;
 use crate::base::relative;
 use crate::plan::StepId;
 use crate::plan::StepSettings;
 use crate::store::SlotName;
+
+/// What helps when the disk of the build root is full, and the cache is on another one.
+const NO_SPACE_IN_BUILD_ROOT: &str = "free some space on the disk of the build root, or choose another place with \
+                                      --build-root, and run the same command again";
 
 impl<S: StepSettings> Run<'_, S> {
     /// Says that a step ended, and looks whether its network is complete now.
@@ -40,6 +45,9 @@ impl<S: StepSettings> Run<'_, S> {
             self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
             return;
         }
+        if self.stopped.is_some_and(|cause| cause != StopCause::FailFast) {
+            return self.leave_out(&unsure);
+        }
         let names: Vec<String> = unsure.iter().map(|wanted| wanted.file.clone()).collect();
         if let Err(error) = self.store.intend(network, &names) {
             let step = unsure[0].step;
@@ -47,6 +55,17 @@ impl<S: StepSettings> Run<'_, S> {
         }
         let build_root = self.store.build_root().to_owned();
         self.tasks.push_back(InstallTask { network: network.to_owned(), build_root, files: unsure });
+    }
+
+    /// These files do not come into the build root in this run, whose stop is told already: the steps that should have
+    /// them there count as not tried, although the store has their results.
+    pub(super) fn leave_out(&mut self, files: &[Wanted]) {
+        let outcome = self.not_tried();
+        for file in files {
+            if let Some(end) = &mut self.ends[file.step.index()] {
+                end.outcome = outcome.clone();
+            }
+        }
     }
 
     pub(super) fn installed(&mut self, task: &InstallTask, result: Result<usize, (StepId, StepFailure)>) {
@@ -64,7 +83,12 @@ impl<S: StepSettings> Run<'_, S> {
                 self.leftovers.extend(leftovers.into_iter().map(|file| (network.to_owned(), file)));
                 (self.events)(&Event::Installed { network, written });
             }
-            Err((step, failure)) => self.not_installed(network, step, failure),
+            Err((step, failure)) => {
+                let elsewhere = !fs::are_on_one_disk(self.store.build_root(), self.store.cache());
+                let hint = failure.hint.filter(|_| !(failure.no_space && elsewhere));
+                let hint = hint.or_else(|| failure.no_space.then(|| NO_SPACE_IN_BUILD_ROOT.to_owned()));
+                self.not_installed(network, step, StepFailure { hint, ..failure });
+            }
         }
     }
 

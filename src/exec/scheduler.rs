@@ -424,6 +424,10 @@ impl<'r, S: StepSettings> Run<'r, S> {
             // The end of the log stands with the step that wrote it.
             told.log = failure.log.as_ref().map(|log| Box::new(LogEnd { path: log.path.clone(), tail: Vec::new() }));
         }
+        if let Some(log) = told.log.take() {
+            let path = log.path.strip_prefix(&self.options.root).unwrap_or(&log.path).to_owned();
+            told.log = Some(Box::new(LogEnd { path, ..*log }));
+        }
         told
     }
 
@@ -433,7 +437,9 @@ impl<'r, S: StepSettings> Run<'r, S> {
         (self.events)(&Event::Stopping { cause });
         if cause != StopCause::FailFast {
             self.cancel.cancel();
-            self.tasks.clear();
+            for task in std::mem::take(&mut self.tasks) {
+                self.leave_out(&task.files);
+            }
         }
         for step in self.states.stop() {
             let end = End { outcome: self.not_tried(), duration: Duration::ZERO, key: None };

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::folder::ROOT;
 use super::state::State;
 use super::{Entry, Store, StoreError};
 use crate::base::Digest;
@@ -140,7 +143,7 @@ impl Store {
 
     /// Removes results that nobody needs, and artifacts that no other result has. Needed are the keys in `needed`, the last
     /// results of this build root's networks that `is_there` takes, and those of every other build root that uses the
-    /// cache. With `dry_run` nothing is written. Prerequisite otherwise: locked.
+    /// cache and is still there. With `dry_run` nothing is written. Prerequisite otherwise: locked.
     pub fn collect(
         &mut self,
         needed: &BTreeSet<Digest>,
@@ -151,7 +154,8 @@ impl Store {
         self.journal_mut().load_whole()?;
         let mut kept = needed.clone();
         kept.extend(self.state().keys(&is_there));
-        for path in self.other_states()? {
+        let (gone, others): (Vec<_>, Vec<_>) = self.other_states()?.into_iter().partition(|state| is_of_no_root(state));
+        for path in others {
             kept.extend(State::load(fs::read_if_there(&path)?.unwrap_or_default()).keys(|_| true));
         }
         let artifacts: HashMap<Digest, Stated> =
@@ -191,11 +195,18 @@ impl Store {
             collected.removed.add(stated.0);
         }
         if !dry_run {
-            // The journal goes first: killed in between, artifacts are left that the next run removes.
             self.state_mut().remove_slots(|network| !is_there(network));
-            self.journal_mut().rewrite(|key| kept.contains(key))?;
+            // The journal goes first: killed in between, artifacts are left that the next run removes.
+            let written = self.keep_results(|key| kept.contains(key));
             for (digest, _) in go {
                 self.blobs().remove(digest)?;
+            }
+            if is_full(written)? {
+                self.remove_logs()?;
+                self.keep_results(|key| kept.contains(key))?;
+            }
+            for path in gone {
+                forget_slots(&path)?;
             }
             self.save()?;
         }
@@ -204,27 +215,42 @@ impl Store {
 
     /// Removes everything but what says which files below build roots are axzoo's. Prerequisite: locked.
     pub fn clear(&mut self) -> Result<(), StoreError> {
-        // Results first: no state may name one that lacks its artifacts without the journal saying so.
-        self.state_mut().remove_slots(|_| true);
-        self.journal_mut().rewrite(|_| false)?;
-        for path in self.other_states()? {
-            let mut state = State::load(fs::read_if_there(&path)?.unwrap_or_default());
-            state.remove_slots(|_| true);
-            state.unset_journal_length();
-            fs::write_atomic(&path, &state.encode())?;
-        }
+        // Results first, so that no state names one that lacks its artifacts.
+        let written = self.forget_results();
         for (digest, _) in self.blobs().all()? {
             self.blobs().remove(&digest)?;
         }
         fs::remove_folder_if_empty(&self.cache().join("blobs"))?;
-        for folder in ["logs", "tmp"].map(|name| self.cache().join(name)) {
-            if fs::is_folder(&folder) {
-                fs::remove_folder(&folder)?;
-            }
-        }
+        self.remove_logs()?;
+        fs::remove_folder(&self.temporary())?;
         fs::remove_file(&self.cache().join("checked.jsonl"))?;
         self.forget_stats()?;
+        if is_full(written)? {
+            self.forget_results()?;
+        }
         self.save()
+    }
+
+    /// Takes every result away from the journal and from the states of all build roots.
+    fn forget_results(&mut self) -> Result<(), StoreError> {
+        self.state_mut().remove_slots(|_| true);
+        self.keep_results(|_| false)?;
+        for path in self.other_states()? {
+            forget_slots(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves nothing in the journal but the results that `keeps` takes.
+    fn keep_results(&mut self, keeps: impl Fn(&Digest) -> bool) -> Result<(), StoreError> {
+        if self.journal_mut().is_open_ended() {
+            self.disk().flush()?;
+        }
+        self.journal_mut().rewrite(keeps)
+    }
+
+    fn remove_logs(&self) -> Result<(), StoreError> {
+        Ok(fs::remove_folder(&self.cache().join("logs"))?)
     }
 
     /// The states of the other build roots that use the cache.
@@ -233,6 +259,29 @@ impl Store {
         let homes = if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() };
         let is_other = |home: &Path| home != self.home() && fs::is_folder(home);
         Ok(homes.into_iter().filter(|home| is_other(home)).map(|home| home.join("state-1")).collect())
+    }
+}
+
+/// Whether a state is of a build root that is no longer there; not where it does not say of which it is.
+fn is_of_no_root(state: &Path) -> bool {
+    let root = fs::read(&state.with_file_name(ROOT));
+    root.is_ok_and(|root| !fs::exists(Path::new(OsStr::from_bytes(&root))))
+}
+
+/// Takes every result away from a state. What says which files are axzoo's stays.
+fn forget_slots(path: &Path) -> Result<(), StoreError> {
+    let mut state = State::load(fs::read_if_there(path)?.unwrap_or_default());
+    state.remove_slots(|_| true);
+    state.unset_journal_length();
+    Ok(fs::write_atomic(path, &state.encode())?)
+}
+
+/// Whether a disk had no space for what was to be written. Artifacts are removed nevertheless, and then there is some: killed
+/// in between, results are left that lack their artifacts, and those are made again when a step needs them.
+fn is_full(written: Result<(), StoreError>) -> Result<bool, StoreError> {
+    match written {
+        Err(error) if error.is_no_space() => Ok(true),
+        written => written.map(|()| false),
     }
 }
 

@@ -38,6 +38,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether a disk has no space left.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::Fs(error) if error.is_no_space())
+    }
+
     /// What would help.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -8,6 +8,7 @@
 //! cache/tmp/                    folders of running steps
 //! cache/logs/<network>/<model>/<step>.log
 //! cache/builds/<id>/state-1     of one build root: last result of each step, files written
+//! cache/builds/<id>/root        which build root that is: its path
 //! cache/builds/<id>/stats-1     of one build root: the stat index
 //! cache/builds/<id>/fresh-2     of one build root: what its last build found to be right
 //! cache/builds/<id>/installing  files being written to the build root; gone when all is well
@@ -231,12 +232,22 @@ impl Store {
             let suspects = self.journal.suspects();
             let outputs: Vec<&Output> = suspects.iter().flat_map(|(_, entry)| &entry.outputs).collect();
             self.blobs.remove_unsound(&outputs)?;
-            for (key, entry) in suspects {
-                if !entry.outputs.iter().all(|output| self.blobs.holds(output)) {
-                    self.journal.forget(key)?;
-                }
+            match self.take_back(suspects).and_then(|()| self.settle_journal()) {
+                // The journal stays open-ended and the next run looks again. Whoever comes to free some space is not kept
+                // from it; a result without its artifacts is made again, whatever the journal says.
+                Err(error) if error.is_no_space() => {}
+                settled => settled?,
             }
-            self.settle_journal()?;
+        }
+        Ok(())
+    }
+
+    /// Takes back those of the results that lack an artifact.
+    fn take_back(&mut self, suspects: Vec<(Digest, Entry)>) -> Result<(), StoreError> {
+        for (key, entry) in suspects {
+            if !entry.outputs.iter().all(|output| self.blobs.holds(output)) {
+                self.journal.forget(key)?;
+            }
         }
         Ok(())
     }
@@ -405,6 +416,10 @@ impl Store {
             self.state.set_journal_length(self.journal.length());
         }
         if self.state.is_changed() {
+            let root = self.home.join(ROOT);
+            if !fs::exists(&root) {
+                fs::write_atomic(&root, self.build_root.as_os_str().as_bytes())?;
+            }
             let path = self.state_path();
             fs::write_atomic(&path, &self.state.encode())?;
             self.state_stat = fs::stat(&path);
@@ -431,6 +446,9 @@ impl Store {
         self.home.join("installing")
     }
 }
+
+/// The name of the file beside a state that says which build root it is of.
+pub(super) const ROOT: &str = "root";
 
 /// The folder of what is known of one build root.
 fn home_of(cache: &Path, build_root: &Path) -> PathBuf {

@@ -323,7 +323,12 @@ impl Journal {
             Some(file) => file,
             None => fs::open_append(&self.path)?,
         };
-        fs::write_to(&file, &self.path, text.as_bytes())?;
+        if let Err(error) = fs::write_to(&file, &self.path, text.as_bytes()) {
+            // A part of the line may be there: what comes next must not be appended to it.
+            self.unload();
+            self.load()?;
+            return Err(error.into());
+        }
         self.file = Some(file);
         self.bytes.extend_from_slice(text.as_bytes());
         self.note(kind, key, start..start + payload.len());

@@ -45,8 +45,11 @@ pub(super) fn take(
     let mut told = false;
     loop {
         if let Some(file) = fs::try_lock(path)? {
-            fs::replace(&file, path, holder.text.as_bytes())?;
-            return Ok(file);
+            match fs::replace(&file, path, holder.text.as_bytes()) {
+                // Others then wait for somebody without a name.
+                Err(error) if !error.is_no_space() => return Err(error.into()),
+                _ => return Ok(file),
+            }
         }
         let text = fs::read_limited(path, 4096).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let text = text.unwrap_or_default();

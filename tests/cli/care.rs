@@ -103,6 +103,25 @@ fn gc_drops_networks_whose_cards_are_gone_and_those_of_other_zoos_stay() {
 }
 
 #[test]
+fn gc_keeps_nothing_for_a_build_root_that_is_gone() {
+    let space = built();
+    let config = space.path("configs/digits.toml");
+    space.edit(&config, "resources_used = 0.25", "resources_used = 0.5");
+    space.axzoo("build --build-root elsewhere").expect_code(0);
+    let elsewhere = space.tree("elsewhere");
+    space.edit(&config, "resources_used = 0.5", "resources_used = 0.25");
+    space.axzoo("cache gc").expect_code(0).says("removed 0 results");
+    fs::remove_dir_all(space.path("elsewhere")).expect("removed");
+    let all = artifacts(&space).len();
+    space.axzoo("cache gc").expect_code(0);
+    assert!(artifacts(&space).len() < all, "a build root that is gone keeps its results");
+    assert!(space.build("all").values().all(|outcome| outcome == "up_to_date"));
+    space.edit(&config, "resources_used = 0.25", "resources_used = 0.5");
+    assert!(!steps_with(&space.build("all --build-root elsewhere"), "ran").is_empty());
+    assert_eq!(space.tree("elsewhere"), elsewhere);
+}
+
+#[test]
 fn verify_finds_a_flipped_bit_and_the_next_build_heals_it() {
     let space = built();
     let before = space.tree("build");

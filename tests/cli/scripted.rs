@@ -111,6 +111,10 @@ fn a_command_is_judged_by_its_end_and_by_what_it_wrote() {
         let run = with_command(case.step, case.command).axzoo("build a").expect_code(1).says(case.says);
         run.says(&format!("log: cache/logs/a/a/{}.log", case.step));
     }
+    let summary = with_command("clean", "exit 7").axzoo("build a --format json").expect_code(1).summary();
+    let logs: Vec<&str> =
+        summary["steps"].as_array().into_iter().flatten().filter_map(|step| step["log"].as_str()).collect();
+    assert_eq!(logs, ["cache/logs/a/a/clean.log"], "relative to the root");
     let space = zoo(&["a"]);
     space.write("axzoo.toml", "[toolchain]\nuse = \"scripted\"\n");
     space.axzoo("build").expect_code(1).says("`scripted.clean` names no command");

@@ -35,6 +35,7 @@ use crate::report::StepLabel;
 use crate::store::FreshCard;
 use crate::store::FreshCards;
 use crate::store::FreshStep;
+use crate::store::SlotName;
 use crate::store::Store;
 use crate::store::Variables;
 use crate::store::encode_fresh;
@@ -283,7 +284,7 @@ impl<'a> Finder<'a> {
         let mut variables = BTreeSet::new();
         let mut lookeds = vec![reading];
         let mut steps = Vec::new();
-        let mut certain = Vec::new();
+        let mut certain = BTreeSet::new();
         if let Some(network) = network {
             let name = network.name();
             if built.refusals.iter().any(|it| it.network == name) {
@@ -294,7 +295,15 @@ impl<'a> Finder<'a> {
             for step in self.steps.get(name).map_or(&[][..], Vec::as_slice) {
                 let key = step.key.filter(|_| step.outcome.is_good())?;
                 steps.push(FreshStep { model: step.model.clone(), kind: step.step, key });
-                certain.extend(built.graph.step(step.id).inputs.iter().filter_map(|(_, input)| match input {
+                let planned = built.graph.step(step.id);
+                if let Some(install) = &planned.install {
+                    // What belongs into the build root is asked for, not what is recorded to be there: a run that stopped
+                    // may have recorded nothing.
+                    let folder = self.store.build_root().join(install);
+                    let slot = self.store.slot(&SlotName::of(planned)).filter(|slot| slot.key == key)?;
+                    certain.extend(slot.outputs.iter().map(|output| folder.join(&output.name)));
+                }
+                certain.extend(planned.inputs.iter().filter_map(|(_, input)| match input {
                     Input::File(path) => Some(path.clone()),
                     _ => None,
                 }));

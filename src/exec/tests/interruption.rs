@@ -229,3 +229,18 @@ fn the_first_interrupt_ends_the_build_in_order_and_the_second_at_once() {
     let done = zoo.build_well();
     assert_eq!(done.word("one/a clean"), "up_to_date");
 }
+
+#[test]
+fn files_that_an_interrupted_build_did_not_write_are_not_said_to_be_restored() {
+    let zoo = Zoo::new();
+    zoo.build_well();
+    let expected = zoo.tree();
+    fs::remove_folder(&zoo.build).expect("removed");
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let done = zoo.try_build(&cancel).expect("a summary");
+    assert!(done.summary.interrupted && zoo.tree().is_empty());
+    assert_eq!(done.counts(), "skipped 5, up_to_date 12");
+    assert_eq!(zoo.build_well().counts(), "restored 5, up_to_date 12");
+    assert_eq!(zoo.tree(), expected);
+}

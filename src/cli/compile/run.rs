@@ -382,7 +382,6 @@ impl Run<'_> {
         let graph = crate::compiler::quantize::QuantizedGraph::from_json(&graph)
             .map_err(|error| Outcome::of_work(error.into(), statuses[0], statuses[1]))?;
         self.journal.line(&format!("read: {} nodes", graph.nodes.len()));
-        self.is_random = false;
         // What the host runs is there already if the manifest names it.
         for name in QUANTIZED.into_iter().filter(|name| !HOST_GRAPHS.contains(name)) {
             let from = input.with_file_name(name);
@@ -391,9 +390,7 @@ impl Run<'_> {
                 copied.map_err(|error| Outcome::of_file(&error, statuses[0], statuses[1]))?;
             }
         }
-        if let Some(report) = read_json(&quantized.join("report.json")) {
-            self.is_random = report["random_calibration"] == Json::Bool(true);
-        }
+        self.is_random = is_random(&quantized)?;
         self.take_folder(&quantized)?;
         Ok(quantized)
     }
@@ -430,6 +427,24 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a model was calibrated on random data, as its manifest says; the report beside it must not say otherwise.
+fn is_random(quantized: &Path) -> Result<bool, Outcome> {
+    let key = "random_calibration";
+    let manifest = read_json(&quantized.join(QUANTIZED_MANIFEST)).unwrap_or_default();
+    let expected = manifest[key] == Json::Bool(true);
+    let Some(report) = read_json(&quantized.join("report.json")) else { return Ok(expected) };
+    let found = report[key] == Json::Bool(true);
+    if manifest["digests"].is_object() && found != expected {
+        let message = format!(
+            "`report.json` does not agree with `{QUANTIZED_MANIFEST}`: `{key}`: expected {expected}, found {}",
+            report[key]
+        );
+        let hint = "take the file back that was changed, or quantize the model again";
+        return Err(Outcome::failed(Status::TvmFrontendError, message).hint(Some(hint)));
+    }
+    Ok(found || expected)
 }
 
 /// What the images are like, in the report of a model that was calibrated on tensors of them.

@@ -116,10 +116,15 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     let text = format!("{warning}{}{}{audited}", host_text(&parts), quantized.report.to_text());
     write("report.txt", text.as_bytes())?;
     let named = HOST_GRAPHS.map(|name| work.optional_input(name).map(|_| name));
-    let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json")
+    let manifest = Manifest {
+        random_calibration: settings.random_calibration.is_some(),
+        ..Manifest::of_quantized(&quantized.graph, "quantized_model.json")
+    };
+    let manifest = manifest
         .with_host(named[0], named[1])
         .with_digests(beside.iter().map(|(name, bytes)| (*name, bytes.as_slice())))
-        .with_preprocess(known_preprocess(settings));
+        .with_preprocess(known_preprocess(settings))
+        .with_own_digests();
     write("quantized_model_manifest.json", &manifest.to_json())?;
     check_floors(&quantized.report, settings)
 }

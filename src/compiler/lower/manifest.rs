@@ -104,6 +104,12 @@ impl Manifest {
         Self { preprocess, ..self }
     }
 
+    /// With whether the calibration was on random numbers.
+    #[must_use]
+    pub fn with_random_calibration(self, random_calibration: bool) -> Self {
+        Self { random_calibration, ..self }
+    }
+
     /// With the files that the host runs before and after the core.
     #[must_use]
     pub fn with_host(self, before: Option<&str>, after: Option<&str>) -> Self {

@@ -116,11 +116,8 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     let text = format!("{warning}{}{}{audited}", host_text(&parts), quantized.report.to_text());
     write("report.txt", text.as_bytes())?;
     let named = HOST_GRAPHS.map(|name| work.optional_input(name).map(|_| name));
-    let manifest = Manifest {
-        random_calibration: settings.random_calibration.is_some(),
-        ..Manifest::of_quantized(&quantized.graph, "quantized_model.json")
-    };
-    let manifest = manifest
+    let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json")
+        .with_random_calibration(settings.random_calibration.is_some())
         .with_host(named[0], named[1])
         .with_digests(beside.iter().map(|(name, bytes)| (*name, bytes.as_slice())))
         .with_preprocess(known_preprocess(settings))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::artifact;
+use super::dumps;
 use super::flags::CompileArgs;
 use super::folder::{ERROR_ARTIFACT, Folder, MODEL};
 use super::given::{Given, PATHS};
@@ -57,9 +58,9 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
     journal.line(&format!("axzoo {}", typed.join(" ")));
 
     let kept: Vec<PathBuf> = given_files(&gathered, flags, &standing);
-    let understood = gathered.understood(&standing).and_then(|request| match request.conf_in_the_way(&folder) {
-        Some(problem) => Err(vec![problem]),
-        None => Ok(request),
+    let understood = gathered.understood(&standing).and_then(|request| {
+        let problems = in_the_way(&request, &folder, &kept);
+        if problems.is_empty() { Ok(request) } else { Err(problems) }
     });
     let request = match understood {
         Ok(request) => request,
@@ -95,10 +96,26 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
             }
             output.diagnostics(&outcome.problems);
             output.diagnostics(&[summary::failure(&outcome)]);
-            output.note(&format!("error: nothing was compiled; `{folder_name}/compilation_log.txt` has the details\n"));
+            if fs::is_file(&path.join("compilation_report.json")) {
+                let log = format!("`{folder_name}/compilation_log.txt` has the details");
+                output.note(&format!("error: nothing was compiled; {log}\n"));
+            } else {
+                output.note(&format!("error: `{folder_name}` has no whole report of what was done\n"));
+            }
             Err(Failure::Reported)
         }
     }
+}
+
+/// What is in the folder of results and must stay, where the run would write.
+fn in_the_way(request: &Request, folder: &Folder, kept: &[PathBuf]) -> Vec<Diagnostic> {
+    let obstacle = |message: String| {
+        Diagnostic::error("compile/output", message).hint("move it away, or name another folder with `-o`")
+    };
+    let mut problems: Vec<Diagnostic> = request.conf_in_the_way(folder).into_iter().collect();
+    problems.extend(folder.obstacles().into_iter().map(obstacle));
+    problems.extend(dumps::problems(request, folder, kept));
+    problems
 }
 
 /// Files that were given: they are never removed, also where they lie in the folder of results.
@@ -213,6 +230,10 @@ fn work(
     }
     if result.is_ok() && effective.save_error_artifact {
         journal.line("`save_error_artifact`: nothing failed, so there is no archive");
+    }
+    match dumps::record(request, folder, &made) {
+        Ok(record) => made.extend(record),
+        Err(failure) => result = result.and(Err(failure)),
     }
     // What was made before a failure is put in place too: a quantized model can be compiled later.
     let in_place = folder.swap(&made, kept);

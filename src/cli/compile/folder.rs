@@ -1,6 +1,7 @@
 //! The folder of results. Work is done in a folder inside it, on the same file system; at the end the names that are ours are
 //! swapped, the report last, so that the folder is one run's and no other's. Foreign files are never touched.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Cursor;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
+use super::dumps;
 use super::given::NAMES;
 use super::outcome::Outcome;
 use crate::base::fs;
@@ -24,7 +26,7 @@ const LOG: &str = "compilation_log.txt";
 pub(super) const CONF: &str = "conf.json";
 
 /// The arguments that were given.
-const ARGUMENTS: &str = "cli_args.json";
+pub(super) const ARGUMENTS: &str = "cli_args.json";
 
 /// The copy of the input.
 pub(super) const MODEL: &str = "input_model/fp32_model.onnx";
@@ -33,9 +35,10 @@ pub(super) const MODEL: &str = "input_model/fp32_model.onnx";
 pub(super) const ERROR_ARTIFACT: &str = "error_artifact.zip";
 
 /// Every name that some run may write, beside the report, the log and what lies beside the copy of the model.
-const OWN: [&str; 21] = [
+const OWN: [&str; 22] = [
     ARGUMENTS,
     CONF,
+    dumps::RECORD,
     MODEL,
     "quantized_model/quantized_model_manifest.json",
     "quantized_model/quantized_model.json",
@@ -56,6 +59,9 @@ const OWN: [&str; 21] = [
     "compiled_model/postprocess_graph.onnx",
     ERROR_ARTIFACT,
 ];
+
+/// Folders of our files.
+const FOLDERS: [&str; 3] = ["input_model", "quantized_model", "compiled_model"];
 
 /// A folder of results that this process alone writes to.
 #[derive(Debug)]
@@ -148,6 +154,62 @@ impl Folder {
         is_it && fs::read(given).is_ok_and(|there| there != bytes)
     }
 
+    /// What is in the way whatever the stages make: files that are written in any case, and links out of this folder.
+    pub(super) fn obstacles(&self) -> Vec<String> {
+        let folders = [REPORT, LOG, ERROR_ARTIFACT].into_iter().filter(|name| fs::is_folder(&self.path.join(name)));
+        let folders = folders
+            .map(|name| format!("`{name}` is the name of a file of the run, and there is a folder of that name"));
+        let links = FOLDERS.into_iter().filter(|name| fs::is_link(&self.path.join(name)));
+        let links =
+            links.map(|name| format!("`{name}` is the name of a folder of the run, and there is a link of that name"));
+        folders.chain(links).collect()
+    }
+
+    /// Why a file of a name that the user chose would not be the run's own to write, if it would not.
+    pub(super) fn keeps(&self, name: &str, kept: &[PathBuf]) -> Option<String> {
+        let first = name.split('/').next().unwrap_or_default();
+        let is_own = |own: &str| own.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(first));
+        if OWN.into_iter().chain([REPORT, LOG]).any(is_own) || fs::target_of_temporary(Path::new(first)).is_some() {
+            return Some(format!("`{first}` is the run's own"));
+        }
+        let mut place = self.path.clone();
+        let mut parts = name.split('/').peekable();
+        while let Some(part) = parts.next() {
+            place.push(part);
+            let shown = || place.strip_prefix(&self.path).unwrap_or(&place).display();
+            let is_last = parts.peek().is_none();
+            match () {
+                () if fs::is_link(&place) => return Some(format!("`{}` is a link", shown())),
+                () if !fs::exists(&place) => return None,
+                () if is_last == fs::is_folder(&place) => {
+                    let is = if is_last { "a folder" } else { "a file" };
+                    return Some(format!("`{}` is {is}", shown()));
+                }
+                () => (),
+            }
+        }
+        // The folder itself was given too.
+        let own = fs::canonical(&self.path).ok();
+        let given = kept.iter().filter_map(|given| fs::canonical(given).ok());
+        let mut given = given.filter(|given| !own.as_ref().is_some_and(|own| own.starts_with(given)));
+        let is_given = fs::canonical(&place).is_ok_and(|place| given.any(|given| place.starts_with(given)));
+        if is_given {
+            return Some(format!("`{name}` is there and was given to this run"));
+        }
+        let is_ours = self.recorded().get(name).is_some_and(|digest| self.is_unchanged(name, digest));
+        (!is_ours).then(|| format!("`{name}` is there, and is not what a run of `axzoo compile` wrote"))
+    }
+
+    /// Files of chosen names that an earlier run made.
+    fn recorded(&self) -> BTreeMap<String, String> {
+        dumps::recorded(&self.path, MARK_LIMIT)
+    }
+
+    fn is_unchanged(&self, name: &str, digest: &str) -> bool {
+        let path = self.path.join(name);
+        fs::is_file(&path) && fs::digest(&path).is_ok_and(|found| found.to_string() == digest)
+    }
+
     /// Whether files of these names can take their places: a folder there is not ours to remove.
     pub(super) fn check<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
         for name in names {
@@ -163,10 +225,13 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes what earlier runs wrote here, but for `kept` (files that this run was given); how many files.
-    pub(super) fn clear(&self, kept: &[PathBuf], made: &BTreeSet<&str>) -> Result<usize, FsError> {
+    /// Removes what earlier runs wrote here, but for `given` (files that this run was given); how many files.
+    pub(super) fn clear(&self, given: &[PathBuf], made: &BTreeSet<&str>) -> Result<usize, FsError> {
         let mut removed = 0;
-        let kept: Vec<PathBuf> = kept.iter().filter_map(|path| fs::canonical(path).ok()).collect();
+        let kept: Vec<PathBuf> = given.iter().filter_map(|path| fs::canonical(path).ok()).collect();
+        // Found before the record of them goes; one that was changed since is the user's.
+        let recorded = self.recorded().into_keys().filter(|name| !made.contains(name.as_str()));
+        let stale: Vec<String> = recorded.filter(|name| self.keeps(name, given).is_none()).collect();
         let mut names: Vec<String> = OWN.iter().map(|name| (*name).to_owned()).collect();
         names.extend(self.beside_model());
         for name in names.iter().filter(|name| !made.contains(name.as_str())) {
@@ -175,6 +240,13 @@ impl Folder {
             if fs::is_file(&path) && !is_kept {
                 fs::remove_file(&path)?;
                 removed += 1;
+            }
+        }
+        for path in stale.iter().map(|name| self.path.join(name)).filter(|path| fs::is_file(path)) {
+            fs::remove_file(&path)?;
+            removed += 1;
+            for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.path) {
+                fs::remove_folder_if_empty(folder)?;
             }
         }
         Ok(removed)
@@ -209,7 +281,7 @@ impl Folder {
                 Outcome::of_file(&error, status, status)
             })?;
         }
-        for name in ["input_model", "quantized_model", "compiled_model"] {
+        for name in FOLDERS {
             // It may be a file of somebody else's.
             if fs::is_folder(&self.path.join(name)) {
                 fs::remove_folder_if_empty(&self.path.join(name)).map_err(failed)?;
@@ -224,9 +296,11 @@ impl Folder {
         for entry in fs::list(&self.work)? {
             if fs::is_folder(&entry) { fs::remove_folder(&entry)? } else { fs::remove_file(&entry)? }
         }
-        fs::remove_file(&self.path.join(REPORT))?;
-        fs::write_atomic(&self.path.join(LOG), log.as_bytes())?;
-        fs::write_atomic(&self.path.join(REPORT), &outcome.to_json())?;
+        let report = self.path.join(REPORT);
+        let removed = fs::remove_file(&report);
+        // Where one cannot be written, the other still says how it ended.
+        let logged = fs::write_atomic(&self.path.join(LOG), log.as_bytes());
+        removed.and_then(|()| fs::write_atomic(&report, &outcome.to_json())).and(logged)?;
         fs::remove_folder(&self.work)
     }
 }

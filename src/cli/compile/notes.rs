@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 use serde_json::json;
 
+use super::dumps;
 use super::given::{Arguments, flag};
 use crate::cli::remarks::half_a_split_point;
 use crate::cli::remarks::remarks;
@@ -43,10 +44,12 @@ impl Ignored<'_> {
 }
 
 /// Properties that are not the default and change nothing here: each with its value and the reason.
-pub(super) fn ignored(config: &Config) -> Vec<Ignored<'_>> {
+pub(super) fn ignored(config: &Config, is_manifest: bool) -> Vec<Ignored<'_>> {
     let saves = config.effective().save_error_artifact;
-    let honoured = |name: &str| HONOURED.contains(&name) && (name != "randomize_onnx_model" || saves);
+    let late = |name: &str| is_manifest && dumps::PROPERTIES.contains(&name);
+    let honoured = |name: &str| HONOURED.contains(&name) && (name != "randomize_onnx_model" || saves) && !late(name);
     let why = |property: &Property, value: &Value| match property.name {
+        name if late(name) => "the model is quantized already, and only the stages before that write it",
         "randomize_onnx_model" => "no archive is written without `save_error_artifact`",
         _ => property.without_effect(value).unwrap_or_default(),
     };
@@ -65,7 +68,7 @@ pub(super) fn ignored(config: &Config) -> Vec<Ignored<'_>> {
 /// Everything of the kind.
 pub(super) fn of(arguments: &Arguments, config: &Config, is_manifest: bool) -> Vec<Diagnostic> {
     // Of what counts only together with something else, the remarks tell.
-    let mut notes: Vec<Diagnostic> = ignored(config)
+    let mut notes: Vec<Diagnostic> = ignored(config, is_manifest)
         .into_iter()
         .filter(|ignored| !ignored.is_alone)
         .map(|Ignored { property, why, .. }| {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde_json::Value as Json;
 use serde_json::json;
 
+use super::dumps;
 use super::effects::Idle;
 use super::folder::{CONF, Folder, MODEL};
 use super::given::Arguments;
@@ -248,7 +249,7 @@ impl Run<'_> {
 
     /// What the configuration asks to see of the cleaned model, below the folder of results.
     fn dump_clean(
-        &self,
+        &mut self,
         clean: &Path,
         mut settings: CleanSettings,
         inputs: &[(String, PathBuf)],
@@ -256,23 +257,23 @@ impl Run<'_> {
     ) -> Result<(), Outcome> {
         let effective = self.request.config.effective();
         let status = Status::TopLevelQuantizeError;
-        let copy = |from: &Path, to: &str| {
-            let target = self.folder.result(to);
-            let made = target.parent().map_or(Ok(()), fs::create_folders);
-            let copied = made.and_then(|()| fs::copy_atomic(from, &target));
-            copied.map_err(|error| Outcome::of_file(&error, status, status))?;
-            self.journal.line(&format!("wrote {}", target.display()));
-            Ok(())
-        };
-        if let Some(file) = effective.graph_cleaner_dump_core_onnx.filter(|file| !file.is_empty()) {
-            copy(&clean.join("model.onnx"), &file)?;
+        if let Some(file) = effective.graph_cleaner_dump_core_onnx {
+            self.dump(&clean.join("model.onnx"), file, status)?;
         }
-        if let Some(file) = effective.graph_cleaner_dump_full_opt_onnx.filter(|file| !file.is_empty()) {
+        if let Some(file) = effective.graph_cleaner_dump_full_opt_onnx {
             settings.properties.insert("run_graph_cleaner".to_owned(), "false".to_owned());
             let whole = self.step("whole", &Settings::Clean(settings), inputs, [status; 2], progress)?;
-            copy(&whole.join("model.onnx"), &file)?;
+            self.dump(&whole.join("model.onnx"), file, status)?;
         }
         Ok(())
+    }
+
+    /// Takes a copy of a file among the results, under a name that the configuration gives.
+    fn dump(&mut self, from: &Path, name: String, status: Status) -> Result<(), Outcome> {
+        let copy = self.folder.work("written").join(&name);
+        fs::copy_atomic(from, &copy).map_err(|error| Outcome::of_file(&error, status, status))?;
+        self.journal.line(&format!("wrote {}", self.folder.result(&name).display()));
+        self.take(name, copy, status)
     }
 
     /// The quantized model as a folder of the work.
@@ -325,15 +326,11 @@ impl Run<'_> {
             self.note_ignored(&quantized.join("report.json"), Status::GraphExporterError)?;
         }
         self.take_folder(&quantized)?;
-        if let Some(folder) = request.config.effective().model_debug_save_dir.filter(|folder| !folder.is_empty()) {
-            let folder = self.folder.result(&folder);
-            for (from, name) in
-                [(clean.join("model.onnx"), "clean_model.onnx"), (quantized.join(QUANTIZED[3]), QUANTIZED[3])]
-            {
-                let copied = fs::create_folders(&folder).and_then(|()| fs::copy_atomic(&from, &folder.join(name)));
-                copied.map_err(|error| Outcome::of_file(&error, statuses[0], statuses[1]))?;
+        if let Some(folder) = request.config.effective().model_debug_save_dir {
+            let files = [clean.join("model.onnx"), quantized.join(QUANTIZED[3])];
+            for (from, name) in files.iter().zip(dumps::saved(&folder)) {
+                self.dump(from, name, statuses[0])?;
             }
-            self.journal.line(&format!("wrote {}", folder.display()));
         }
         Ok(quantized)
     }
@@ -385,7 +382,6 @@ impl Run<'_> {
         let graph = crate::compiler::quantize::QuantizedGraph::from_json(&graph)
             .map_err(|error| Outcome::of_work(error.into(), statuses[0], statuses[1]))?;
         self.journal.line(&format!("read: {} nodes", graph.nodes.len()));
-        self.is_random = false;
         // What the host runs is there already if the manifest names it.
         for name in QUANTIZED.into_iter().filter(|name| !HOST_GRAPHS.contains(name)) {
             let from = input.with_file_name(name);
@@ -394,9 +390,7 @@ impl Run<'_> {
                 copied.map_err(|error| Outcome::of_file(&error, statuses[0], statuses[1]))?;
             }
         }
-        if let Some(report) = read_json(&quantized.join("report.json")) {
-            self.is_random = report["random_calibration"] == Json::Bool(true);
-        }
+        self.is_random = is_random(&quantized)?;
         self.take_folder(&quantized)?;
         Ok(quantized)
     }
@@ -433,6 +427,24 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a model was calibrated on random data, as its manifest says; the report beside it must not say otherwise.
+fn is_random(quantized: &Path) -> Result<bool, Outcome> {
+    let key = "random_calibration";
+    let manifest = read_json(&quantized.join(QUANTIZED_MANIFEST)).unwrap_or_default();
+    let expected = manifest[key] == Json::Bool(true);
+    let Some(report) = read_json(&quantized.join("report.json")) else { return Ok(expected) };
+    let found = report[key] == Json::Bool(true);
+    if manifest["digests"].is_object() && found != expected {
+        let message = format!(
+            "`report.json` does not agree with `{QUANTIZED_MANIFEST}`: `{key}`: expected {expected}, found {}",
+            report[key]
+        );
+        let hint = "take the file back that was changed, or quantize the model again";
+        return Err(Outcome::failed(Status::TvmFrontendError, message).hint(Some(hint)));
+    }
+    Ok(found || expected)
 }
 
 /// What the images are like, in the report of a model that was calibrated on tensors of them.

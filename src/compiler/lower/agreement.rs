@@ -9,6 +9,7 @@ use crate::base::Digest;
 use crate::compiler::error::shortened;
 use crate::compiler::lower::HostGraph;
 use crate::compiler::lower::Manifest;
+use crate::compiler::lower::manifest::SAID_HERE_ALONE;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::TensorId;
 
@@ -58,9 +59,10 @@ impl Manifest {
         };
         let (expected, found) = (entries(expected), entries(self));
         let mut differences = Vec::new();
-        // How images are prepared is in no other file.
-        for (key, value) in expected.iter().filter(|(key, _)| !["digests", "preprocess"].contains(&key.as_str())) {
-            compare(key, value, found.get(key).unwrap_or(&Value::Null), &mut differences);
+        let more = found.keys().filter(|key| !expected.contains_key(*key));
+        for key in expected.keys().chain(more).filter(|key| *key != "digests") {
+            let of = |entries: &serde_json::Map<String, Value>| entries.get(key).cloned().unwrap_or(Value::Null);
+            compare(key, &of(&expected), &of(&found), &mut differences);
         }
         differences
     }
@@ -73,13 +75,28 @@ impl Manifest {
             found: found.to_owned(),
         };
         let missing = needed.iter().filter(|name| !self.digests.contains_key(**name));
-        let mut gaps: Vec<Difference> = missing.map(|name| difference(name, "the file's digest", "none")).collect();
+        let whose = |name: &str| if SAID_HERE_ALONE.contains(&name) { "the key's digest" } else { "the file's digest" };
+        let mut gaps: Vec<Difference> = missing.map(|name| difference(name, whose(name), "none")).collect();
         let known = |name: &String| needed.contains(&name.as_str()) || allowed.contains(&name.as_str());
         let more = self.digests.iter().filter(|(name, _)| !known(name));
         gaps.extend(more.map(|(name, digest)| {
             difference(name, "none, as no other key of the manifest names the file", &shortened(digest.clone()))
         }));
         gaps
+    }
+
+    /// Whether what the manifest alone says is what it said when it was written. The error has the key and both digests.
+    pub(super) fn check_own(&self, file: &str) -> Result<(), String> {
+        for key in SAID_HERE_ALONE {
+            let (found, expected) = (self.own_digest(key), self.digests.get(key).cloned().unwrap_or_default());
+            if found != expected {
+                let expected = shortened(expected);
+                return Err(format!(
+                    "`{key}` of `{file}` is not what was written: expected the digest {expected}, found {found}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file is what it was when the manifest was written; also where nothing is known of it. The error has both

@@ -14,8 +14,12 @@ use crate::imaging::Preprocess;
 /// The version of the manifest that is written.
 pub(super) const MANIFEST_VERSION: &str = "1.0";
 
+/// Keys that nothing beside the manifest bears out: those of a quantized model have a digest of their own.
+pub(super) const SAID_HERE_ALONE: [&str; 2] = ["preprocess", "random_calibration"];
+
 /// What is known of a quantized or a lowered model from outside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The quantized model, where it lies beside the manifest.
     pub quantized_model_file: Option<String>,
@@ -41,12 +45,16 @@ pub struct Manifest {
     pub postprocess_graph: Option<String>,
     /// The manifest's own version.
     pub manifest_version: String,
-    /// Digests of the files beside the manifest that a reader of it opens, by name: what was changed since is noticed.
+    /// Digests of the files beside the manifest that a reader of it opens, by name, and of `preprocess` and
+    /// `random_calibration` of a quantized model: what was changed since is noticed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<String, String>,
     /// How the images of the calibration became the input, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<Preprocess>,
+    /// Whether the model was calibrated on random numbers, so that its accuracy means nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub random_calibration: bool,
 }
 
 impl Manifest {
@@ -73,10 +81,33 @@ impl Manifest {
         Self { digests: digests.collect(), ..self }
     }
 
+    /// The same for what the manifest alone says: the last thing to be done to it.
+    #[must_use]
+    pub fn with_own_digests(mut self) -> Self {
+        let own = SAID_HERE_ALONE.map(|key| (key.to_owned(), self.own_digest(key)));
+        self.digests.extend(own);
+        self
+    }
+
+    /// The digest of what is said under a key that the manifest alone says.
+    pub(super) fn own_digest(&self, key: &str) -> String {
+        let value = match key {
+            "preprocess" => serde_json::to_vec(&self.preprocess),
+            _ => serde_json::to_vec(&self.random_calibration),
+        };
+        Digest::of(&value.unwrap_or_default()).to_string()
+    }
+
     /// With how images become the input.
     #[must_use]
     pub fn with_preprocess(self, preprocess: Option<Preprocess>) -> Self {
         Self { preprocess, ..self }
+    }
+
+    /// With whether the calibration was on random numbers.
+    #[must_use]
+    pub fn with_random_calibration(self, random_calibration: bool) -> Self {
+        Self { random_calibration, ..self }
     }
 
     /// With the files that the host runs before and after the core.
@@ -110,6 +141,7 @@ impl Manifest {
             manifest_version: MANIFEST_VERSION.to_owned(),
             digests: BTreeMap::new(),
             preprocess: None,
+            random_calibration: false,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::compiler::lower::HostGraph;
 use crate::compiler::lower::Manifest;
 use crate::compiler::lower::agreement::check_host;
 use crate::compiler::lower::agreement::told;
+use crate::compiler::lower::manifest::SAID_HERE_ALONE;
 use crate::compiler::quantize::QuantizedGraph;
 
 /// The same model as standard ONNX, which lies beside the manifest and which lowering does not need.
@@ -68,10 +69,12 @@ pub fn load_quantized(
     let named = named.map(|file| file.clone().filter(|file| !file.is_empty()));
     let needed: Vec<&str> = std::iter::once(&graph_file).chain(named.iter().flatten()).map(String::as_str).collect();
     if is_vouched {
+        let needed: Vec<&str> = needed.iter().copied().chain(SAID_HERE_ALONE).collect();
         let gaps = manifest.digest_gaps(&needed, &[ONNX]);
         if !gaps.is_empty() {
             return Err(changed(told(name, &gaps)));
         }
+        manifest.check_own(name).map_err(changed)?;
         if let Some(Ok(bytes)) = read(ONNX) {
             manifest.check_digest(ONNX, &bytes).map_err(changed)?;
         }
@@ -104,7 +107,11 @@ pub fn load_quantized(
         }
     }
     let [before, after] = &host;
-    let expected = Manifest::of_quantized(&graph, &graph_file)
+    // What is said here alone cannot be compared with anything.
+    let expected =
+        Manifest { random_calibration: manifest.random_calibration, ..Manifest::of_quantized(&graph, &graph_file) };
+    let expected = expected
+        .with_preprocess(manifest.preprocess.clone())
         .with_host(manifest.preprocess_graph.as_deref(), manifest.postprocess_graph.as_deref());
     let differences = manifest.differences(&expected);
     if !differences.is_empty() {
@@ -135,6 +142,7 @@ pub fn load_quantized(
         if is_vouched {
             renamed = renamed.with_digests(files.iter().map(|(file, bytes)| (file.as_str(), bytes.as_slice())));
             renamed.digests.extend(onnx.map(|digest| (ONNX.to_owned(), digest)));
+            renamed = renamed.with_own_digests();
         }
         contents = renamed.to_json();
     }

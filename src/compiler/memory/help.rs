@@ -7,12 +7,35 @@ use crate::compiler::memory::Pool;
 
 /// A size that a pool is tried with: what it was found to need, times these over 8. More may be needed than what was seen when
 /// the plan was given up, such as room for tiles beside what stays in L1.
-const SIZES: [usize; 5] = [8, 9, 10, 12, 16];
+const SIZES: [usize; 7] = [8, 9, 10, 12, 16, 24, 32];
 
 /// Sizes of a pool with which it has room for `needed` bytes or somewhat more, the smallest first.
 pub(super) fn sizes(budget: &Budget, pool: Pool, needed: usize) -> Vec<usize> {
     let parts = SIZES.iter().map(|part| needed.div_ceil(8).saturating_mul(*part));
     parts.filter_map(|bytes| budget.size_for(pool, bytes)).collect()
+}
+
+/// Settings that were tried, each by itself on the whole plan, and those with which the model fits.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    names: Vec<String>,
+    fitting: Vec<String>,
+}
+
+impl Tried {
+    /// Takes note of settings (by their names) that were tried, and of what is to be set where that helps.
+    pub(super) fn note(&mut self, names: &str, fitting: Option<String>) {
+        self.names.push(names.to_owned());
+        self.fitting.extend(fitting);
+    }
+
+    /// What is said of it.
+    pub(super) fn hint(self) -> String {
+        if self.fitting.is_empty() {
+            return format!("no setting by itself was found to be enough; tried: {}", self.names.join(", "));
+        }
+        format!("it would fit with {}", self.fitting.join("; or with "))
+    }
 }
 
 /// A hint for a pool that needs `needed` bytes. `fits` says whether the model fits with other options.
@@ -22,22 +45,46 @@ pub(super) fn help(
     needed: usize,
     fits: &dyn Fn(&MemoryOptions) -> bool,
 ) -> String {
+    let mut tried = Tried::default();
+    let with_share = |share| {
+        let mut options = options.clone();
+        options.budget.resources = share;
+        options
+    };
+    let mut shares = options.budget.shares_for(pool, needed).peekable();
+    if shares.peek().is_some() {
+        let share = shares.find(|&share| fits(&with_share(share)));
+        tried.note("`resources_used`", share.map(|share| format!("`resources_used` of {share} or more")));
+    }
+    places(options, pool, fits, &mut tried);
+    let name = pool.name().to_lowercase();
+    let with_size = |size| {
+        let mut options = options.clone();
+        options.budget.set_size(pool, size);
+        options
+    };
+    let size = sizes(&options.budget, pool, needed).into_iter().find(|&size| fits(&with_size(size)));
+    let size =
+        size.map(|size| format!("`{name}_size_used` (and `{name}_constraint`) of {size}, where the device has that"));
+    tried.note(&format!("`{name}_size_used`"), size);
+    tried.hint()
+}
+
+/// Tries what takes buffers out of a pool: fewer cores, inputs and outputs once, other homes.
+pub(super) fn places(options: &MemoryOptions, pool: Pool, fits: &dyn Fn(&MemoryOptions) -> bool, tried: &mut Tried) {
     let changed = |change: &dyn Fn(&mut MemoryOptions)| {
         let mut options = options.clone();
         change(&mut options);
         options
     };
-    let mut settings = Vec::new();
-    let mut shares = options.budget.shares_for(pool, needed);
-    if let Some(share) = shares.find(|&share| fits(&changed(&|it| it.budget.resources = share))) {
-        settings.push(format!("`resources_used` of {share} or more"));
+    if options.images > 1 {
+        let with_cores = |cores| changed(&|it| (it.budget.cores, it.images) = (cores, cores));
+        let cores = (1..options.images).rev().find(|&cores| fits(&with_cores(cores)));
+        tried.note("`aipu_cores_used`", cores.map(|cores| format!("`aipu_cores_used` of {cores} or fewer")));
     }
-    let with_cores = |cores| changed(&|it| (it.budget.cores, it.images) = (cores, cores));
-    if let Some(cores) = (1..options.images).rev().find(|&cores| fits(&with_cores(cores))) {
-        settings.push(format!("`aipu_cores_used` of {cores} or fewer"));
-    }
-    if options.doubles_io && fits(&changed(&|it| it.doubles_io = false)) {
-        settings.push("`double_buffer` false".to_owned());
+    if options.doubles_io {
+        let helps = fits(&changed(&|it| it.doubles_io = false));
+        tried.note("`double_buffer`", helps.then(|| "`double_buffer` false".to_owned()));
     }
     if pool != Pool::Ddr {
         type Home = fn(&mut MemoryOptions) -> &mut Pool;
@@ -49,20 +96,9 @@ pub(super) fn help(
         ];
         for (home, name) in homes {
             let moved = changed(&|it| *home(it) = Pool::Ddr);
-            if moved != *options && *home(&mut options.clone()) == pool && fits(&moved) {
-                settings.push(format!("`{name}` global.ddr"));
+            if moved != *options && *home(&mut options.clone()) == pool {
+                tried.note(&format!("`{name}`"), fits(&moved).then(|| format!("`{name}` global.ddr")));
             }
         }
     }
-    let name = pool.name().to_lowercase();
-    for size in sizes(&options.budget, pool, needed) {
-        if fits(&changed(&|it| it.budget.set_size(pool, size))) {
-            settings.push(format!("`{name}_size_used` (and `{name}_constraint`) of {size}, where the device has that"));
-            break;
-        }
-    }
-    if settings.is_empty() {
-        return format!("no setting by itself is enough: with as much {pool} as it needs, another memory is too small");
-    }
-    format!("it would fit with {}", settings.join("; or with "))
 }

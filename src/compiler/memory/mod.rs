@@ -21,7 +21,7 @@ pub use packing::{Packing, Request, largest_live_set, pack};
 pub use plan::{Buffer, Kind, MemoryPlan, Placement, PoolUse};
 pub use planner::plan;
 pub use pool::{Budget, Pool};
-pub use tiling::{Fits, TileBuffer, Tiling, TilingOptions, divide};
+pub use tiling::{TileBuffer, Tiling, TilingOptions};
 pub use workspace::{CodeBuffer, CodeKind, CodePlan, READ_BEYOND};
 
 #[cfg(test)]

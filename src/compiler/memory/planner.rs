@@ -9,7 +9,6 @@ use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::memory::Budget;
 use crate::compiler::memory::Buffer;
-use crate::compiler::memory::Fits;
 use crate::compiler::memory::Kind;
 use crate::compiler::memory::Lifetime;
 use crate::compiler::memory::MemoryOptions;
@@ -22,8 +21,9 @@ use crate::compiler::memory::Tiling;
 use crate::compiler::memory::TilingOptions;
 use crate::compiler::memory::depth::Chain;
 use crate::compiler::memory::depth::Operators;
-use crate::compiler::memory::divide;
+use crate::compiler::memory::help::Tried;
 use crate::compiler::memory::help::help;
+use crate::compiler::memory::help::places;
 use crate::compiler::memory::largest_live_set;
 use crate::compiler::memory::lifetimes;
 use crate::compiler::memory::pack;
@@ -32,6 +32,8 @@ use crate::compiler::memory::promotion::Choice;
 use crate::compiler::memory::promotion::Effort;
 use crate::compiler::memory::promotion::Room;
 use crate::compiler::memory::promotion::choose;
+use crate::compiler::memory::tiling::Trials;
+use crate::compiler::memory::tiling::divide;
 use crate::compiler::memory::traffic;
 use crate::compiler::quantize::QuantizedGraph;
 use crate::compiler::quantize::TensorId;
@@ -193,12 +195,14 @@ impl Planner<'_> {
         let options = self.options;
         let operators: Vec<(&str, &Work)> =
             self.graph.nodes.iter().zip(&self.works).map(|(node, work)| (node.name.as_str(), work)).collect();
-        let fits = |tiling: &TilingOptions, budget: &Budget| {
-            let options = MemoryOptions { tiling: tiling.clone(), budget: budget.clone(), ..options.clone() };
-            attempt(self.graph, &options, self.cancel, false).is_ok()
+        let fits = |options: &MemoryOptions| attempt(self.graph, options, self.cancel, false).is_ok();
+        let whole = |tiling: &TilingOptions, budget: &Budget| {
+            fits(&MemoryOptions { tiling: tiling.clone(), budget: budget.clone(), ..options.clone() })
         };
-        let fits = self.explains.then_some(&fits as &Fits<'_>);
-        self.tilings = divide(&operators, &options.tiling, &options.budget, left, &options.rates, fits)?;
+        let others = |tried: &mut Tried| places(options, Pool::L1, &fits, tried);
+        let trials = Trials { whole: &whole, others: &others };
+        let trials = self.explains.then_some(&trials);
+        self.tilings = divide(&operators, &options.tiling, &options.budget, left, &options.rates, trials)?;
         for constant in &mut self.constants {
             if let Some((node, loaded)) = &mut constant.weights_of {
                 *loaded = self.tilings[*node].loaded_weights(&self.works[*node]);

@@ -286,6 +286,17 @@ fn what_does_not_fit_is_named_with_what_helps() {
         },
         Misfit {
             change: |it| {
+                (it.io_memory_pool, it.l1_size_used, it.l1_constraint) = (MemoryPool::L1, 6_400_000, None);
+            },
+            status: Status::FrontendToMidendError,
+            message: "of L1",
+            help: &[
+                ("`io_memory_pool` global.ddr", |it| it.io_memory_pool = MemoryPool::Ddr),
+                ("`l1_size_used` (and", |it| it.l1_size_used = 64_000_000),
+            ],
+        },
+        Misfit {
+            change: |it| {
                 (it.workspace_memory_pool, it.resources_used) = (MemoryPool::L2, Share::eighths(2));
             },
             status: Status::LowerMidendError,
@@ -368,7 +379,9 @@ fn attempts_are_not_named_where_dividing_is_not_enough() {
     };
     let error = plan(&graph, &MemoryOptions::of(&config), &CancelToken::new()).expect_err("neither fits");
     assert_eq!(error.status, Status::FrontendToMidendError);
-    assert!(error.hint.as_deref().is_some_and(|hint| hint.starts_with("no setting by itself")), "{:?}", error.hint);
+    let hint = error.hint.unwrap_or_default();
+    assert!(hint.starts_with("no setting by itself was found to be enough; tried: `max_tiling_attempts`, "), "{hint}");
+    assert!(hint.ends_with("`double_buffer`, `l1_size_used`"), "{hint}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::memory::Budget;
 use crate::compiler::memory::Pool;
+use crate::compiler::memory::help::Tried;
 use crate::compiler::memory::help::sizes;
 use crate::compiler::quantize::TensorId;
 use crate::properties::CompilerConfig;
@@ -260,14 +261,14 @@ fn tilings(work: &Work, options: &TilingOptions, most: u128) -> Vec<Tiling> {
 
 /// How each operator is divided: of its tilings that fit the one that is estimated to be the fastest; of equal ones the one
 /// with fewer tiles, then with fewer bytes. `allowed` is what L1 has for tiles. Where an operator has none that fits, an
-/// error that names the first such and, given `fits`, says with which settings the model would fit.
-pub fn divide(
+/// error that names the first such and, given `trials`, says with which settings the model would fit.
+pub(super) fn divide(
     operators: &[(&str, &Work)],
     options: &TilingOptions,
     budget: &Budget,
     allowed: usize,
     rates: &Rates,
-    fits: Option<&Fits<'_>>,
+    trials: Option<&Trials<'_>>,
 ) -> Result<Vec<Tiling>, StageError> {
     let doublings = u32::try_from(options.attempts.saturating_sub(1)).unwrap_or(0).min(DOUBLINGS);
     let mut found = Vec::with_capacity(operators.len());
@@ -298,14 +299,19 @@ pub fn divide(
     let error = StageError::new(Status::FrontendToMidendError, message).node(name);
     let works: Vec<&Work> = misfits.iter().map(|(_, work, ..)| *work).collect();
     let most = misfits.iter().map(|(.., needed, _)| *needed).max().unwrap_or(needed);
-    Err(match fits {
-        Some(fits) => error.hint(help(&works, options, budget, [allowed, most], doublings, fits)),
+    Err(match trials {
+        Some(trials) => error.hint(help(&works, options, budget, [allowed, most], doublings, trials)),
         None => error,
     })
 }
 
-/// Whether the whole model fits with such tiling and such memory.
-pub type Fits<'a> = dyn Fn(&TilingOptions, &Budget) -> bool + 'a;
+/// What may be tried on the whole model.
+pub(super) struct Trials<'a> {
+    /// Whether it fits with such tiling and such memory.
+    pub(super) whole: &'a dyn Fn(&TilingOptions, &Budget) -> bool,
+    /// Tries settings that are not about tiling.
+    pub(super) others: &'a dyn Fn(&mut Tried),
+}
 
 /// Attempts beyond the first with which the operators fit that are tried on the whole model.
 const FURTHER: u32 = 4;
@@ -317,12 +323,12 @@ fn help(
     budget: &Budget,
     [allowed, needed]: [usize; 2],
     doublings: u32,
-    whole: &Fits<'_>,
+    Trials { whole, others }: &Trials<'_>,
 ) -> String {
     let fits = |options: &TilingOptions, doublings: u32| {
         works.iter().all(|work| tilings(work, options, 1 << doublings).iter().any(|it| it.bytes() <= allowed))
     };
-    let mut settings: Vec<String> = Vec::new();
+    let mut tried = Tried::default();
     // No number of tiles helps what does not fit in tiles of one row and one word.
     let smallest = |work: &&Work| {
         let rows = options.height.map_or(1, |_| tilings(work, options, 1).first().map_or(1, |it| it.tile.rows));
@@ -334,27 +340,36 @@ fn help(
     let attempts = |more: u32| TilingOptions { attempts: i64::from(more) + 1, ..options.clone() };
     let more =
         more.and_then(|more| (more..=DOUBLINGS.min(more + FURTHER)).find(|&more| whole(&attempts(more), budget)));
-    if let Some(more) = more {
-        settings.push(format!("`max_tiling_attempts` of {} or more", more + 1));
+    if doublings < DOUBLINGS {
+        tried.note("`max_tiling_attempts`", more.map(|more| format!("`max_tiling_attempts` of {} or more", more + 1)));
     }
-    let fits = |changed: &TilingOptions| changed != options && fits(changed, doublings) && whole(changed, budget);
-    let free = TilingOptions { height: None, channels: None, ..options.clone() };
-    if fits(&free) {
-        settings.push("neither `force_h_tiling` nor `force_oc_tiling`".to_owned());
+    let changes = [
+        (
+            TilingOptions { height: None, channels: None, ..options.clone() },
+            "`force_h_tiling` and `force_oc_tiling`",
+            "neither `force_h_tiling` nor `force_oc_tiling`",
+        ),
+        (
+            TilingOptions { overlaps_rows: false, overlaps_channels: false, ..options.clone() },
+            "`pipeline_spatial_tiles` and `pipeline_channel_tiles`",
+            "`pipeline_spatial_tiles` and `pipeline_channel_tiles` false",
+        ),
+        (
+            TilingOptions { ignores_weights: true, ..options.clone() },
+            "`ignore_weight_buffers`",
+            "`ignore_weight_buffers` true",
+        ),
+        (
+            TilingOptions { doubles_weights_pipelined: false, doubles_weights_sequential: false, ..options.clone() },
+            "`imc_double_buffer_pipeline` and `imc_double_buffer_sequential`",
+            "`imc_double_buffer_pipeline` and `imc_double_buffer_sequential` false",
+        ),
+    ];
+    for (changed, names, cure) in changes.iter().filter(|(changed, ..)| changed != options) {
+        let helps = fits(changed, doublings) && whole(changed, budget);
+        tried.note(names, helps.then(|| (*cure).to_owned()));
     }
-    let plain = TilingOptions { overlaps_rows: false, overlaps_channels: false, ..options.clone() };
-    if fits(&plain) {
-        settings.push("`pipeline_spatial_tiles` and `pipeline_channel_tiles` false".to_owned());
-    }
-    let streaming = TilingOptions { ignores_weights: true, ..options.clone() };
-    if fits(&streaming) {
-        settings.push("`ignore_weight_buffers` true".to_owned());
-    }
-    let single =
-        TilingOptions { doubles_weights_pipelined: false, doubles_weights_sequential: false, ..options.clone() };
-    if fits(&single) {
-        settings.push("`imc_double_buffer_pipeline` and `imc_double_buffer_sequential` false".to_owned());
-    }
+    others(&mut tried);
     let taken = budget.bytes(Pool::L1).saturating_sub(allowed);
     let sizes = sizes(budget, Pool::L1, needed.saturating_add(taken));
     let with_size = |size: usize| {
@@ -362,14 +377,10 @@ fn help(
         budget.set_size(Pool::L1, size);
         budget
     };
-    if let Some(size) = sizes.into_iter().find(|&size| whole(options, &with_size(size))) {
-        settings.push(format!("`l1_size_used` (and `l1_constraint`) of {size}, where the device has that"));
-    }
-    if settings.is_empty() {
-        return "no setting by itself is enough: where all operators can be divided, a memory is still too small"
-            .to_owned();
-    }
-    format!("it would fit with {}", settings.join("; or with "))
+    let size = sizes.into_iter().find(|&size| whole(options, &with_size(size)));
+    let size = size.map(|size| format!("`l1_size_used` (and `l1_constraint`) of {size}, where the device has that"));
+    tried.note("`l1_size_used`", size);
+    tried.hint()
 }
 
 #[cfg(test)]

@@ -117,9 +117,11 @@ pub(super) fn quantize(work: &Work<'_>, settings: &QuantizeSettings) -> Result<(
     write("report.txt", text.as_bytes())?;
     let named = HOST_GRAPHS.map(|name| work.optional_input(name).map(|_| name));
     let manifest = Manifest::of_quantized(&quantized.graph, "quantized_model.json")
+        .with_random_calibration(settings.random_calibration.is_some())
         .with_host(named[0], named[1])
         .with_digests(beside.iter().map(|(name, bytes)| (*name, bytes.as_slice())))
-        .with_preprocess(known_preprocess(settings));
+        .with_preprocess(known_preprocess(settings))
+        .with_own_digests();
     write("quantized_model_manifest.json", &manifest.to_json())?;
     check_floors(&quantized.report, settings)
 }

@@ -127,7 +127,7 @@ const QUANTIZE: &[(&str, &str)] = &[
     ("quantized_model.json", "34cc4c3f79c2"),
     ("quantized_model.onnx", "0f9f47bb4212"),
     ("quantized_model.txt", "b6ed84af03d2"),
-    ("quantized_model_manifest.json", "dcf055d70fb2"),
+    ("quantized_model_manifest.json", "5761add709b6"),
     ("report.json", "4585b0302258"),
     ("report.txt", "fc22f87e4b37"),
 ];

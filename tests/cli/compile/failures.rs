@@ -2,7 +2,7 @@
 
 use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, TensorProto, ValueInfoProto};
 
-use super::made::{ended, model, node, report, space, with_photos};
+use super::made::{ended, json, model, node, report, space, with_photos};
 use crate::space::Space;
 
 /// What is wrong, what is prepared, what is typed, the status, and a part of the message or hint.
@@ -113,7 +113,10 @@ const CASES: &[Case] = &[
         "a quantized graph that is none, without a digest of it",
         || {
             let space = tampered("convolution", "convolutoin");
-            space.edit(&space.path("q/quantized_model/quantized_model_manifest.json"), "\"digests\"", "\"other\"");
+            let name = "q/quantized_model/quantized_model_manifest.json";
+            let mut manifest = json(&space, name);
+            manifest.as_object_mut().expect("an object").remove("digests");
+            space.write(name, manifest.to_string());
             space
         },
         MANIFEST,

@@ -283,3 +283,99 @@ fn a_quantized_model_among_the_results_keeps_what_it_was_made_from() {
     ended(&space, "out", space.axzoo(&format!("{typed} --conf c.toml")), "FRONTEND_TO_MIDEND_ERROR");
     assert_eq!(space.tree("out").get("input_model/fp32_model.onnx"), before.get("input_model/fp32_model.onnx"));
 }
+
+/// A key of the configuration that names a file to write, what it is given, and what is said of it.
+const PLACES: &[(&str, &str, &str)] = &[
+    ("graph_cleaner_dump_core_onnx", "../net.onnx", "found `../net.onnx`"),
+    ("graph_cleaner_dump_full_opt_onnx", "a/../../net.onnx", "expected a plain path of a file"),
+    ("model_debug_save_dir", "..", "expected a plain path of a folder"),
+    ("graph_cleaner_dump_core_onnx", "", "found ``"),
+    ("model_debug_save_dir", "", "found ``"),
+    ("graph_cleaner_dump_core_onnx", "/tmp/axzoo/net.onnx", "found `/tmp/"),
+    ("graph_cleaner_dump_core_onnx", "a\\\\b.onnx", "expected a plain path"),
+    ("graph_cleaner_dump_core_onnx", "conf.json", "`conf.json` is the run's own"),
+    ("graph_cleaner_dump_core_onnx", "Compilation_Log.txt", "is the run's own"),
+    ("graph_cleaner_dump_core_onnx", "debug_files.json", "is the run's own"),
+    ("graph_cleaner_dump_core_onnx", "compiled_model/mine.onnx", "`compiled_model` is the run's own"),
+    ("model_debug_save_dir", "quantized_model", "`quantized_model` is the run's own"),
+    ("graph_cleaner_dump_core_onnx", "mine.txt", "`mine.txt` is there, and is not what a run"),
+    ("graph_cleaner_dump_core_onnx", "mine.txt/core.onnx", "`mine.txt` is a file"),
+    ("graph_cleaner_dump_core_onnx", "mine", "`mine` is a folder"),
+    ("graph_cleaner_dump_core_onnx", "photos/00.png", "`photos/00.png` is there and was given"),
+    ("model_debug_save_dir", "mine", "`mine/quantized_model.onnx` is there"),
+];
+
+#[test]
+fn a_file_that_is_asked_for_replaces_nothing_that_a_run_did_not_write() {
+    let space = with_photos(2);
+    space.write("out/mine.txt", "mine");
+    space.write("out/mine/quantized_model.onnx", "mine");
+    fs::rename(space.path("photos"), space.path("out/photos")).expect("moved");
+    let before = space.tree(".");
+    for (key, value, says) in PLACES {
+        space.write("asks.json", format!("{{\"{key}\": \"{value}\"}}"));
+        let run = space.axzoo("compile -i net.onnx --imageset out/photos --conf asks.json -o out");
+        ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says(says).says(&format!("`{key}`")).says("asks.json:1:");
+        let mut after = space.tree(".");
+        for own in ["asks.json", "out/compilation_log.txt", "out/compilation_report.json"] {
+            after.remove(own);
+        }
+        assert_eq!(after, before, "{key} = {value}");
+    }
+}
+
+#[test]
+fn files_that_are_asked_for_are_of_the_last_run() {
+    let space = space();
+    let both = "{\"graph_cleaner_dump_core_onnx\": \"d/a.onnx\", \"model_debug_save_dir\": \"d/m\"}";
+    space.write("both.json", both);
+    space.write("twice.json", both.replace("d/m", "d/a.onnx"));
+    let run = space.axzoo("compile -i net.onnx --conf twice.json -o out");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("where `graph_cleaner_dump_core_onnx` writes too");
+    for _ in 0..2 {
+        ended(&space, "out", space.axzoo("compile -i net.onnx --conf both.json -o out"), "SUCCEEDED");
+        assert_eq!(names(&space, "out/d"), ["a.onnx", "m/clean_model.onnx", "m/quantized_model.onnx"]);
+    }
+    // One that was changed since is no longer ours.
+    space.write("out/d/a.onnx", "mine");
+    let run = space.axzoo("compile -i net.onnx --conf both.json -o out");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("`d/a.onnx` is there");
+    ended(&space, "out", space.axzoo("compile -i net.onnx -o out"), "SUCCEEDED");
+    assert_eq!(names(&space, "out/d"), ["a.onnx"]);
+    assert_eq!(space.read("out/d/a.onnx"), "mine");
+    // A quantized model is not cleaned any more.
+    let run = space.axzoo("compile -i out/quantized_model/quantized_model_manifest.json --conf both.json -o again");
+    ended(&space, "again", run, "SUCCEEDED");
+    assert!(!space.path("again/d").exists());
+    let ignored = json(&space, "again/compiled_model/report.json")["ignored_properties"].clone();
+    for key in ["graph_cleaner_dump_core_onnx", "model_debug_save_dir"] {
+        assert!(ignored.as_array().is_some_and(|list| list.iter().any(|it| it["property"] == key)), "{ignored}");
+        assert!(space.read("again/compilation_log.txt").contains(&format!("`{key}` has no effect")));
+    }
+}
+
+#[test]
+fn what_is_in_the_way_of_report_log_and_folders_is_found_before_any_work() {
+    for name in ["compilation_log.txt", "compilation_report.json", "error_artifact.zip"] {
+        let space = space();
+        space.write(&format!("out/{name}/mine.txt"), "mine");
+        let run = space.axzoo("compile -i net.onnx -o out").expect_code(1);
+        run.says(&format!("`{name}` is the name of a file of the run, and there is a folder"));
+        assert_eq!(space.read(&format!("out/{name}/mine.txt")), "mine");
+        assert!(!space.path("out/conf.json").exists());
+        if name != "compilation_report.json" {
+            assert_eq!(report(&space, "out")["status"], "INITIALIZE_CLI_ERROR");
+        }
+    }
+    #[cfg(unix)]
+    for name in ["compiled_model", "quantized_model", "input_model"] {
+        let space = space();
+        space.write("elsewhere/mine.txt", "mine");
+        fs::create_dir(space.path("out")).expect("made");
+        std::os::unix::fs::symlink("../elsewhere", space.path("out").join(name)).expect("linked");
+        let run = space.axzoo("compile -i net.onnx -o out");
+        ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says(&format!("`{name}` is the name of a folder of the run"));
+        assert_eq!(names(&space, "elsewhere"), ["mine.txt"]);
+        assert!(!space.path("out/conf.json").exists());
+    }
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::made::{channels_last, ended, json as read};
+use super::made::{channels_last, ended, json as read, with_photos};
 use crate::space::Space;
 
 const FOLDER: &str = "q/quantized_model";
@@ -43,6 +43,9 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("/postprocess_graph", "\"tail.onnx\"", "`digests.tail.onnx`: expected the file's digest, found none"),
     ("/quantized_model_file", "null", "names no quantized model"),
     ("/digests/quantized_model.json", "\"00\"", "expected the digest 00, found "),
+    ("/random_calibration", "false", "`random_calibration` of `quantized_model_manifest.json` is not what was written"),
+    ("/digests/random_calibration", "\"00\"", "expected the digest 00, found "),
+    ("/colour", "\"red\"", "unknown field `colour`"),
     ("/digests/other.bin", "\"00\"", "`digests.other.bin`: expected none"),
 ];
 
@@ -73,11 +76,12 @@ fn a_manifest_that_the_model_does_not_bear_out_is_refused() {
 fn each_digest_of_a_manifest_is_needed_and_checked() {
     let space = quantized();
     let manifest = space.read(&format!("{FOLDER}/quantized_model_manifest.json"));
-    for file in ["quantized_model.json", "preprocess_graph.onnx"] {
+    for file in ["quantized_model.json", "preprocess_graph.onnx", "preprocess", "random_calibration"] {
         edit(&space, "quantized_model_manifest.json", |manifest| {
             manifest["digests"].as_object_mut().expect("digests").remove(file);
         });
-        let says = format!("`digests.{file}`: expected the file's digest, found none");
+        let whose = if file.contains('.') { "file" } else { "key" };
+        let says = format!("`digests.{file}`: expected the {whose}'s digest, found none");
         ended(&space, "out", space.axzoo(COMPILE), "TVM_FRONTEND_ERROR").says(&says);
         space.write(&format!("{FOLDER}/quantized_model_manifest.json"), &manifest);
     }
@@ -142,4 +146,42 @@ fn files_of_other_names_come_under_the_known_ones() {
     let again = "compile -i out/quantized_model/quantized_model_manifest.json -o again";
     ended(&space, "again", space.axzoo(again), "SUCCEEDED");
     assert_eq!(space.tree("again/compiled_model"), compiled);
+}
+
+#[test]
+fn random_calibration_is_told_whatever_becomes_of_the_report() {
+    let space = quantized();
+    let report = space.read(&format!("{FOLDER}/report.json"));
+    edit(&space, "report.json", |report| report["random_calibration"] = Value::Bool(false));
+    let says = "`random_calibration`: expected true, found false";
+    ended(&space, "out", space.axzoo(COMPILE), "TVM_FRONTEND_ERROR").says(says).says("`report.json`");
+    fs::remove_file(space.path(FOLDER).join("report.json")).expect("removed");
+    ended(&space, "out", space.axzoo(COMPILE), "SUCCEEDED");
+    assert_eq!(read(&space, "out/compiled_model/report.json")["random_calibration"], true);
+    space.write(&format!("{FOLDER}/report.json"), report);
+    ended(&space, "out", space.axzoo(COMPILE), "SUCCEEDED");
+}
+
+#[test]
+fn how_images_are_prepared_is_vouched_for() {
+    let space = with_photos(4);
+    space.axzoo("compile -i net.onnx --imageset photos --quantize-only -o q").expect_code(0);
+    let name = "quantized_model_manifest.json";
+    let manifest = space.read(&format!("{FOLDER}/{name}"));
+    assert!(read(&space, &format!("{FOLDER}/{name}"))["preprocess"].is_object(), "{manifest}");
+    edit(&space, name, |manifest| drop(manifest.as_object_mut().expect("an object").remove("preprocess")));
+    ended(&space, "out", space.axzoo(COMPILE), "TVM_FRONTEND_ERROR")
+        .says("`preprocess` of `quantized_model_manifest.json`");
+    space.write(&format!("{FOLDER}/{name}"), manifest);
+    ended(&space, "out", space.axzoo(COMPILE), "SUCCEEDED");
+    // The manifest of the compiled model leaves that to `model.json`, and has no keys of its own either.
+    for (key, says) in [("random_calibration", "expected null, found true"), ("colour", "unknown field")] {
+        let name = "out/compiled_model/manifest.json";
+        let whole = space.read(name);
+        let mut manifest = read(&space, name);
+        manifest[key] = Value::Bool(true);
+        space.write(name, format!("{manifest:#}\n"));
+        space.axzoo("run out/compiled_model -i photos/00.png").expect_code(1).says(says);
+        space.write(name, whole);
+    }
 }

@@ -87,6 +87,10 @@ impl Samples for Remembered<'_> {
     fn label(&self, index: usize) -> Option<usize> {
         self.samples.label(index)
     }
+
+    fn answered(&self, index: usize, float: &[Vec<f32>], int8: &[Vec<f32>]) -> Result<(), StageError> {
+        self.samples.answered(index, float, int8)
+    }
 }
 
 /// How long work is watched: asked to stop, and told how far it is.

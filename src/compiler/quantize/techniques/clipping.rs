@@ -40,7 +40,7 @@ impl Trial<'_> {
     /// Tries milder clipping; `None` where there are too few images for two folds.
     ///
     /// The images that tell most are asked first about the first of them: where they speak against it, the others are not run.
-    /// They say which of the two is the better one; that the milder clipping pays has to be beyond chance on all images.
+    /// That it pays has to be beyond chance on all images; then those that tell most say whether the second is better still.
     pub(super) fn milder_clipping(&self) -> Result<Option<Milder>, StageError> {
         if self.folds.is_empty() {
             return Ok(None);
@@ -56,16 +56,18 @@ impl Trial<'_> {
         if !gain.is_promising() {
             return Ok(Some(Milder { clipping: MILDER[0], gain, pays: false }));
         }
-        let other = self.networks(&MILDER[1..])?;
-        let other = self.prepared(&other)?;
-        noise.extend(self.crossed(&chosen(&other, 0..1), &telling)?);
-        let second = Gain::of(&noise[0], &noise[2], sizes);
         let more = self.crossed(&chosen(&first, 0..2), &rest)?;
         noise.iter_mut().zip(more).for_each(|(noise, more)| noise.extend(more));
         let whole = Gain::of(&noise[0], &noise[1], sizes);
-        let pays = whole.pays_among_several();
-        let milder = if pays && second.whole > gain.whole { (MILDER[1], second) } else { (MILDER[0], whole) };
-        Ok(Some(Milder { clipping: milder.0, gain: milder.1, pays }))
+        if !whole.pays_among_several() {
+            return Ok(Some(Milder { clipping: MILDER[0], gain: whole, pays: false }));
+        }
+        let other = self.networks(&MILDER[1..])?;
+        let other = self.prepared(&other)?;
+        let other = self.crossed(&chosen(&other, 0..1), &telling)?;
+        let second = Gain::of(&noise[0][..telling.len()], &other[0], sizes);
+        let milder = if second.whole > gain.whole { (MILDER[1], second) } else { (MILDER[0], whole) };
+        Ok(Some(Milder { clipping: milder.0, gain: milder.1, pays: true }))
     }
 
     /// For each fold the network under its ranges, for each clipping.

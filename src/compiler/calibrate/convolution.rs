@@ -26,17 +26,26 @@ pub(super) struct Scratch {
 
 /// A convolution with constant weights, packed.
 pub(super) struct FloatConvolution {
+    method: Method,
+    /// Elements of one image's input and output.
+    sizes: [usize; 2],
+    /// What becomes of each result.
+    activation: Option<Function>,
+}
+
+/// How a convolution is computed: by whichever is likely to take less time.
+enum Method {
+    Tiles(Winograd),
+    Sums(Sums),
+}
+
+/// Each result as the plain sum of its products.
+struct Sums {
     padded: Padded,
     runs: Runs,
     /// Where each element that a weight meets lies, from a position on.
     offsets: Vec<usize>,
     groups: Vec<FloatRows>,
-    /// The same by tiles, where that takes less.
-    by_tiles: Option<Winograd>,
-    /// Elements of one image's input and output.
-    sizes: [usize; 2],
-    /// What becomes of each result.
-    activation: Option<Function>,
 }
 
 impl FloatConvolution {
@@ -60,9 +69,11 @@ impl FloatConvolution {
         let weights = constant(weights)?;
         let is_plain = (strides, dilations, attributes.group) == ([1, 1], [1, 1], 1);
         let output = [out_height, out_width];
-        let by_tiles =
-            (is_plain && [kernel_height, kernel_width] == [3, 3] && Winograd::is_faster([outputs, inputs], output))
-                .then(|| Winograd::new(weights, bias, [height, width], [top, left], output));
+        let sizes = [channels * height * width, outputs * out_height * out_width];
+        if is_plain && [kernel_height, kernel_width] == [3, 3] && Winograd::is_faster([outputs, inputs], output) {
+            let tiles = Winograd::new(weights, bias, [height, width], [top, left], output);
+            return Some(Self { method: Method::Tiles(tiles), sizes, activation: None });
+        }
         let padded = Padded::new([height, width], [top, left], strides, extent, [out_height, out_width]);
         let mut offsets = Vec::with_capacity(inputs * kernel_height * kernel_width);
         for channel in 0..inputs {
@@ -74,15 +85,9 @@ impl FloatConvolution {
         let (length, of_group) = (offsets.len(), outputs / attributes.group);
         let groups = weights.chunks_exact(of_group * length).zip(bias.chunks_exact(of_group));
         let groups = groups.map(|(weights, bias)| FloatRows::new(Level::best(), weights, length, bias)).collect();
-        Some(Self {
-            runs: Runs::new([out_height, out_width], padded.row_length(), COLUMNS),
-            padded,
-            offsets,
-            groups,
-            by_tiles,
-            sizes: [channels * height * width, outputs * out_height * out_width],
-            activation: None,
-        })
+        let runs = Runs::new([out_height, out_width], padded.row_length(), COLUMNS);
+        let method = Method::Sums(Sums { padded, runs, offsets, groups });
+        Some(Self { method, sizes, activation: None })
     }
 
     /// The same with a function behind it.
@@ -91,20 +96,31 @@ impl FloatConvolution {
     }
 
     pub(super) fn run(&self, input: &[f32], scratch: &mut Scratch, output: &mut [f32]) {
-        let count = self.groups.len();
         for (from, to) in input.chunks_exact(self.sizes[0]).zip(output.chunks_exact_mut(self.sizes[1])) {
-            if let Some(by_tiles) = &self.by_tiles {
-                by_tiles.run(from, self.activation, &mut scratch.transformed, to);
-                continue;
-            }
-            let parts = from.chunks_exact(self.sizes[0] / count).zip(to.chunks_exact_mut(self.sizes[1] / count));
-            for ((from, to), rows) in parts.zip(&self.groups) {
-                self.run_group(rows, from, scratch, to);
+            match &self.method {
+                Method::Tiles(tiles) => tiles.run(from, self.activation, &mut scratch.transformed, to),
+                Method::Sums(sums) => sums.run(from, self.activation, scratch, to),
             }
         }
     }
+}
 
-    fn run_group(&self, rows: &FloatRows, input: &[f32], scratch: &mut Scratch, output: &mut [f32]) {
+impl Sums {
+    fn run(&self, input: &[f32], activation: Option<Function>, scratch: &mut Scratch, output: &mut [f32]) {
+        let count = self.groups.len();
+        let parts = input.chunks_exact(input.len() / count).zip(output.chunks_exact_mut(output.len() / count));
+        for ((from, to), rows) in parts.zip(&self.groups) {
+            self.run_group((rows, activation), from, scratch, to);
+        }
+    }
+
+    fn run_group(
+        &self,
+        (rows, activation): (&FloatRows, Option<Function>),
+        input: &[f32],
+        scratch: &mut Scratch,
+        output: &mut [f32],
+    ) {
         let Scratch { padding, results, .. } = scratch;
         let source = if self.padded.is_input() {
             input
@@ -124,7 +140,7 @@ impl FloatConvolution {
         let together = if outputs == 1 { bases.len() } else { 1 };
         for (index, bases) in bases.chunks(together).enumerate() {
             let results = rows.apply(source, &self.offsets, bases, results);
-            if let Some(function) = self.activation {
+            if let Some(function) = activation {
                 let elements = results.as_flattened_mut();
                 vectorized(|| apply_in_place(function, elements));
             }

@@ -176,6 +176,9 @@ fn place(x: f32, exponent: i32) -> u16 {
 /// Neighbours often fall into one bin: each of so many counts in a table of its own, so that none waits for another.
 const TABLES: usize = 4;
 
+/// Lanes of fewer elements are multiplied first and counted together then: each for itself would cost more.
+const SHORT_LANE: usize = 4096;
+
 /// Elements that are sorted into bins at once: as many as are taken together of what is not counted whole.
 const BLOCK: usize = 64;
 
@@ -187,11 +190,13 @@ pub struct Counter {
     /// Positive zeros and negative ones among what is counted; nothing between tensors.
     zeros: [u32; 2],
     counts: Vec<u32>,
+    /// Values times their factors, where lanes are short.
+    scaled: Vec<f32>,
 }
 
 impl Default for Counter {
     fn default() -> Self {
-        Self { tables: vec![[0; 2 * BINS]; TABLES], zeros: [0; 2], counts: Vec::new() }
+        Self { tables: vec![[0; 2 * BINS]; TABLES], zeros: [0; 2], counts: Vec::new(), scaled: Vec::new() }
     }
 }
 
@@ -285,6 +290,16 @@ impl Observation {
         detail: Detail,
         counter: &mut Counter,
     ) {
+        if plane < SHORT_LANE {
+            let mut scaled = std::mem::take(&mut counter.scaled);
+            scaled.clear();
+            for (lane, &factor) in values.chunks_exact(plane.max(1)).zip(factors) {
+                scaled.extend(lane.iter().map(|x| x * factor));
+            }
+            self.observe(&scaled, detail, counter);
+            counter.scaled = scaled;
+            return;
+        }
         let mut whole: Option<Survey> = None;
         for (lane, &factor) in values.chunks_exact(plane.max(1)).zip(factors) {
             let lane = survey(lane);
@@ -346,7 +361,7 @@ impl Observation {
     }
 
     /// Takes in bounds that other images are known to have.
-    fn join_bounds(&mut self, (low, high): (f32, f32)) {
+    pub(super) fn join_bounds(&mut self, (low, high): (f32, f32)) {
         let (min, max) = self.bounds.unwrap_or((low, high));
         self.bounds = Some((min.min(low), max.max(high)));
     }
@@ -422,15 +437,17 @@ mod tests {
 
     #[test]
     fn scaled_lanes_are_what_scaling_them_first_would_give() {
-        let values: Vec<f32> = (0..6_000_000).map(|at| ((at * 37) % 1001) as f32 - 300.0).collect();
-        let factors = [0.5, 2.0, 1.0];
-        let (mut scaled, mut expected) = (Observation::default(), Observation::default());
-        let counter = &mut Counter::default();
-        scaled.observe_scaled(&values, (&factors, 2_000_000), Detail::Fine, counter);
-        let first: Vec<f32> = values.iter().enumerate().map(|(at, x)| x * factors[at / 2_000_000]).collect();
-        expected.observe(&first, Detail::Fine, counter);
-        assert_eq!(scaled, expected);
-        assert_eq!(scaled.bounds, Some((-600.0, 1400.0)));
+        for plane in [2_000_000, 100_000, 1_001] {
+            let values: Vec<f32> = (0..3 * plane).map(|at| ((at * 37) % 1001) as f32 - 300.0).collect();
+            let factors = [0.5, 2.0, 1.0];
+            let (mut scaled, mut expected) = (Observation::default(), Observation::default());
+            let counter = &mut Counter::default();
+            scaled.observe_scaled(&values, (&factors, plane), Detail::Fine, counter);
+            let first: Vec<f32> = values.iter().enumerate().map(|(at, x)| x * factors[at / plane]).collect();
+            expected.observe(&first, Detail::Fine, counter);
+            assert_eq!(scaled, expected);
+            assert_eq!(scaled.bounds, Some((-600.0, 1400.0)));
+        }
     }
 
     #[test]

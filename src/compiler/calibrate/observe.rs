@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
@@ -81,14 +82,14 @@ pub fn in_order<T>(states: Vec<Vec<(usize, T)>>) -> Vec<T> {
 }
 
 /// Loads a sample and checks that it fits the graph's inputs.
-pub fn load_sample(graph: &Graph, samples: &dyn Samples, index: usize) -> Result<Vec<Vec<f32>>, StageError> {
+pub fn load_sample(graph: &Graph, samples: &dyn Samples, index: usize) -> Result<Arc<Vec<Vec<f32>>>, StageError> {
     let failed = |message: String| StageError::new(Status::QtoolsError, message);
-    let buffers = samples.load(index).map_err(failed)?;
+    let buffers = samples.shared(index).map_err(failed)?;
     if buffers.len() != graph.inputs.len() {
         let (expected, found) = (graph.inputs.len(), buffers.len());
         return Err(failed(format!("sample {index} has {found} tensors, the network has {expected} inputs")));
     }
-    for (&input, buffer) in graph.inputs.iter().zip(&buffers) {
+    for (&input, buffer) in graph.inputs.iter().zip(buffers.iter()) {
         let value = graph.value(input);
         let expected: usize = value.shape.iter().product();
         if buffer.len() != expected {
@@ -125,8 +126,6 @@ pub struct Asked<'a> {
     pub factors: &'a BTreeMap<ValueId, Vec<f32>>,
     /// Whether elements are kept.
     pub keeps: bool,
-    /// Whether the samples were seen before, without these factors: only the scaled values are observed.
-    pub again: bool,
 }
 
 /// What calibration saw.
@@ -158,6 +157,23 @@ impl Seen {
         let mut both = ranges(self);
         both.join(ranges(other));
         both
+    }
+
+    /// Widens what is scaled to what other samples, of which lanes were surveyed, are with the same factors.
+    pub fn widen_scaled(
+        &mut self,
+        surveyed: &BTreeMap<ValueId, LaneStatistics>,
+        factors: &BTreeMap<ValueId, Vec<f32>>,
+    ) {
+        for (id, scaled) in &mut self.scaled {
+            if let (Some(lanes), Some(factors)) = (surveyed.get(id), factors.get(id)) {
+                let pairs =
+                    |bounds: &[f32]| bounds.iter().zip(factors).map(|(bound, by)| bound * by).collect::<Vec<_>>();
+                let low = pairs(&lanes.low).into_iter().reduce(f32::min);
+                let high = pairs(&lanes.high).into_iter().reduce(f32::max);
+                low.zip(high).into_iter().for_each(|bounds| scaled.join_bounds(bounds));
+            }
+        }
     }
 
     /// Takes in what was seen on other samples; what is kept goes behind what was.
@@ -259,9 +275,7 @@ impl<'a> Observer<'a> {
                 }
             })?;
             own.alone.push((index, statistics, kept));
-            if !asked.again {
-                (self.watch.progress)("calibrate", self.done.fetch_add(1, Ordering::SeqCst) + 1, self.samples.len());
-            }
+            (self.watch.progress)("calibrate", self.done.fetch_add(1, Ordering::SeqCst) + 1, self.samples.len());
             Ok(())
         })?;
         let (mut seen, mut alone) = (Seen::default(), Vec::new());
@@ -292,15 +306,13 @@ impl<'a> Observer<'a> {
         let (wanted, divided) = (self.wanted[id.index()], lanes(&self.graph.value(id).shape));
         if wanted.range {
             let detail = self.scheme.detail();
-            if !asked.again {
-                seen.observations.entry(id).or_default().observe(values, detail, counter);
-            }
+            seen.observations.entry(id).or_default().observe(values, detail, counter);
             if let (Some(factors), Some((_, plane))) = (asked.factors.get(&id), divided) {
                 let scaled = seen.scaled.entry(id).or_default();
                 scaled.observe_scaled(values, (factors, plane), detail, counter);
             }
         }
-        if let (true, Some((_, plane))) = (wanted.lanes && !asked.again, divided) {
+        if let (true, Some((_, plane))) = (wanted.lanes, divided) {
             let lanes = values.chunks_exact(plane);
             let seen = seen.lanes.entry(id).or_default();
             seen.resize(lanes.len(), Observation::default());

@@ -23,6 +23,11 @@ pub trait Samples: Sync {
     /// One buffer for each graph input, in the order of the inputs, row-major in the input's shape.
     fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String>;
 
+    /// The same buffers, which may be kept for others that ask.
+    fn shared(&self, index: usize) -> Result<Arc<Vec<Vec<f32>>>, String> {
+        self.load(index).map(Arc::new)
+    }
+
     /// The class of a sample, where it is known.
     fn label(&self, index: usize) -> Option<usize>;
 
@@ -69,17 +74,21 @@ impl Samples for Remembered<'_> {
     }
 
     fn load(&self, index: usize) -> Result<Vec<Vec<f32>>, String> {
+        self.shared(index).map(Arc::unwrap_or_clone)
+    }
+
+    fn shared(&self, index: usize) -> Result<Arc<Vec<Vec<f32>>>, String> {
         let known = self.state.lock().unwrap_or_else(PoisonError::into_inner).kept.get(&index).cloned();
         if let Some(known) = known {
-            return Ok(known.to_vec());
+            return Ok(known);
         }
-        let loaded = self.samples.load(index)?;
+        let loaded = self.samples.shared(index)?;
         let elements: usize = loaded.iter().map(Vec::len).sum();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = state.wanted.contains(&index) && !state.kept.contains_key(&index);
         if is_new && state.elements.saturating_add(elements) <= MOST_REMEMBERED {
             state.elements += elements;
-            state.kept.insert(index, Arc::new(loaded.clone()));
+            state.kept.insert(index, Arc::clone(&loaded));
         }
         Ok(loaded)
     }

@@ -126,10 +126,7 @@ impl Winograd {
     ) -> Self {
         let channels = weights.len() / 9 / bias.len().max(1);
         let (block, [down, across]) = Block::of(output.map(|size| size.div_ceil(TILE)));
-        let rows = weights
-            .chunks((TOGETHER * channels * 9).max(1))
-            .map(|weights| (0..TERMS * TERMS).map(|term| rows_of(weights, term, channels)).collect())
-            .collect();
+        let rows = weights.chunks((TOGETHER * channels * 9).max(1)).map(|weights| rows_of(weights, channels)).collect();
         let starts = (0..down * across)
             .map(|index| [index / across * block.rows * TILE, index % across * block.columns * TILE])
             .collect();
@@ -243,17 +240,26 @@ impl Work for Spread<'_> {
     }
 }
 
-/// One term of the weights of some outputs.
-fn rows_of(weights: &[f32], term: usize, channels: usize) -> FloatRows {
-    let (down, across) = (WEIGHTS[term / TERMS], WEIGHTS[term % TERMS]);
-    let transformed = |weights: &[f32; 9]| {
-        let row = |row: &[f32; 3]| row.iter().zip(across).map(|(&weight, by)| f64::from(weight) * by).sum::<f64>();
-        let rows = weights.as_chunks().0.iter().zip(down);
-        rows.map(|(weights, by)| row(weights) * by).sum::<f64>() as f32
-    };
-    let transformed: Vec<f32> = weights.as_chunks().0.iter().map(transformed).collect();
-    let zeros = vec![0.0; transformed.len() / channels.max(1)];
-    FloatRows::new(Level::best(), &transformed, channels, &zeros)
+/// The terms of the weights of some outputs.
+fn rows_of(weights: &[f32], channels: usize) -> Vec<FloatRows> {
+    let count = weights.len() / 9;
+    let mut terms = vec![0.0; TERMS * TERMS * count];
+    for (at, weights) in weights.as_chunks::<9>().0.iter().enumerate() {
+        let of = |[a, b, c]: [f64; 3], by: [f64; 3]| a * by[0] + b * by[1] + c * by[2];
+        let [first, second, third] = [0, 3, 6].map(|row| {
+            let row = [weights[row], weights[row + 1], weights[row + 2]].map(f64::from);
+            WEIGHTS.map(|across| of(row, across))
+        });
+        for (down, by) in WEIGHTS.into_iter().enumerate() {
+            for across in 0..TERMS {
+                terms[(down * TERMS + across) * count + at] =
+                    of([first[across], second[across], third[across]], by) as f32;
+            }
+        }
+    }
+    let zeros = vec![0.0; count / channels.max(1)];
+    let rows = |term: &[f32]| FloatRows::new(Level::best(), term, channels, &zeros);
+    terms.chunks_exact(count.max(1)).map(rows).collect()
 }
 
 /// Four lines, their elements in turns.

@@ -84,7 +84,7 @@ fn spaced<T: Copy>(from: &[T], stride: usize, to: &mut [T]) {
     match stride {
         1 => {
             let count = from.len().min(to.len());
-            to[..count].copy_from_slice(&from[..count]);
+            copy_run(&from[..count], &mut to[..count]);
         }
         2 => {
             // A loop of pairs becomes vector instructions.
@@ -95,6 +95,30 @@ fn spaced<T: Copy>(from: &[T], stride: usize, to: &mut [T]) {
             }
         }
         _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
+    }
+}
+
+/// Copies as many elements as both have: most rows are short, and a call for each would cost more than the copy.
+#[inline]
+fn copy_run<T: Copy>(from: &[T], to: &mut [T]) {
+    match from.len() {
+        4..8 => copy_ends::<T, 4>(from, to),
+        8..16 => copy_ends::<T, 8>(from, to),
+        16..32 => copy_ends::<T, 16>(from, to),
+        32..=64 => copy_ends::<T, 32>(from, to),
+        1..4 => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// The first `N` elements and the last `N`, which may overlap.
+#[inline]
+fn copy_ends<T: Copy, const N: usize>(from: &[T], to: &mut [T]) {
+    if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
+        *to = *from;
+    }
+    if let (Some(from), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut::<N>()) {
+        *to = *from;
     }
 }
 
@@ -164,7 +188,7 @@ impl Runs {
                     *to = *results;
                 }
             } else {
-                plane[at..at + count].copy_from_slice(&results[place..place + count]);
+                copy_run(&results[place..place + count], &mut plane[at..at + count]);
             }
         }
     }

@@ -5,13 +5,14 @@
 
 use std::ops::Range;
 
+use crate::compiler::calibrate::for_each_index;
+use crate::compiler::calibrate::in_order;
 use crate::compiler::error::StageError;
 use crate::compiler::quantize::Converted;
 use crate::compiler::quantize::Technique;
 use crate::compiler::quantize::techniques::gain::Gain;
 use crate::compiler::quantize::techniques::gain::Noise;
 use crate::compiler::quantize::techniques::trial::Choice;
-use crate::compiler::quantize::techniques::trial::Fold;
 use crate::compiler::quantize::techniques::trial::Ready;
 use crate::compiler::quantize::techniques::trial::Trial;
 use crate::compiler::reference::Executor;
@@ -39,42 +40,51 @@ impl Milder {
 impl Trial<'_> {
     /// Tries milder clipping; `None` where there are too few images for two folds.
     ///
-    /// The images that tell most are asked first about the first of them: where they speak against it, the others are not run.
-    /// That it pays has to be beyond chance on all images; then those that tell most say whether the second is better still.
+    /// Images are asked in turns about the first of them. It has to pay beyond chance on more than those that tell most, which
+    /// then say whether the second is better still.
     pub(super) fn milder_clipping(&self) -> Result<Option<Milder>, StageError> {
         if self.folds.is_empty() {
             return Ok(None);
         }
-        let (telling, rest) = self.pool.places.split_at(self.judged());
-        let telling: Vec<usize> = (0..telling.len()).collect();
-        let rest: Vec<usize> = (telling.len()..telling.len() + rest.len()).collect();
-        let sizes = &self.pool.sizes;
+        let (front, all, sizes) = (self.judged(), self.pool.places.len(), &self.pool.sizes);
         let first = self.networks(&[1.0, MILDER[0]])?;
         let first = self.prepared(&first)?;
-        let mut noise = self.crossed(&chosen(&first, 0..2), &telling)?;
-        let gain = Gain::of(&noise[0], &noise[1], sizes);
-        if !gain.is_promising() {
-            return Ok(Some(Milder { clipping: MILDER[0], gain, pays: false }));
+        let (mut noise, mut gain) = (vec![Noise::new(); 2], Gain::NONE);
+        let mut at_front = gain;
+        for turn in self.turns() {
+            let more = self.crossed(&chosen(&first, 0..2), &turn.clone().collect::<Vec<_>>())?;
+            noise.iter_mut().zip(more).for_each(|(noise, more)| noise.extend(more));
+            gain = Gain::of(&noise[0], &noise[1], sizes);
+            if turn.end <= front {
+                at_front = gain;
+            }
+            let is_glance = turn.end < front;
+            let is_enough = turn.end > front && gain.pays_among_several();
+            if gain.is_hopeless() || is_enough || !is_glance && !gain.is_promising() {
+                break;
+            }
         }
-        let more = self.crossed(&chosen(&first, 0..2), &rest)?;
-        noise.iter_mut().zip(more).for_each(|(noise, more)| noise.extend(more));
-        let whole = Gain::of(&noise[0], &noise[1], sizes);
-        if !whole.pays_among_several() {
-            return Ok(Some(Milder { clipping: MILDER[0], gain: whole, pays: false }));
+        if noise[0].len() < (front + 1).min(all) || !gain.pays_among_several() {
+            return Ok(Some(Milder { clipping: MILDER[0], gain, pays: false }));
         }
         let other = self.networks(&MILDER[1..])?;
         let other = self.prepared(&other)?;
-        let other = self.crossed(&chosen(&other, 0..1), &telling)?;
-        let second = Gain::of(&noise[0][..telling.len()], &other[0], sizes);
-        let milder = if second.whole > gain.whole { (MILDER[1], second) } else { (MILDER[0], whole) };
+        let other = self.crossed(&chosen(&other, 0..1), &(0..front).collect::<Vec<_>>())?;
+        let second = Gain::of(&noise[0][..front], &other[0], sizes);
+        let milder = if second.whole > at_front.whole { (MILDER[1], second) } else { (MILDER[0], gain) };
         Ok(Some(Milder { clipping: milder.0, gain: milder.1, pays: true }))
     }
 
     /// For each fold the network under its ranges, for each clipping.
     fn networks(&self, clippings: &[f64]) -> Result<Vec<Vec<Converted>>, StageError> {
-        let choices = || clippings.iter().map(|&clipping| Choice { clipping, equalized: false });
-        let of_fold = |fold: &Fold| choices().map(|choice| self.convert_from(&fold.seen, choice)).collect();
-        self.folds.iter().map(of_fold).collect()
+        let states =
+            for_each_index(self.folds.len() * clippings.len(), self.options.threads, Vec::new, |own, index| {
+                let choice = Choice { clipping: clippings[index % clippings.len()], equalized: false };
+                own.push((index, self.convert_from(&self.folds[index / clippings.len()].seen, choice)?));
+                Ok(())
+            })?;
+        let mut networks = in_order(states).into_iter();
+        Ok(self.folds.iter().map(|_| networks.by_ref().take(clippings.len()).collect()).collect())
     }
 
     fn prepared<'c>(&self, networks: &'c [Vec<Converted>]) -> Result<Vec<Vec<Prepared<'c>>>, StageError> {

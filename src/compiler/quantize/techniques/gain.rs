@@ -12,6 +12,9 @@ const ERRORS: f64 = 2.0;
 /// The same where the best of several choices is looked at: the more there are, the likelier one of them shines by chance.
 const ERRORS_OF_SEVERAL: f64 = 2.5;
 
+/// How many of its standard errors a gain has to exceed on a few images to be judged on more.
+const PROMISING: f64 = 0.75;
+
 /// By image, by value judged at: the squared error.
 pub(super) type Noise = Vec<Vec<f64>>;
 
@@ -57,6 +60,9 @@ pub(super) struct Gain {
 }
 
 impl Gain {
+    /// Of what nothing is known yet.
+    pub(super) const NONE: Self = Self { whole: 0.0, error: 0.0 };
+
     /// From the noise before and after, by image; `sizes` are the values' elements.
     pub(super) fn of(before: &[Vec<f64>], after: &[Vec<f64>], sizes: &[usize]) -> Self {
         let all: usize = sizes.iter().sum();
@@ -87,9 +93,14 @@ impl Gain {
         self.exceeds(ERRORS_OF_SEVERAL)
     }
 
-    /// Whether more images are worth running.
+    /// Whether more images are worth running: three times as many make the error about 1.7 times smaller.
     pub(super) fn is_promising(self) -> bool {
-        self.whole > 0.0
+        self.whole > PROMISING * self.error
+    }
+
+    /// Whether it is surely none, by a few images.
+    pub(super) fn is_hopeless(self) -> bool {
+        self.whole + self.error < 0.0
     }
 
     fn exceeds(self, errors: f64) -> bool {
@@ -125,6 +136,7 @@ mod tests {
     fn the_best_of_several_has_to_be_surer() {
         let gain = Gain { whole: 0.9, error: 0.4 };
         assert!(gain.pays() && !gain.pays_among_several() && gain.is_promising());
-        assert!(!Gain { whole: -0.1, error: 0.4 }.is_promising());
+        assert!(!Gain { whole: 0.2, error: 0.4 }.is_promising());
+        assert!(Gain { whole: -0.5, error: 0.4 }.is_hopeless() && !Gain { whole: -0.1, error: 0.4 }.is_hopeless());
     }
 }

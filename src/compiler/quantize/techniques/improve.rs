@@ -81,14 +81,14 @@ pub(in crate::compiler::quantize) fn improve(
         Observed { values: &values, surveyed: &surveyed, by_lane: &by_lane, kept: (&judged_values, sampling) };
     let observer = Observer::new(graph, observed, calibration, (options.scheme, options.threads), watch)?;
     let none = BTreeMap::new();
-    let asked = Asked { surveys: !fitted.is_empty(), factors: &none, keeps: false, again: false };
+    let asked = Asked { surveys: !fitted.is_empty(), factors: &none, keeps: false };
     // Too few images to hold some back are seen all at once.
     let first: Vec<usize> = if fitted.is_empty() { (0..calibration.len()).collect() } else { fitted.clone() };
     let mut seen = observer.run(&first, asked)?;
     let statistics = std::mem::take(&mut seen.statistics);
     let equalization = equalize(graph, &statistics, options.threads)?;
     let factors = equalization.as_ref().map_or(&none, |equalization| &equalization.factors);
-    let asked = Asked { surveys: false, factors, keeps: true, again: false };
+    let asked = Asked { surveys: false, factors, keeps: true };
     let mut folds = Vec::new();
     let mut kept = Vec::new();
     let parts: Vec<Seen> = halves.iter().map(|half| observer.run(half, asked)).collect::<Result<_, _>>()?;
@@ -101,6 +101,8 @@ pub(in crate::compiler::quantize) fn improve(
         kept.append(&mut part.kept);
         seen.join(part);
     }
+    seen.widen_scaled(&statistics, factors);
+    drop(observer);
     watch.check()?;
     let telling = telling(&kept);
     let floats = telling.iter().map(|&at| std::mem::take(&mut kept[at])).collect();
@@ -116,7 +118,6 @@ pub(in crate::compiler::quantize) fn improve(
         graph,
         layers: LayerWeights::of(graph, options.threads)?,
         calibration,
-        observer: Some(observer),
         sharing,
         seen,
         folds,

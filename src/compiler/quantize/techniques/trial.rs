@@ -1,14 +1,13 @@
 //! Ranges, factors and biases so far, and what they are worth.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use crate::compiler::calibrate::Asked;
 use crate::compiler::calibrate::LaneStatistics;
 use crate::compiler::calibrate::Observation;
-use crate::compiler::calibrate::Observer;
 use crate::compiler::calibrate::Samples;
 use crate::compiler::calibrate::Sampling;
 use crate::compiler::calibrate::Seen;
@@ -44,6 +43,9 @@ const RANGES_AT_ONCE: usize = 16;
 /// The most images that each technique is judged on, where these decide.
 const MOST_JUDGED: usize = 8;
 
+/// The fewest images by which something can be hopeless.
+const LEAST_GLANCED: usize = 4;
+
 /// Images that techniques are judged on.
 pub(super) struct Pool {
     /// The values at which int8 is compared with float.
@@ -74,8 +76,6 @@ pub(super) struct Trial<'a> {
     /// The weights of the graph's layers.
     pub(super) layers: LayerWeights,
     pub(super) calibration: &'a dyn Samples,
-    /// Until no more is to be seen in float.
-    pub(super) observer: Option<Observer<'a>>,
     pub(super) sharing: Sharing,
     pub(super) seen: Seen,
     pub(super) folds: Vec<Fold>,
@@ -129,13 +129,8 @@ impl Trial<'_> {
         let mut noise = self.noise(&best.converted)?;
         if self.equalization.is_some() {
             let tried = Choice { equalized: true, ..choice };
-            if self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)? {
-                self.see_scaled()?;
-                // What follows is compared with the noise under the ranges so far, which a few more images hardly widen.
-                best.converted = self.convert(tried)?;
-            }
+            self.judge(Technique::CrossLayerEqualization, self.convert(tried)?, &mut best, &mut noise)?;
         }
-        self.observer = None;
         let tried = self.rounded(&best.converted)?;
         if !self.judge(Technique::RoundingByReconstruction, tried, &mut best, &mut noise)? {
             // Rounding puts the means of its errors into the biases already; what is left of them never paid.
@@ -150,7 +145,20 @@ impl Trial<'_> {
         self.pool.places.len().min(MOST_JUDGED)
     }
 
-    /// Keeps a technique where it pays; whether it does. The images that tell most decide, or all of the pool where these leave it open.
+    /// In which parts images are asked, by their number in the pool, until enough is known: the first half of those at the
+    /// front, the other half, then as many again each time.
+    pub(super) fn turns(&self) -> Vec<Range<usize>> {
+        let (front, all) = (self.judged(), self.pool.places.len());
+        let mut ends: Vec<usize> = (1..).map(|times| times * front).take_while(|&end| end < all).collect();
+        ends.push(all);
+        if front / 2 >= LEAST_GLANCED {
+            ends.insert(0, front / 2);
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        starts.zip(&ends).map(|(start, &end)| start..end).collect()
+    }
+
+    /// Keeps a technique where it pays; whether it does. Images are asked in turns, until these leave nothing open.
     fn judge(
         &self,
         technique: Technique,
@@ -158,18 +166,19 @@ impl Trial<'_> {
         best: &mut Improved,
         noise: &mut Noise,
     ) -> Result<bool, StageError> {
-        let (judged, sizes) = (self.judged(), &self.pool.sizes);
-        let rest: Vec<usize> = (judged..self.pool.places.len()).collect();
         let executor = Executor::sharing(&converted.graph, &self.buffers)?;
-        let mut left = self.noise_by(&converted, &executor)?;
-        let mut gain = Gain::of(&noise[..judged], &left, sizes);
-        if gain.is_promising() && !gain.pays() && !rest.is_empty() {
-            if noise.len() == judged {
-                noise.extend(self.noises(&[&best.converted], &rest)?.concat());
+        let (mut left, mut gain) = (Noise::new(), Gain::NONE);
+        for turn in self.turns() {
+            if noise.len() < turn.end {
+                let before = Executor::sharing(&best.converted.graph, &self.buffers)?;
+                noise.extend(self.noise_on(&best.converted, &before, noise.len()..turn.end)?);
             }
-            let network = [(&converted, &executor)];
-            left.extend(self.noises_of(&|_| &network, &rest)?.concat());
-            gain = Gain::of(noise, &left, sizes);
+            left.extend(self.noise_on(&converted, &executor, turn.clone())?);
+            gain = Gain::of(&noise[..turn.end], &left, &self.pool.sizes);
+            let is_glance = turn.end < self.judged();
+            if gain.is_hopeless() || !is_glance && (gain.pays() || !gain.is_promising()) {
+                break;
+            }
         }
         drop(executor);
         best.tried.push(Tried {
@@ -185,15 +194,6 @@ impl Trial<'_> {
             *noise = left;
         }
         Ok(gain.pays())
-    }
-
-    /// Observes the scaled values on the images that the factors were chosen by, too: so far they were seen on the others.
-    fn see_scaled(&mut self) -> Result<(), StageError> {
-        if let (Some(observer), Some((_, equalization))) = (&self.observer, &self.equalization) {
-            let asked = Asked { surveys: false, factors: &equalization.factors, keeps: false, again: true };
-            self.seen.join(observer.run(&self.fitted, asked)?);
-        }
-        Ok(())
     }
 
     fn scaled(&self, choice: Choice) -> Option<&(LayerWeights, Equalization)> {
@@ -239,25 +239,30 @@ impl Trial<'_> {
         Ok(converted)
     }
 
-    /// For each of the images for judging the squared error of each value judged at.
+    /// The squared error of each value judged at, for each of the images at the front of the pool.
     fn noise(&self, converted: &Converted) -> Result<Noise, StageError> {
-        self.noise_by(converted, &Executor::sharing(&converted.graph, &self.buffers)?)
+        self.noise_on(converted, &Executor::sharing(&converted.graph, &self.buffers)?, 0..self.judged())
     }
 
-    fn noise_by(&self, converted: &Converted, executor: &Executor<'_>) -> Result<Noise, StageError> {
-        let states = for_each_index(self.judged(), self.options.threads, Vec::new, |own, index| {
-            let inputs = self.int8_inputs(executor, self.pool.places[index])?;
-            own.push((index, self.noise_of(converted, executor, &inputs, index)?));
+    /// The same of a network that is prepared, for images by their number in the pool. Of those at the front the int8 inputs
+    /// are kept.
+    fn noise_on(
+        &self,
+        converted: &Converted,
+        executor: &Executor<'_>,
+        images: Range<usize>,
+    ) -> Result<Noise, StageError> {
+        if images.end > self.judged() {
+            let network = [(converted, executor)];
+            return Ok(self.noises_of(&|_| &network, &images.collect::<Vec<_>>())?.concat());
+        }
+        let states = for_each_index(images.len(), self.options.threads, Vec::new, |own, index| {
+            let image = images.start + index;
+            let inputs = self.int8_inputs(executor, self.pool.places[image])?;
+            own.push((index, self.noise_of(converted, executor, &inputs, image)?));
             Ok(())
         })?;
         Ok(in_order(states))
-    }
-
-    /// The same for several networks, of some images of the pool; each image is read once.
-    pub(super) fn noises(&self, converted: &[&Converted], images: &[usize]) -> Result<Vec<Noise>, StageError> {
-        let executors = self.executors(converted)?;
-        let networks: Vec<Ready<'_>> = converted.iter().copied().zip(&executors).collect();
-        self.noises_of(&|_| &networks, images)
     }
 
     /// Prepares several networks, at the same time.
@@ -269,7 +274,8 @@ impl Trial<'_> {
         Ok(in_order(states))
     }
 
-    /// [`Trial::noises`] of networks that are prepared: for each image of the pool as many, by its number there.
+    /// The same for several networks that are prepared, of some images of the pool: for each image, by its number there, as many.
+    /// Each image is read once.
     pub(super) fn noises_of<'p>(
         &self,
         networks: &(dyn Fn(usize) -> &'p [Ready<'p>] + Sync),

@@ -328,11 +328,18 @@ impl AttributeProto {
     }
 }
 
+/// The bytes of values, one after another.
+fn bytes_of<const N: usize, T: Copy>(values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+    let mut all = vec![0; N * values.len()];
+    all.as_chunks_mut().0.iter_mut().zip(values).for_each(|(to, &value)| *to = bytes(value));
+    all
+}
+
 impl TensorProto {
     /// A float constant; the shape's product is the number of values.
     #[must_use]
     pub fn from_f32(name: &str, shape: &[usize], values: &[f32]) -> Self {
-        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let raw_data = bytes_of(values, f32::to_le_bytes);
         let dims = shape.iter().map(|&dimension| dimension as i64).collect();
         Self { name: name.to_owned(), dims, raw_data, data_type: data_type::FLOAT, ..Self::default() }
     }
@@ -340,7 +347,7 @@ impl TensorProto {
     /// A constant of 64-bit integers; the shape's product is the number of values.
     #[must_use]
     pub fn from_i64(name: &str, shape: &[usize], values: &[i64]) -> Self {
-        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let raw_data = bytes_of(values, i64::to_le_bytes);
         let dims = shape.iter().map(|&dimension| dimension as i64).collect();
         Self { name: name.to_owned(), dims, raw_data, data_type: data_type::INT64, ..Self::default() }
     }

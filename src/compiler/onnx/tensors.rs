@@ -1,5 +1,7 @@
 //! Constants of a file: `TensorProto` to [`Tensor`].
 
+use std::sync::Arc;
+
 use crate::compiler::graph::DataType;
 use crate::compiler::graph::Tensor;
 use crate::compiler::graph::element_count;
@@ -69,8 +71,8 @@ pub(super) fn read(proto: &TensorProto, external: &dyn ExternalData) -> Result<T
 }
 
 enum Values {
-    Floats(Vec<f32>),
-    Integers(Vec<i64>),
+    Floats(Arc<[f32]>),
+    Integers(Arc<[i64]>),
 }
 
 /// Bytes an element takes in raw data; `None` for types that are not read.
@@ -117,7 +119,7 @@ fn external_part(proto: &TensorProto, count: usize, width: usize) -> Result<(&st
     Ok((location, number("offset")?.unwrap_or(0), length))
 }
 
-fn words<const N: usize, T>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> Vec<T> {
+fn words<const N: usize, T>(bytes: &[u8], convert: impl Fn([u8; N]) -> T) -> Arc<[T]> {
     bytes.as_chunks::<N>().0.iter().map(|&word| convert(word)).collect()
 }
 
@@ -143,13 +145,13 @@ fn from_bytes(number: i32, bytes: &[u8], count: usize, width: usize) -> Result<V
 
 fn from_fields(proto: &TensorProto, count: usize) -> Result<Values, String> {
     let values = match proto.data_type {
-        data_type::FLOAT => Values::Floats(proto.float_data.clone()),
+        data_type::FLOAT => Values::Floats(proto.float_data.as_slice().into()),
         data_type::DOUBLE => Values::Floats(proto.double_data.iter().map(|&value| value as f32).collect()),
         data_type::FLOAT16 => Values::Floats(proto.int32_data.iter().map(|&bits| half_to_float(bits as u16)).collect()),
         data_type::BFLOAT16 => {
             Values::Floats(proto.int32_data.iter().map(|&bits| bfloat_to_float(bits as u16)).collect())
         }
-        data_type::INT64 => Values::Integers(proto.int64_data.clone()),
+        data_type::INT64 => Values::Integers(proto.int64_data.as_slice().into()),
         data_type::UINT32 | data_type::UINT64 => {
             Values::Integers(proto.uint64_data.iter().map(|&value| value.cast_signed()).collect())
         }

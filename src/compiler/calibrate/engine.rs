@@ -27,6 +27,7 @@ use crate::compiler::StageError;
 use crate::compiler::Status;
 use crate::compiler::calibrate::convolution::Scratch;
 use crate::compiler::calibrate::direct::DirectNode;
+use crate::compiler::calibrate::for_each_index;
 
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::Node;
@@ -104,6 +105,11 @@ impl FloatEngine {
     /// Prepares `graph` for observing `observed` (values of it; inputs and constants too). Fails when the engine cannot
     /// load what the graph is written as.
     pub fn new(graph: &Graph, observed: &[ValueId]) -> Result<Self, StageError> {
+        Self::prepared(graph, observed, 1)
+    }
+
+    /// The same, prepared on so many threads.
+    pub fn prepared(graph: &Graph, observed: &[ValueId], threads: usize) -> Result<Self, StageError> {
         let wanted: BTreeSet<ValueId> = observed.iter().copied().collect();
         let last = graph.nodes.iter().rposition(|node| wanted.contains(&node.output)).map_or(0, |last| last + 1);
         let cuts = cuts(graph, &wanted, last);
@@ -115,6 +121,13 @@ impl FloatEngine {
                 last_read.extend(node.inputs.iter().map(|input| (*input, index)));
             }
         }
+        let alone: Vec<usize> =
+            cuts.windows(2).filter(|nodes| nodes[0] + 1 == nodes[1]).map(|nodes| nodes[0]).collect();
+        let direct = for_each_index(alone.len(), threads, Vec::new, |own, index| {
+            own.push((alone[index], DirectNode::of(graph, &graph.nodes[alone[index]])));
+            Ok(())
+        })?;
+        let mut direct: BTreeMap<usize, Option<DirectNode>> = direct.into_iter().flatten().collect();
         let consumers = graph.consumers();
         let mut steps = Vec::new();
         for (index, nodes) in cuts.windows(2).enumerate() {
@@ -122,7 +135,7 @@ impl FloatEngine {
                 continue;
             }
             if let [node] = &graph.nodes[nodes[0]..nodes[1]]
-                && let Some(mut direct) = DirectNode::of(graph, node)
+                && let Some(mut direct) = direct.remove(&nodes[0]).flatten()
             {
                 let inputs = node.inputs.iter().take(direct.operands()).copied().collect();
                 let is_private = consumers[node.output.index()].len() == 1 && !wanted.contains(&node.output);

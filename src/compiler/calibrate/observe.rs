@@ -250,7 +250,7 @@ impl<'a> Observer<'a> {
         let mut shown: Vec<ValueId> = lists.concat();
         shown.sort_unstable();
         shown.dedup();
-        let engine = FloatEngine::new(graph, &shown)?;
+        let engine = FloatEngine::prepared(graph, &shown, threads)?;
         Ok(Self { graph, engine, observed, wanted, samples, scheme, threads, watch, done: AtomicUsize::new(0) })
     }
 

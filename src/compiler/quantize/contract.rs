@@ -330,7 +330,10 @@ pub fn quantize_channel(weights: &[f32], bias: f32, input_scale: f32) -> Result<
 
 /// Refuses a channel whose accumulator can leave int32: Σ|w|·255 + |bias| over 2147483647.
 pub fn check_accumulator(weights: &[i8], bias: i32) -> Result<(), ChannelError> {
-    check_reach(weights.iter().map(|weight| i64::from(weight.unsigned_abs())).sum(), bias)
+    // Sums of so many fit 32 bits, which vector instructions add.
+    let sums =
+        weights.chunks(1 << 16).map(|part| part.iter().map(|weight| u32::from(weight.unsigned_abs())).sum::<u32>());
+    check_reach(sums.map(i64::from).sum(), bias)
 }
 
 fn check_reach(magnitudes: i64, bias: i32) -> Result<(), ChannelError> {

@@ -200,7 +200,7 @@ pub fn evaluate(
     let executor = Executor::sharing(quantized, &buffers)?;
     let compared = compared_values(converted);
     let floats: Vec<ValueId> = compared.iter().map(|&(_, float)| float).collect();
-    let engine = FloatEngine::new(graph, &floats)?;
+    let engine = FloatEngine::prepared(graph, &floats, options.threads)?;
     let mut places: BTreeMap<ValueId, Vec<usize>> = BTreeMap::new();
     for (place, &(_, float)) in compared.iter().enumerate() {
         places.entry(float).or_default().push(place);

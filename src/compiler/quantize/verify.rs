@@ -1,5 +1,7 @@
 //! Checks a quantized graph before it is executed: one read from a file may say anything.
 
+use std::borrow::Cow;
+
 use crate::compiler::graph::ELEMENT_LIMIT;
 use crate::compiler::graph::element_count;
 use crate::compiler::operators::Arithmetic;
@@ -30,6 +32,12 @@ impl QuantizedGraph {
     /// Checks that every id exists, nodes are in topological order, shapes follow from the operators, encodings and
     /// weights are as the contract makes them, and no accumulator can overflow.
     pub fn verify(&self) -> Result<(), Wrong> {
+        self.verify_order()?;
+        self.nodes.iter().try_for_each(|node| self.verify_node(node))
+    }
+
+    /// The part of [`verify`](Self::verify) about values, ids and order.
+    pub(in crate::compiler) fn verify_order(&self) -> Result<(), Wrong> {
         for value in &self.values {
             verify_value(value).map_err(|message| (None, message))?;
         }
@@ -49,7 +57,6 @@ impl QuantizedGraph {
                 Some(known) if !*known => *known = true,
                 _ => return Err(at("writes what is no value or already written".to_owned())),
             }
-            self.verify_node(node).map_err(at)?;
         }
         if self.outputs.is_empty() || self.outputs.iter().any(|output| known.get(output.index()) != Some(&true)) {
             return Err((None, "an output is not written".to_owned()));
@@ -57,7 +64,12 @@ impl QuantizedGraph {
         Ok(())
     }
 
-    fn verify_node(&self, node: &QuantizedNode) -> Result<(), String> {
+    /// The part of [`verify`](Self::verify) about one node. Prerequisite: ids are those of values.
+    pub(in crate::compiler) fn verify_node(&self, node: &QuantizedNode) -> Result<(), Wrong> {
+        self.check_node(node).map_err(|message| (Some(node.name.clone()), message))
+    }
+
+    fn check_node(&self, node: &QuantizedNode) -> Result<(), String> {
         let input = self.value(node.inputs[0]);
         let output = self.value(node.output);
         let count = match &node.operator {
@@ -269,14 +281,12 @@ fn verify_weights(
         ));
     }
     let length = weights.values.len() / channels;
-    let mut own = Vec::with_capacity(length);
     for channel in 0..channels {
-        own.clear();
-        if channel_axis == 0 {
-            own.extend_from_slice(&weights.values[channel * length..][..length]);
+        let own: Cow<'_, [i8]> = if channel_axis == 0 {
+            Cow::Borrowed(&weights.values[channel * length..][..length])
         } else {
-            own.extend(weights.values.iter().skip(channel).step_by(channels));
-        }
+            weights.values.iter().skip(channel).step_by(channels).copied().collect()
+        };
         if own.contains(&i8::MIN) {
             return Err(format!("has the weight -128 in output channel {channel}, expected -127 to 127"));
         }

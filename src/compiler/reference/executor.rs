@@ -91,15 +91,18 @@ impl<'a> Executor<'a> {
     }
 
     fn prepare(graph: Cow<'a, QuantizedGraph>, buffers: Buffers) -> Result<Self, StageError> {
-        graph.verify().map_err(|(node, message)| {
+        let wrong = |(node, message): (Option<String>, String)| {
             let error = failed(message);
             match node {
                 Some(node) => error.node(node),
                 None => error,
             }
-        })?;
+        };
+        graph.verify_order().map_err(wrong)?;
         let kernels = for_each_index(graph.nodes.len(), buffers.threads, Vec::new, |own, place| {
-            own.push((place, Kernel::of(&graph, &graph.nodes[place])));
+            let node = &graph.nodes[place];
+            graph.verify_node(node).map_err(wrong)?;
+            own.push((place, Kernel::of(&graph, node)));
             Ok(())
         })?;
         let kernels = in_order(kernels);

@@ -76,6 +76,8 @@ pub(super) struct Folder {
 pub(super) enum Unusable {
     #[error("the folder of results `{0}` is a file")]
     IsFile(String),
+    #[error("the folder of results `{0}` is a link to what does not exist")]
+    Dangling(String),
     #[error("another `axzoo compile` writes to `{0}` now")]
     Busy(String),
     #[error("`{folder}` holds a file `{name}` that no run of `axzoo compile` made, and results have this name")]
@@ -88,6 +90,7 @@ impl Unusable {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::IsFile(_) => Some("name a folder with `-o`; it is made where it does not exist".to_owned()),
+            Self::Dangling(_) => Some("make the folder that it leads to, or name another one with `-o`".to_owned()),
             Self::Busy(_) => Some("wait for it, or name another folder with `-o`".to_owned()),
             Self::Foreign { .. } => Some("move it away, or name a folder of its own with `-o`".to_owned()),
             Self::File(error) => hint_of(error),
@@ -124,6 +127,9 @@ impl Folder {
         if fs::exists(path) && !fs::is_folder(path) {
             return Err(Unusable::IsFile(shown.to_owned()));
         }
+        if fs::is_link(path) && !fs::exists(path) {
+            return Err(Unusable::Dangling(shown.to_owned()));
+        }
         let named = |error: FsError| Unusable::File(error);
         fs::create_folders(path).map_err(named)?;
         let lock = fs::try_lock_folder(path).map_err(named)?.ok_or_else(|| Unusable::Busy(shown.to_owned()))?;
@@ -155,11 +161,12 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Whether a file that was given lies where a result of this name goes, and says something else: it would be lost.
-    pub(super) fn replaces(&self, name: &str, given: &Path, bytes: &[u8]) -> bool {
-        let own = fs::canonical(&self.path.join(name)).ok();
-        let is_it = own.is_some() && own == fs::canonical(given).ok();
-        is_it && fs::read(given).is_ok_and(|there| there != bytes)
+    /// What a file that was given holds, where it lies at the place of a result of this name and says something else: it would
+    /// be lost.
+    pub(super) fn replaces(&self, name: &str, given: &Path, bytes: &[u8]) -> Option<Vec<u8>> {
+        let own = fs::canonical(&self.path.join(name)).ok()?;
+        let there = fs::read(given).ok().filter(|_| fs::canonical(given).is_ok_and(|given| given == own));
+        there.filter(|there| there != bytes)
     }
 
     /// What is in the way of files and folders that a run may write, `tensors` (beside the copy of its model) among them; `given`

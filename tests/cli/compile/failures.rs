@@ -1,8 +1,9 @@
 //! A status for each way to fail (`int8-contract.md`, "Which failure ends in which status"), and the report that says it.
 
-use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, TensorProto, ValueInfoProto};
+use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto};
+use prost::Message;
 
-use super::made::{ended, json, model, node, report, space, with_photos};
+use super::made::{ended, json, model, node, planar, report, space, with_photos};
 use crate::space::Space;
 
 /// What is wrong, what is prepared, what is typed, the status, and a part of the message or hint.
@@ -149,6 +150,28 @@ const CASES: &[Case] = &[
         "bytes",
     ),
     (
+        "a file without a byte",
+        || {
+            let space = space();
+            space.write("net.onnx", "");
+            space
+        },
+        "compile -i net.onnx -o out",
+        "ONNX_GRAPH_CLEANER_ERROR",
+        "the file is empty",
+    ),
+    (
+        "a weight that is no number",
+        || {
+            let space = space();
+            space.write("net.onnx", with_weight(f32::NAN));
+            space
+        },
+        "compile -i net.onnx -o out",
+        "QTOOLS_ERROR",
+        "1 number is so in `w`, which node `make_c` reads\",\"node\":\"make_c\"",
+    ),
+    (
         "a transposition that the code cannot count",
         || {
             let space = with_conf("run_graph_cleaner = false\n");
@@ -176,6 +199,14 @@ fn with_conf(text: &str) -> Space {
     let space = space();
     space.write("c.toml", text);
     space
+}
+
+/// The small model with another first weight.
+fn with_weight(weight: f32) -> Vec<u8> {
+    let mut model = ModelProto::decode(planar(&[1, 3, 8, 8]).as_slice()).expect("our own model");
+    let weights = &mut model.graph.as_mut().expect("a graph").initializer[0];
+    weights.raw_data[..4].copy_from_slice(&weight.to_le_bytes());
+    model.encode_to_vec()
 }
 
 /// Ten axes turned round, so that no two of them move together.
@@ -282,7 +313,9 @@ fn a_model_with_two_inputs_names_them() {
         }),
     );
     let run = space.axzoo("compile -i two.onnx -o out");
-    ended(&space, "out", run, "ONNX_GRAPH_CLEANER_ERROR").says("2 inputs (`a`, `b`)");
+    ended(&space, "out", run, "ONNX_GRAPH_CLEANER_ERROR")
+        .says("2 inputs (`a`, `b`); expected one")
+        .says("give the others a value in the file");
 }
 
 #[test]

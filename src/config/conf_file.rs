@@ -58,9 +58,8 @@ fn is_json(path: &Path) -> bool {
 
 fn read_json(path: &Path, name: &str) -> TomlFile {
     let failed = |problem: Diagnostic| TomlFile { entries: Vec::new(), problems: vec![problem.in_file(name)] };
-    match fs::inspect(path) {
-        Err(error) => return failed(toml_file::unreadable(error, name)),
-        Ok(_) => {}
+    if let Err(error) = fs::inspect(path) {
+        return failed(toml_file::unreadable(error, name));
     }
     let text = match fs::read_limited(path, LARGEST).map(String::from_utf8) {
         Ok(Ok(text)) => text,

@@ -8,10 +8,11 @@ mod digest;
 mod fault;
 mod lock;
 mod memory;
+mod read;
 mod walk;
 
 use std::fs;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use super::watch;
 pub use digest::{digest, md5};
 pub use lock::try_lock_folder;
 pub use memory::{Memory, memory_of_group, memory_of_machine, memory_of_this_process};
+pub use read::{open, read, read_limited, read_range};
 pub use walk::{bytes_on_disk, files_below, find_files};
 
 /// What was being done to a path, for the message.
@@ -108,6 +110,7 @@ impl FsError {
                 Some("a folder stands where a file is needed; remove it, or choose another place")
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(NO_SPACE_HINT),
+            io::ErrorKind::NotSeekable => Some("write what comes out of a pipe to a file first"),
             _ => None,
         }
     }
@@ -238,48 +241,6 @@ pub fn canonical(path: &Path) -> Result<PathBuf> {
     at(Action::Inspect, path, fs::canonicalize(path))
 }
 
-/// All bytes of a file.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    watch::path(path);
-    at(Action::Read, path, fs::read(path))
-}
-
-/// At most `limit` bytes of a file; an error when it is larger, before it is read.
-pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    watch::path(path);
-    let file = at(Action::Read, path, fs::File::open(path))?;
-    // Of the file's size from the start: a zoo has many small cards, and each growth is a call of the system.
-    let size = file.metadata().map_or(0, |meta| meta.len()).min(limit);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
-    at(Action::Read, path, file.take(limit.saturating_add(1)).read_to_end(&mut bytes))?;
-    if bytes.len() as u64 > limit {
-        let message = format!("the file is larger than {limit} bytes, the most that is read here");
-        return at(Action::Read, path, Err(io::Error::new(io::ErrorKind::FileTooLarge, message)));
-    }
-    Ok(bytes)
-}
-
-/// `length` bytes of a file from `offset`; an error when the file has fewer, before they are allocated.
-pub fn read_range(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>> {
-    watch::path(path);
-    let mut file = at(Action::Read, path, fs::File::open(path))?;
-    let size = at(Action::Inspect, path, file.metadata())?.len();
-    if offset.checked_add(length).is_none_or(|end| end > size) {
-        let message = format!("the file has {size} bytes, but {length} from {offset} are asked for");
-        return at(Action::Read, path, Err(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
-    }
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-    let read = file.seek(io::SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes));
-    at(Action::Read, path, read)?;
-    Ok(bytes)
-}
-
-/// Opens a file for reading.
-pub fn open(path: &Path) -> Result<fs::File> {
-    watch::path(path);
-    at(Action::Read, path, fs::File::open(path))
-}
-
 /// Opens a file for appending, created when absent.
 pub fn open_append(path: &Path) -> Result<fs::File> {
     let open = || fs::OpenOptions::new().create(true).append(true).read(true).open(path);
@@ -390,7 +351,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Copies contents (a reflink where the file system can); the copy is writable whatever the source was.
 pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
-    let mut source = at(Action::Read, from, fs::File::open(from))?;
+    let mut source = at(Action::Read, from, read::regular(from))?.0;
     let temporary = Temporary::beside(to);
     let mut target = with_folders(Action::Write, to, || fs::File::create(&temporary.0))?;
     at(Action::Write, to, fault::point().and_then(|()| io::copy(&mut source, &mut target)))?;

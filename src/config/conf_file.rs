@@ -34,6 +34,12 @@ pub fn read_conf(path: &Path, name: &str) -> Resolution {
             let problem = Diagnostic::error("config/not-a-file", message).in_file(name);
             TomlFile { entries: Vec::new(), problems: vec![problem.hint("name a file, such as one in that folder")] }
         }
+        Ok(fs::Kind::Other) => {
+            let message = format!("expected a JSON or TOML file, found `{name}`, which is no regular file");
+            let problem = Diagnostic::error("config/not-a-file", message).in_file(name);
+            let hint = "write what comes out of a pipe to a file first";
+            TomlFile { entries: Vec::new(), problems: vec![problem.hint(hint)] }
+        }
         _ if is_json(path) => read_json(path, name),
         _ => toml_file::read(path, name),
     };
@@ -52,13 +58,8 @@ fn is_json(path: &Path) -> bool {
 
 fn read_json(path: &Path, name: &str) -> TomlFile {
     let failed = |problem: Diagnostic| TomlFile { entries: Vec::new(), problems: vec![problem.in_file(name)] };
-    match fs::inspect(path) {
-        Ok(fs::Kind::File(_)) => {}
-        Ok(fs::Kind::Folder | fs::Kind::Other) => {
-            let message = format!("expected a JSON or TOML file, found `{name}`, which is no regular file");
-            return failed(Diagnostic::error("config/not-a-file", message).hint("name a file"));
-        }
-        Err(error) => return failed(toml_file::unreadable(error, name)),
+    if let Err(error) = fs::inspect(path) {
+        return failed(toml_file::unreadable(error, name));
     }
     let text = match fs::read_limited(path, LARGEST).map(String::from_utf8) {
         Ok(Ok(text)) => text,

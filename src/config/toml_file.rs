@@ -42,7 +42,8 @@ pub(super) fn read(path: &Path, name: &str) -> TomlFile {
         }
         Ok(fs::Kind::Other) => {
             let message = format!("expected a TOML file, found `{name}`, which is no regular file");
-            return failed(Diagnostic::error("config/not-a-file", message).in_file(name));
+            let problem = Diagnostic::error("config/not-a-file", message).in_file(name);
+            return failed(problem.hint("write what comes out of a pipe to a file first"));
         }
         Err(error) => return failed(unreadable(error, name)),
     }

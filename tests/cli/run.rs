@@ -128,6 +128,33 @@ fn a_compiled_model_that_was_changed_is_refused() {
 }
 
 #[test]
+fn an_output_replaces_no_input() {
+    let space = built();
+    save(&space, "x.npy", &SHAPE, Elements::F32(ramp()));
+    space.axzoo(&format!("run {MODEL} -i x.npy --output out")).expect_code(0);
+    let output = space.tree("out").into_keys().next().expect("an output");
+    save(&space, &format!("mine/{output}"), &SHAPE, Elements::F32(ramp()));
+    let before = space.tree("mine");
+    let run = space.axzoo(&format!("run {MODEL} -i mine/{output} --output out/../mine")).expect_code(1);
+    run.says("run/output").says("would replace the `--input` of that name");
+    assert_eq!(space.tree("mine"), before);
+    space.axzoo(&format!("run {MODEL} -i mine/{output} --output out")).expect_code(0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_pipe_is_no_input_and_not_waited_for() {
+    let space = built();
+    for name in ["pipe.npy", "pipe.png", "pipe.axm"] {
+        let made = Command::new("mkfifo").arg(space.path(name)).status();
+        assert!(made.is_ok_and(|status| status.success()), "a pipe");
+    }
+    for typed in [format!("{MODEL} -i pipe.npy"), format!("{MODEL} -i pipe.png"), "pipe.axm -i x.npy".to_owned()] {
+        space.axzoo(&format!("run {typed}")).expect_code(1).says("it is no regular file");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_told_apart() {
     let space = built();
     save(&space, "x.npy", &SHAPE, Elements::F32(ramp()));

@@ -269,7 +269,8 @@ fn reporter(arguments: &BuildArgs, labels: Vec<StepLabel>, output: Output) -> Bo
 
 /// This command without its targets.
 fn repeated(targets: &[String]) -> String {
-    let words = std::env::args().skip(1).filter(|word| !targets.contains(word));
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words = words.filter(|word| !targets.contains(word));
     let quoted = words.map(|word| if word.contains([' ', '\'', '"', '$', '*']) { format!("{word:?}") } else { word });
     std::iter::once("axzoo".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -6,48 +6,88 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-use super::folder::{ARGUMENTS, CONF, MODEL};
+use super::folder::{ARGUMENTS, CONF, ERROR_ARTIFACT, MODEL};
+use super::journal::Journal;
 use super::outcome::Outcome;
 use crate::base::SplitMix;
 use crate::base::fs;
-use crate::compiler::onnx::proto::{ModelProto, TensorProto, data_type};
+use crate::compiler::onnx::proto::{AttributeProto, ModelProto, TensorProto, data_type};
 use crate::pack::Entry;
 use crate::pack::write_zip;
 
 /// Floats of a constant that says what an operator does, at most.
 const FORM_LIMIT: i64 = 16;
 
+/// Letters of a node's name that are shown.
+const LABEL_LIMIT: usize = 100;
+
+/// Bytes of a text that says what an operator does, at most.
+const TEXT_LIMIT: usize = 256;
+
 /// The archive: report, log, and what was made before the failure. Where the weights are to stay secret, those of the model
 /// are replaced by random ones and everything else that holds them is left out.
 pub(super) fn archive(
     outcome: &Outcome,
-    log: &str,
+    journal: &Journal,
     made: &[(String, PathBuf)],
     randomize: bool,
 ) -> Result<Vec<u8>, String> {
-    let mut entries: Vec<(String, Vec<u8>)> = vec![
-        ("compilation_report.json".to_owned(), outcome.to_json()),
-        ("compilation_log.txt".to_owned(), log.as_bytes().to_vec()),
-    ];
+    let mut held: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, file) in made {
         let bytes = fs::read(file).map_err(|error| error.to_string())?;
         if !randomize || [ARGUMENTS, CONF].contains(&name.as_str()) {
-            entries.push((name.clone(), bytes));
+            held.push((name.clone(), bytes));
         } else if name == MODEL {
-            // A file that is no ONNX may hold anything, so it stays out.
-            entries.extend(randomized(&bytes).map(|bytes| (name.clone(), bytes)));
+            match randomized(&bytes) {
+                Ok(bytes) => held.push((name.clone(), bytes)),
+                Err(why) => journal.line(&format!("`{ERROR_ARTIFACT}`: the model is left out: {why}")),
+            }
         }
     }
+    let mut entries = vec![
+        ("compilation_report.json".to_owned(), outcome.to_json()),
+        ("compilation_log.txt".to_owned(), journal.text().into_bytes()),
+    ];
+    entries.append(&mut held);
     let mut archive = Cursor::new(Vec::new());
     let entries = entries.into_iter().map(|(name, bytes)| Entry::bytes(name, bytes)).collect();
     write_zip(&mut archive, entries).map_err(|error| error.to_string())?;
     Ok(archive.into_inner())
 }
 
-/// The model with random numbers of the same count in place of its weights.
-fn randomized(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut model = ModelProto::decode(bytes).ok()?;
-    let graph = model.graph.as_mut()?;
+/// Why not all weights of a model can be replaced, if so: they may be where nothing here looks.
+fn opaque(model: &ModelProto) -> Option<String> {
+    if !model.functions.is_empty() {
+        return Some("it has functions of its own, whose weights would stay".to_owned());
+    }
+    let graph = model.graph.as_ref()?;
+    if !graph.sparse_initializer.is_empty() {
+        return Some("it has sparse weights, which would stay".to_owned());
+    }
+    for node in &graph.node {
+        let has = |is: &dyn Fn(&AttributeProto) -> bool| node.attribute.iter().any(is);
+        let name = if node.name.is_empty() { &node.op_type } else { &node.name };
+        let label = || name.chars().take(LABEL_LIMIT).collect::<String>();
+        if has(&|attribute| attribute.g.is_some()) {
+            return Some(format!("node `{}` has a graph in it, whose weights would stay", label()));
+        }
+        let is_long = |text: &Vec<u8>| text.len() > TEXT_LIMIT;
+        if has(&|attribute| attribute.s.iter().chain(&attribute.strings).any(is_long)) {
+            return Some(format!("node `{}` has a text that may hold weights", label()));
+        }
+    }
+    None
+}
+
+/// The model with random numbers of the same count in place of its weights; an error, why there is none.
+fn randomized(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    // A file that is no ONNX may hold anything.
+    let no_model = || "it is not read as ONNX".to_owned();
+    let mut model = ModelProto::decode(bytes).map_err(|_| no_model())?;
+    if let Some(why) = opaque(&model) {
+        return Err(why);
+    }
+    let graph = model.graph.as_mut().ok_or_else(no_model)?;
     // Who reads what, and at which place.
     let mut readers: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
     for node in &graph.node {
@@ -67,12 +107,16 @@ fn randomized(bytes: &[u8]) -> Option<Vec<u8>> {
             if let Some(tensor) = &mut attribute.t {
                 randomize(tensor, readers, &mut numbers);
             }
-            if node.op_type == "Constant" && !is_form(readers) {
+            let is_learned = match node.op_type.as_str() {
+                "Constant" => !is_form(readers),
+                _ => attribute.floats.len() > FORM_LIMIT as usize || !matches!(node.domain.as_str(), "" | "ai.onnx"),
+            };
+            if is_learned {
                 attribute.floats.iter_mut().chain(&mut attribute.f).for_each(|value| *value = drawn(&mut numbers));
             }
         }
     }
-    Some(model.encode_to_vec())
+    Ok(model.encode_to_vec())
 }
 
 /// Operators whose constants of floats say what is done, and were not learned.
@@ -121,15 +165,17 @@ fn randomize(tensor: &mut TensorProto, readers: &[(String, usize)], numbers: &mu
             data_type::BFLOAT16 => *value = i32::from(brain(small())),
             data_type::INT8 => *value = (small() * 255.0) as i32,
             data_type::UINT8 => *value = ((small() + 0.5) * 255.0) as i32,
-            _ => return,
+            data_type::INT32 | data_type::BOOL => return,
+            _ => *value = ((small() + 0.5) * 15.0) as i32,
         }
     }
     let width = match tensor.data_type {
         data_type::FLOAT => 4,
         data_type::DOUBLE => 8,
         data_type::FLOAT16 | data_type::BFLOAT16 => 2,
-        data_type::INT8 | data_type::UINT8 => 1,
-        _ => return,
+        data_type::INT32 | data_type::INT64 | data_type::BOOL | data_type::UINT32 | data_type::UINT64 => return,
+        // Weights of other types (16, 8 or 4 bits) may be anything.
+        _ => 1,
     };
     let number = |_| match tensor.data_type {
         data_type::DOUBLE => f64::from(small()).to_le_bytes().to_vec(),
@@ -145,6 +191,44 @@ fn randomize(tensor: &mut TensorProto, readers: &[(String, usize)], numbers: &mu
 mod tests {
     use super::*;
     use crate::compiler::onnx::proto::{GraphProto, NodeProto};
+
+    #[test]
+    fn a_model_with_weights_elsewhere_stays_out() {
+        let attribute = |attribute: AttributeProto| GraphProto {
+            node: vec![NodeProto { name: "n".into(), attribute: vec![attribute], ..NodeProto::default() }],
+            ..GraphProto::default()
+        };
+        let graph = |graph: GraphProto| ModelProto { graph: Some(graph), ..ModelProto::default() };
+        let branch = AttributeProto { g: Some(vec![0x2a, 0]), ..AttributeProto::default() };
+        let sparse = GraphProto { sparse_initializer: vec![vec![0]], ..GraphProto::default() };
+        let functions = ModelProto { functions: vec![Vec::new()], ..graph(GraphProto::default()) };
+        let cases = [
+            (graph(attribute(branch)), "node `n` has a graph in it"),
+            (graph(attribute(AttributeProto::text("blob", &"x".repeat(1000)))), "node `n` has a text"),
+            (graph(sparse), "sparse weights"),
+            (functions, "functions of its own"),
+            (ModelProto::default(), "not read as ONNX"),
+        ];
+        for (model, expected) in cases {
+            let found = randomized(&model.encode_to_vec()).expect_err(expected);
+            assert!(found.contains(expected), "{found}");
+        }
+        assert!(randomized(&graph(attribute(AttributeProto::text("mode", "nearest"))).encode_to_vec()).is_ok());
+    }
+
+    #[test]
+    fn weights_of_every_type_are_random() {
+        let kept = [data_type::INT32, data_type::INT64, data_type::BOOL, data_type::UINT32, data_type::UINT64];
+        for data_type in 1..=25 {
+            let tensor = TensorProto { data_type, raw_data: vec![7; 64], dims: vec![8], ..TensorProto::default() };
+            let graph = GraphProto { initializer: vec![tensor.clone()], ..GraphProto::default() };
+            let model = ModelProto { graph: Some(graph), ..ModelProto::default() };
+            let random = randomized(&model.encode_to_vec()).expect("a model");
+            let random = ModelProto::decode(random.as_slice()).expect("ONNX").graph.expect("a graph");
+            assert_eq!(random.initializer[0].raw_data.len(), 64, "{data_type}");
+            assert_eq!(random.initializer[0] == tensor, kept.contains(&data_type), "{data_type}");
+        }
+    }
 
     #[test]
     fn what_was_learned_is_random_and_what_says_how_to_do_it_stays() {

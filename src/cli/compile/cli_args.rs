@@ -35,7 +35,12 @@ pub(super) fn read(path: &Path, name: &str, standing: &Path, problems: &mut Vec<
             return Arguments::new();
         }
         Err(error) => {
-            problems.push(unreadable(error.shown_as(name).to_string()));
+            let hint = error.hint();
+            let problem = unreadable(error.shown_as(name).to_string());
+            problems.push(match hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
             return Arguments::new();
         }
     };

@@ -8,7 +8,8 @@ use std::sync::Mutex;
 use super::artifact;
 use super::dumps;
 use super::flags::CompileArgs;
-use super::folder::{ERROR_ARTIFACT, Folder, MODEL};
+use super::folder::{ERROR_ARTIFACT, Folder, tensors_of};
+use super::given;
 use super::given::{Given, PATHS};
 use super::journal::Journal;
 use super::outcome::Outcome;
@@ -38,6 +39,10 @@ use crate::report::StepLabel;
 /// Compiles one model, or writes the default configuration.
 pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
     let standing = standing(directory)?;
+    let problems = given::not_text(flags, &standing);
+    if !problems.is_empty() {
+        return Err(Failure::Usage(problems));
+    }
     if let Some(folder) = &flags.generate_config {
         return generate_config(&standing.join(folder), &standing, output);
     }
@@ -54,10 +59,10 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
         let failure = Diagnostic::error("compile/output", problem.to_string()).maybe_hint(problem.hint());
         Failure::Failed(failure)
     })?;
-    let typed: Vec<String> = std::env::args().skip(1).collect();
+    let typed: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     journal.line(&format!("axzoo {}", typed.join(" ")));
 
-    let kept: Vec<PathBuf> = given_files(&gathered, flags, &standing);
+    let kept: Vec<PathBuf> = given_files(&gathered, flags, &standing, &folder);
     let understood = gathered.understood(&standing).and_then(|request| {
         let problems = in_the_way(&request, &folder, &kept);
         if problems.is_empty() { Ok(request) } else { Err(problems) }
@@ -113,23 +118,40 @@ fn in_the_way(request: &Request, folder: &Folder, kept: &[PathBuf]) -> Vec<Diagn
         Diagnostic::error("compile/output", message).hint("move it away, or name another folder with `-o`")
     };
     let mut problems: Vec<Diagnostic> = request.conf_in_the_way(folder).into_iter().collect();
-    problems.extend(folder.obstacles().into_iter().map(obstacle));
+    if !request.is_manifest
+        && let Some(name) = folder.replaced_by_result(&request.input)
+    {
+        problems.push(
+            Diagnostic::error(
+                "compile/output",
+                format!("the input is `{name}` of the folder of results, and would be replaced"),
+            )
+            .hint("keep it under another name, or name another folder with `-o`"),
+        );
+    }
+    let tensors = if request.is_manifest { None } else { tensors_of(&request.input) };
+    problems.extend(folder.obstacles(&tensors.unwrap_or_default(), kept).into_iter().map(obstacle));
     problems.extend(dumps::problems(request, folder, kept));
     problems
 }
 
 /// Files that were given: they are never removed, also where they lie in the folder of results.
-fn given_files(gathered: &Gathered, flags: &CompileArgs, standing: &Path) -> Vec<PathBuf> {
+fn given_files(gathered: &Gathered, flags: &CompileArgs, standing: &Path, folder: &Folder) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         PATHS.iter().filter_map(|name| gathered.arguments.get(name)).map(Given::path).collect();
     files.extend(flags.cli_args.iter().map(|file| standing.join(file)));
-    if let Some(input) = gathered.arguments.get("input").map(Given::path)
-        && is_manifest(&input)
-        && let Some(folder) = input.parent()
-    {
+    let Some(input) = gathered.arguments.get("input").map(Given::path) else { return files };
+    let Some(beside) = input.parent() else { return files };
+    if is_manifest(&input) {
         // A manifest stands for the files beside it, and for the model that it was quantized from.
-        files.extend(fs::list(folder).unwrap_or_default());
-        files.extend(fs::list(&folder.with_file_name("input_model")).unwrap_or_default());
+        files.extend(fs::list(beside).unwrap_or_default());
+        files.extend(fs::list(&beside.with_file_name("input_model")).unwrap_or_default());
+    } else if let Some(tensors) = tensors_of(&input) {
+        let names = tensors.iter().filter_map(|name| Path::new(name).file_name());
+        files.extend(names.map(|name| beside.join(name)));
+    } else if fs::canonical(beside).ok() == fs::canonical(&folder.result("input_model")).ok() {
+        // It cannot be told what belongs to it.
+        files.extend(fs::list(beside).unwrap_or_default());
     }
     files
 }
@@ -217,11 +239,14 @@ fn work(
         && effective.save_error_artifact
     {
         let mut files = made.clone();
-        let copy = folder.work(MODEL);
-        if fs::is_file(&copy) && !files.iter().any(|(name, _)| name == MODEL) {
-            files.push((MODEL.to_owned(), copy));
+        // Where cleaning failed, the model is no result.
+        for name in fs::files_below(&folder.work("input_model")).unwrap_or_default() {
+            let name = format!("input_model/{name}");
+            if !files.iter().any(|(made, _)| *made == name) {
+                files.push((name.clone(), folder.work(&name)));
+            }
         }
-        let archive = artifact::archive(outcome, &journal.text(), &files, effective.randomize_onnx_model);
+        let archive = artifact::archive(outcome, journal, &files, effective.randomize_onnx_model);
         let file = folder.work(ERROR_ARTIFACT);
         match archive.and_then(|bytes| fs::write(&file, &bytes).map_err(|error| error.to_string())) {
             Ok(()) => made.push((ERROR_ARTIFACT.to_owned(), file)),
@@ -231,9 +256,14 @@ fn work(
     if result.is_ok() && effective.save_error_artifact {
         journal.line("`save_error_artifact`: nothing failed, so there is no archive");
     }
-    match dumps::record(request, folder, &made) {
+    match dumps::record(request, folder, &made, kept) {
         Ok(record) => made.extend(record),
-        Err(failure) => result = result.and(Err(failure)),
+        Err(failure) => {
+            // What is not recorded must not be left: no later run would know whose it is.
+            let names = dumps::names(request);
+            made.retain(|(name, _)| !names.contains(name));
+            result = result.and(Err(failure));
+        }
     }
     // What was made before a failure is put in place too: a quantized model can be compiled later.
     let in_place = folder.swap(&made, kept);

@@ -97,25 +97,35 @@ pub(super) fn problems(request: &Request, folder: &Folder, kept: &[PathBuf]) -> 
     problems
 }
 
-/// Writes down which of the files that were made are such; the record's name and file, where there is something to record.
+/// The names that are asked for.
+pub(super) fn names(request: &Request) -> Vec<String> {
+    asked(&request.config).into_iter().flat_map(|asked| asked.names).collect()
+}
+
+/// Writes down which of the files that were made are such, and which of earlier ones stay because they were given; the record's name and file, where there is something to record.
 pub(super) fn record(
     request: &Request,
     folder: &Folder,
     made: &[(String, PathBuf)],
+    given: &[PathBuf],
 ) -> Result<Option<(String, PathBuf)>, Outcome> {
-    let names: Vec<String> = asked(&request.config).into_iter().flat_map(|asked| asked.names).collect();
+    let names = names(request);
     let failed = |error: fs::FsError| Outcome::of_file(&error, Status::InitializeCliError, Status::InitializeCliError);
-    let mut digests: BTreeMap<&str, String> = BTreeMap::new();
+    let mut digests = folder.held(given, &made.iter().map(|(name, _)| name.as_str()).collect());
     for (name, file) in made.iter().filter(|(name, _)| names.contains(name)) {
-        digests.insert(name, fs::digest(file).map_err(failed)?.to_string());
+        digests.insert(name.clone(), fs::digest(file).map_err(failed)?.to_string());
     }
     if digests.is_empty() {
         return Ok(None);
     }
     let file = folder.work(RECORD);
-    let text = format!("{:#}\n", serde_json::json!(digests));
-    fs::write(&file, text.as_bytes()).map_err(failed)?;
+    fs::write(&file, &text(&digests)).map_err(failed)?;
     Ok(Some((RECORD.to_owned(), file)))
+}
+
+/// The record of names and digests.
+pub(super) fn text(digests: &BTreeMap<String, String>) -> Vec<u8> {
+    format!("{:#}\n", serde_json::json!(digests)).into_bytes()
 }
 
 /// What an earlier run wrote down: names and digests.

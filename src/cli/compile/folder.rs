@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
@@ -77,6 +76,8 @@ pub(super) struct Folder {
 pub(super) enum Unusable {
     #[error("the folder of results `{0}` is a file")]
     IsFile(String),
+    #[error("the folder of results `{0}` is a link to what does not exist")]
+    Dangling(String),
     #[error("another `axzoo compile` writes to `{0}` now")]
     Busy(String),
     #[error("`{folder}` holds a file `{name}` that no run of `axzoo compile` made, and results have this name")]
@@ -89,6 +90,7 @@ impl Unusable {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::IsFile(_) => Some("name a folder with `-o`; it is made where it does not exist".to_owned()),
+            Self::Dangling(_) => Some("make the folder that it leads to, or name another one with `-o`".to_owned()),
             Self::Busy(_) => Some("wait for it, or name another folder with `-o`".to_owned()),
             Self::Foreign { .. } => Some("move it away, or name a folder of its own with `-o`".to_owned()),
             Self::File(error) => hint_of(error),
@@ -107,6 +109,15 @@ fn is_of_a_run(folder: &Path) -> bool {
     status.is_some() || arguments()
 }
 
+/// Where the tensors lie that an ONNX file keeps in files beside it, once it is copied among the results; `None` where that
+/// cannot be told.
+pub(super) fn tensors_of(model: &Path) -> Option<Vec<String>> {
+    let length = fs::stat(model)?.size;
+    let names = OnnxFile::skim(fs::open(model).ok()?, length).ok()?.external_locations();
+    let plain = |name: &String| !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "..";
+    Some(names.into_iter().filter(plain).map(|name| format!("input_model/{name}")).collect())
+}
+
 /// Bytes of a file that is looked at to know whose the folder is.
 const MARK_LIMIT: u64 = 1 << 20;
 
@@ -115,6 +126,9 @@ impl Folder {
     pub(super) fn open(path: &Path, shown: &str) -> Result<Self, Unusable> {
         if fs::exists(path) && !fs::is_folder(path) {
             return Err(Unusable::IsFile(shown.to_owned()));
+        }
+        if fs::is_link(path) && !fs::exists(path) {
+            return Err(Unusable::Dangling(shown.to_owned()));
         }
         let named = |error: FsError| Unusable::File(error);
         fs::create_folders(path).map_err(named)?;
@@ -147,22 +161,57 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Whether a file that was given lies where a result of this name goes, and says something else: it would be lost.
-    pub(super) fn replaces(&self, name: &str, given: &Path, bytes: &[u8]) -> bool {
-        let own = fs::canonical(&self.path.join(name)).ok();
-        let is_it = own.is_some() && own == fs::canonical(given).ok();
-        is_it && fs::read(given).is_ok_and(|there| there != bytes)
+    /// What a file that was given holds, where it lies at the place of a result of this name and says something else: it would
+    /// be lost.
+    pub(super) fn replaces(&self, name: &str, given: &Path, bytes: &[u8]) -> Option<Vec<u8>> {
+        let own = fs::canonical(&self.path.join(name)).ok()?;
+        let there = fs::read(given).ok().filter(|_| fs::canonical(given).is_ok_and(|given| given == own));
+        there.filter(|there| there != bytes)
     }
 
-    /// What is in the way whatever the stages make: files that are written in any case, and links out of this folder.
-    pub(super) fn obstacles(&self) -> Vec<String> {
-        let folders = [REPORT, LOG, ERROR_ARTIFACT].into_iter().filter(|name| fs::is_folder(&self.path.join(name)));
-        let folders = folders
-            .map(|name| format!("`{name}` is the name of a file of the run, and there is a folder of that name"));
-        let links = FOLDERS.into_iter().filter(|name| fs::is_link(&self.path.join(name)));
-        let links =
-            links.map(|name| format!("`{name}` is the name of a folder of the run, and there is a link of that name"));
-        folders.chain(links).collect()
+    /// The result that a run from this model would put in its place, if there is one; the copy of the model is the same file.
+    pub(super) fn replaced_by_result(&self, model: &Path) -> Option<&'static str> {
+        let own = |name: &&str| {
+            fs::canonical(&self.path.join(name)).is_ok_and(|own| fs::canonical(model).is_ok_and(|model| model == own))
+        };
+        OWN.into_iter().filter(|name| *name != MODEL).find(own)
+    }
+
+    /// What is in the way of files and folders that a run may write, `tensors` (beside the copy of its model) among them; `given`
+    /// are files that the run was given.
+    pub(super) fn obstacles(&self, tensors: &[String], given: &[PathBuf]) -> Vec<String> {
+        let is_folder = |name: &&str| fs::is_folder(&self.path.join(name));
+        let files = OWN.into_iter().chain([REPORT, LOG]).chain(tensors.iter().map(String::as_str)).filter(is_folder);
+        let files =
+            files.map(|name| format!("`{name}` is the name of a file of the run, and there is a folder of that name"));
+        let folders = FOLDERS.into_iter().filter_map(|name| {
+            let place = self.path.join(name);
+            let is_file = fs::exists(&place) && !fs::is_folder(&place);
+            let found = if fs::is_link(&place) { Some("link") } else { is_file.then_some("file") };
+            found.map(|found| {
+                format!("`{name}` is the name of a folder of the run, and there is a {found} of that name")
+            })
+        });
+        let mut problems: Vec<String> = files.chain(folders).collect();
+        let known = self.beside_model();
+        for name in tensors.iter().filter(|name| !known.contains(name)) {
+            let place = self.path.join(name);
+            let is_there = fs::is_link(&place) || fs::exists(&place) && !fs::is_folder(&place);
+            if is_there && !self.is_given(name, given) {
+                problems
+                    .push(format!("`{name}` is the name of a file of the run, and no run made the one that is there"));
+            }
+        }
+        problems
+    }
+
+    /// Whether something in this folder was given to the run, itself or with a folder that it lies in; the folder of results was
+    /// given too.
+    fn is_given(&self, name: &str, given: &[PathBuf]) -> bool {
+        let own = fs::canonical(&self.path).ok();
+        let given = given.iter().filter_map(|given| fs::canonical(given).ok());
+        let mut given = given.filter(|given| !own.as_ref().is_some_and(|own| own.starts_with(given)));
+        fs::canonical(&self.path.join(name)).is_ok_and(|place| given.any(|given| place.starts_with(given)))
     }
 
     /// Why a file of a name that the user chose would not be the run's own to write, if it would not.
@@ -188,12 +237,7 @@ impl Folder {
                 () => (),
             }
         }
-        // The folder itself was given too.
-        let own = fs::canonical(&self.path).ok();
-        let given = kept.iter().filter_map(|given| fs::canonical(given).ok());
-        let mut given = given.filter(|given| !own.as_ref().is_some_and(|own| own.starts_with(given)));
-        let is_given = fs::canonical(&place).is_ok_and(|place| given.any(|given| place.starts_with(given)));
-        if is_given {
+        if self.is_given(name, kept) {
             return Some(format!("`{name}` is there and was given to this run"));
         }
         let is_ours = self.recorded().get(name).is_some_and(|digest| self.is_unchanged(name, digest));
@@ -203,6 +247,15 @@ impl Folder {
     /// Files of chosen names that an earlier run made.
     fn recorded(&self) -> BTreeMap<String, String> {
         dumps::recorded(&self.path, MARK_LIMIT)
+    }
+
+    /// Those of them that this run was given, and does not make anew: they stay, and stay recorded.
+    pub(super) fn held(&self, given: &[PathBuf], made: &BTreeSet<&str>) -> BTreeMap<String, String> {
+        let mut held = self.recorded();
+        held.retain(|name, digest| {
+            !made.contains(name.as_str()) && self.is_given(name, given) && self.is_unchanged(name, digest)
+        });
+        held
     }
 
     fn is_unchanged(&self, name: &str, digest: &str) -> bool {
@@ -229,19 +282,10 @@ impl Folder {
     pub(super) fn clear(&self, given: &[PathBuf], made: &BTreeSet<&str>) -> Result<usize, FsError> {
         let mut removed = 0;
         let kept: Vec<PathBuf> = given.iter().filter_map(|path| fs::canonical(path).ok()).collect();
-        // Found before the record of them goes; one that was changed since is the user's.
-        let recorded = self.recorded().into_keys().filter(|name| !made.contains(name.as_str()));
-        let stale: Vec<String> = recorded.filter(|name| self.keeps(name, given).is_none()).collect();
-        let mut names: Vec<String> = OWN.iter().map(|name| (*name).to_owned()).collect();
-        names.extend(self.beside_model());
-        for name in names.iter().filter(|name| !made.contains(name.as_str())) {
-            let path = self.path.join(name);
-            let is_kept = fs::canonical(&path).is_ok_and(|path| kept.contains(&path));
-            if fs::is_file(&path) && !is_kept {
-                fs::remove_file(&path)?;
-                removed += 1;
-            }
-        }
+        // What only another file tells of goes before that file, so that nothing of ours is ever taken for somebody else's. Of the
+        // recorded files, one that was changed since is the user's.
+        let stale: Vec<String> = self.recorded().into_keys().filter(|name| self.keeps(name, given).is_none()).collect();
+        let held = self.held(given, made);
         for path in stale.iter().map(|name| self.path.join(name)).filter(|path| fs::is_file(path)) {
             fs::remove_file(&path)?;
             removed += 1;
@@ -249,16 +293,23 @@ impl Folder {
                 fs::remove_folder_if_empty(folder)?;
             }
         }
+        let names = self.beside_model().into_iter().chain(OWN.map(ToOwned::to_owned));
+        for name in names.filter(|name| !made.contains(name.as_str())) {
+            let path = self.path.join(&name);
+            let is_kept = fs::canonical(&path).is_ok_and(|path| kept.contains(&path));
+            if name == dumps::RECORD && !held.is_empty() {
+                fs::write_atomic(&path, &dumps::text(&held))?;
+            } else if fs::is_file(&path) && !is_kept {
+                fs::remove_file(&path)?;
+                removed += 1;
+            }
+        }
         Ok(removed)
     }
 
     /// Files that hold tensors of the copy that an earlier run made of its model.
     fn beside_model(&self) -> Vec<String> {
-        let Ok(bytes) = fs::read_limited(&self.path.join(MODEL), OnnxFile::LENGTH_LIMIT) else { return Vec::new() };
-        let file = OnnxFile::skim(Cursor::new(&bytes), bytes.len() as u64);
-        let plain = |name: &String| !name.is_empty() && !name.contains(['/', '\\']) && name != "..";
-        let names = file.map(|file| file.external_locations()).unwrap_or_default();
-        names.into_iter().filter(plain).map(|name| format!("input_model/{name}")).collect()
+        tensors_of(&self.path.join(MODEL)).unwrap_or_default()
     }
 
     /// Puts what was made (name and file, all in the folder of the work) in the place of what earlier runs wrote.
@@ -267,7 +318,9 @@ impl Folder {
         fs::remove_file(&self.path.join(REPORT)).map_err(failed)?;
         let names: BTreeSet<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
         self.clear(kept, &names).map_err(failed)?;
-        for (name, file) in made {
+        // First the record, so that whatever happens the next run knows what this one wrote.
+        let (first, others): (Vec<_>, Vec<_>) = made.iter().partition(|(name, _)| name == dumps::RECORD);
+        for (name, file) in first.into_iter().chain(others) {
             let target = self.path.join(name);
             let place = || if let Some(folder) = target.parent() { fs::create_folders(folder) } else { Ok(()) };
             place().and_then(|()| fs::rename(file, &target)).map_err(|error| {
@@ -282,7 +335,6 @@ impl Folder {
             })?;
         }
         for name in FOLDERS {
-            // It may be a file of somebody else's.
             if fs::is_folder(&self.path.join(name)) {
                 fs::remove_folder_if_empty(&self.path.join(name)).map_err(failed)?;
             }

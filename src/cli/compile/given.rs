@@ -56,6 +56,26 @@ impl Given {
     }
 }
 
+/// Paths that are no text: `cli_args.json` and the reports, which name them, are.
+pub(super) fn not_text(arguments: &CompileArgs, standing: &Path) -> Vec<Diagnostic> {
+    let paths = [
+        ("input", &arguments.input),
+        ("output", &arguments.output),
+        ("conf", &arguments.conf),
+        ("imageset", &arguments.imageset),
+        ("transform", &arguments.transform),
+        ("cli_args", &arguments.cli_args),
+        ("generate_config", &arguments.generate_config),
+    ];
+    let paths = paths.into_iter().filter_map(|(name, path)| Some((name, standing.join(path.as_ref()?))));
+    let wrong = paths.filter(|(_, path)| path.to_str().is_none()).map(|(name, path)| {
+        let message = format!("`{}`: the path `{}` is not UTF-8", flag(name), path.display());
+        Diagnostic::error("compile/arguments", message)
+            .hint("rename the file or folder, or give a path without such names")
+    });
+    wrong.collect()
+}
+
 /// What was typed; paths are taken from `standing`.
 pub(super) fn typed(arguments: &CompileArgs, standing: &Path) -> Arguments {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| standing.join(path).display().to_string());

@@ -83,6 +83,7 @@ pub(super) fn of(arguments: &Arguments, config: &Config, is_manifest: bool) -> V
     notes.extend(remarks(config, Board::default()));
     notes.extend(without_effect(arguments, is_manifest));
     notes.extend(cores(config));
+    notes.extend(overruled(arguments, config));
     notes
 }
 
@@ -119,6 +120,14 @@ fn without_effect(arguments: &Arguments, is_manifest: bool) -> Vec<Diagnostic> {
         Diagnostic::warning("compile/no-effect", format!("`{}` has no effect: {why}", flag(name)))
     };
     idle.into_iter().map(warning).collect()
+}
+
+/// A folder of results that the configuration names, and that is not taken.
+fn overruled(arguments: &Arguments, config: &Config) -> Option<Diagnostic> {
+    let output = arguments.get("output")?;
+    let traced = config.get("output_dir").filter(|_| config.effective().output_dir.is_some())?;
+    let message = format!("`output_dir` has no effect: `--output` names `{}`", output.text);
+    Some(Diagnostic::note("config/ignored", message).at_place(traced.origin.place.as_ref()))
 }
 
 /// More cores than the memory share is meant for.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value as Json;
+
 use super::cli_args;
 use super::flags::CompileArgs;
 use super::folder::{CONF, Folder};
@@ -75,11 +77,28 @@ impl Request {
     /// A `--conf` that lies where the results' own goes, and would be lost.
     pub(super) fn conf_in_the_way(&self, folder: &Folder) -> Option<Diagnostic> {
         let given = self.arguments.get("conf")?;
-        folder.replaces(CONF, &given.path(), &self.conf()).then(|| {
-            let message =
-                "`--conf` lies in the folder of results, where the whole configuration is written under its name";
-            given.wrong(message).hint("keep it under another name, or name another folder with `-o`")
-        })
+        let there = folder.replaces(CONF, &given.path(), &self.conf())?;
+        let message = format!(
+            "`--conf` lies in the folder of results, where the whole configuration is written under its name; {}",
+            self.difference(&there)
+        );
+        Some(given.wrong(message).hint("keep it under another name, or name another folder with `-o`"))
+    }
+
+    /// In what a file of a configuration differs from the one that is written.
+    fn difference(&self, there: &[u8]) -> String {
+        let Json::Object(own) = crate::config::settings_json(&self.config) else { return String::new() };
+        let Ok(Json::Object(there)) = serde_json::from_slice(there) else {
+            return "this one is not JSON".to_owned();
+        };
+        let other = there.iter().filter(|(key, value)| own.get(*key) != Some(value)).map(|(key, _)| format!("`{key}`"));
+        let other: Vec<String> = other.collect();
+        let missing = own.keys().filter(|key| !there.contains_key(*key)).count();
+        match (other.is_empty(), missing) {
+            (false, _) => format!("this one has other values of {}", other.join(", ")),
+            (true, 0) => "this one has the same values in another order or with other spaces".to_owned(),
+            (true, count) => format!("this one does not have {count} of its properties"),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::zoo::folder_failure;
 use crate::base::fs;
 use crate::base::npy;
 use crate::compiler::StageError;
+use crate::compiler::lower::CompiledModel;
 use crate::diag::Diagnostic;
 
 /// Runs the model once.
@@ -22,21 +23,19 @@ pub(super) fn run(arguments: &RunArgs, output: Output, directory: Option<&Path>)
         .map_err(|error| folder_failure(format!("the current folder cannot be read: {error}")))?;
     let standing = directory.map_or_else(|| folder.clone(), |directory| folder.join(directory));
     let model = files::load(&standing.join(&arguments.model), &arguments.model)?;
+    let names = names(&model);
+    if let Some(folder) = &arguments.output {
+        in_the_way(&standing, folder, &names, &arguments.input)?;
+    }
     let (inputs, problems) = input::read(&model, &standing, &arguments.input)?;
     output.diagnostics(&problems);
     let failed = |error: StageError| Failure::Failed(of_stage("run/failed", &error));
     let outputs = model.run(&inputs).map_err(failed)?;
     let mut written: Vec<PathBuf> = Vec::new();
     if let Some(folder) = &arguments.output {
-        for (port, elements) in model.outputs().iter().zip(&outputs) {
-            let plain = file_name(&port.name);
-            // Names that differ only in what no file name has would be one file.
-            let numbered = (2..).map(|number| format!("{plain}-{number}.npy"));
-            let mut names = std::iter::once(format!("{plain}.npy")).chain(numbered);
-            let is_free = |name: &String| !written.iter().any(|file| is_same_name(file, name));
-            let name = names.find(is_free).unwrap_or_else(|| format!("{plain}.npy"));
+        for ((port, elements), name) in model.outputs().iter().zip(&outputs).zip(&names) {
             let array = npy::Array { shape: port.shape.clone(), elements: npy::Elements::F32(elements.clone()) };
-            write(&standing.join(folder).join(&name), &array)?;
+            write(&standing.join(folder).join(name), &array)?;
             written.push(folder.join(name));
         }
     }
@@ -44,9 +43,31 @@ pub(super) fn run(arguments: &RunArgs, output: Output, directory: Option<&Path>)
     Ok(())
 }
 
-/// Whether a file has a name, upper and lower case alike: on some file systems they are one.
-fn is_same_name(file: &Path, name: &str) -> bool {
-    file.file_name().is_some_and(|own| own.to_string_lossy().eq_ignore_ascii_case(name))
+/// The files of the outputs.
+fn names(model: &CompiledModel) -> Vec<String> {
+    let mut taken: Vec<String> = Vec::new();
+    for port in model.outputs() {
+        let plain = file_name(&port.name);
+        // Names that differ only in what no file name has would be one file, and on some file systems upper and lower case.
+        let numbered = (2..).map(|number| format!("{plain}-{number}.npy"));
+        let mut names = std::iter::once(format!("{plain}.npy")).chain(numbered);
+        let is_free = |name: &String| !taken.iter().any(|other| other.eq_ignore_ascii_case(name));
+        taken.push(names.find(is_free).unwrap_or_else(|| format!("{plain}.npy")));
+    }
+    taken
+}
+
+/// Refuses to write an output over an input.
+fn in_the_way(standing: &Path, folder: &Path, names: &[String], inputs: &[PathBuf]) -> Result<(), Failure> {
+    let real = |path: &Path| fs::canonical(&standing.join(path)).ok();
+    let given: Vec<PathBuf> = inputs.iter().filter_map(|input| real(input)).collect();
+    let met =
+        names.iter().map(|name| folder.join(name)).find(|file| real(file).is_some_and(|file| given.contains(&file)));
+    met.map_or(Ok(()), |file| {
+        let message = format!("the output `{}` would replace the `--input` of that name", typed(&file));
+        let hint = "name another folder with `--output`";
+        Err(Failure::Failed(Diagnostic::error("run/output", message).hint(hint)))
+    })
 }
 
 /// A tensor's name as one of a file: letters, digits, `-`, `_` and `.` stay.

@@ -2,6 +2,7 @@
 //! threads saw is joined by operations whose order does not matter, so any number of threads gives the same result.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -22,6 +23,7 @@ use crate::compiler::calibrate::lanes;
 use crate::compiler::error::StageError;
 use crate::compiler::error::Status;
 use crate::compiler::graph::Graph;
+use crate::compiler::graph::Tensor;
 use crate::compiler::graph::ValueId;
 
 /// Runs `work` for every index below `count` on `threads` threads, each with its own state. An error ends the run; of
@@ -292,13 +294,46 @@ impl<'a> Observer<'a> {
         }
         for (id, observation) in &seen.observations {
             if observation.not_finite {
-                let name = &self.graph.value(*id).name;
-                let message = format!("`{name}` becomes infinite or not a number in float on the calibration images");
-                return Err(StageError::new(Status::QtoolsError, message)
-                    .hint("check that the preprocessing is the one the network was trained with"));
+                return Err(self.not_finite(*id));
             }
         }
         Ok(seen)
+    }
+
+    /// Why a value is infinite or not a number: the weights that are so themselves, where it depends on such.
+    fn not_finite(&self, id: ValueId) -> StageError {
+        let name = &self.graph.value(id).name;
+        let message = format!("`{name}` becomes infinite or not a number in float");
+        let producers = self.graph.producers();
+        let of = |value: ValueId| {
+            producers.get(value.index()).copied().flatten().and_then(|at| self.graph.nodes.get(at.index()))
+        };
+        let mut met = BTreeSet::from([id]);
+        let mut left = vec![id];
+        let mut first: Option<(ValueId, &str, &str, usize)> = None;
+        while let Some((value, node)) = left.pop().and_then(|value| Some((value, of(value)?))) {
+            for &input in &node.inputs {
+                let constant = self.graph.value(input);
+                let numbers = constant.constant.as_ref().and_then(Tensor::as_f32).unwrap_or_default();
+                let bad = numbers.iter().filter(|number| !number.is_finite()).count();
+                if bad > 0 && first.is_none_or(|(place, ..)| value < place) {
+                    first = Some((value, &node.name, &constant.name, bad));
+                }
+                left.extend(met.insert(input).then_some(input).filter(|&input| of(input).is_some()));
+            }
+        }
+        if let Some((_, node, constant, bad)) = first {
+            let are = if bad == 1 { "number is" } else { "numbers are" };
+            let message = format!("{message}: {bad} {are} so in `{constant}`, which node `{node}` reads");
+            let hint = "the file itself holds them: export the model again from weights that are finite";
+            return StageError::new(Status::QtoolsError, message).node(node).hint(hint);
+        }
+        let error = StageError::new(Status::QtoolsError, format!("{message} on the calibration images"));
+        let error = error.hint("check that the preprocessing is the one the network was trained with");
+        match of(id) {
+            Some(node) => error.node(&node.name),
+            None => error,
+        }
     }
 
     fn see(&self, own: &mut Own, id: ValueId, values: &[f32], asked: Asked<'_>) {

@@ -38,18 +38,28 @@ const KERNELS: [(&str, &str); 20] = [
 
 const COMMON: &str = include_str!("kernels/common.c");
 
-/// Words of C that no kernel uses.
-const WORDS: &str = "auto case char default do enum extern goto inline long main register restrict short signed sizeof switch typedef \
-                     unsigned while posix_memalign malloc free exit printf memcpy memset memmove";
+/// Words with `_` inside that mean something to compilers, and how such words of C and POSIX begin.
+const WORDS: [&str; 3] = ["static_assert", "thread_local", "typeof_unqual"];
+const FAMILIES: [&str; 9] = ["aligned_", "at_", "atomic_", "call_", "cnd_", "mtx_", "posix_", "pthread_", "thrd_"];
 
-/// A network's name as a C identifier; one that is none, or that the code has another use for, gets `model_` in front.
+/// A network's name as a C identifier, which stays as it is where it has a shape that C, its headers and its libraries do not
+/// use: letters of both cases, or `_` between small ones. Any other (`int`, `asm`, `INT8_MAX`, `int8_t`, `read`), and one that
+/// the code has another use for, gets `model_` in front.
 pub(super) fn identifier(name: &str) -> String {
     let word: String =
         name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).take(60).collect();
-    let texts = KERNELS.iter().map(|(_, code)| *code).chain([COMMON, WORDS]);
+    let texts = KERNELS.iter().map(|(_, code)| *code).chain([COMMON]);
     let mut taken = texts.flat_map(|text| text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_'));
     let starts_right = word.starts_with(|letter: char| letter.is_ascii_alphabetic());
-    if starts_right && !taken.any(|other| other == word) { word } else { format!("model_{word}") }
+    let [has_small, has_large] = [char::is_lowercase, char::is_uppercase].map(|is| word.contains(is));
+    // `PRId8` and `SCNd8` are macros of <inttypes.h>.
+    let is_mixed = has_small && has_large && !["PRI", "SCN"].iter().any(|family| word.starts_with(family));
+    let is_long = has_small && !has_large && word.contains('_');
+    let is_known = WORDS.contains(&word.as_str())
+        || FAMILIES.iter().any(|family| word.starts_with(family))
+        || word.ends_with("_t");
+    let is_free = starts_right && (is_mixed || is_long) && !is_known && !taken.any(|other| other == word);
+    if is_free { word } else { format!("model_{word}") }
 }
 
 /// A text that may stand in a C comment.
@@ -249,6 +259,14 @@ mod tests {
             ("convolution", "model_convolution"),
             ("_t", "model__t"),
             ("a/\u{e9}*/", "a____"),
+            ("resnet50", "model_resnet50"),
+            ("main_graph", "main_graph"),
+            ("ResNet", "ResNet"),
+            ("int", "model_int"),
+            ("INT8_MAX", "model_INT8_MAX"),
+            ("int_fast8_t", "model_int_fast8_t"),
+            ("static_assert", "model_static_assert"),
+            ("PRIdMAX", "model_PRIdMAX"),
         ];
         for (name, expected) in cases {
             assert_eq!(identifier(name), expected, "{name}");

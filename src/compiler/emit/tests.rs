@@ -11,6 +11,7 @@ use std::process::Command;
 use crate::base::CancelToken;
 use crate::compiler::emit::constants::Pool as ConstantPool;
 use crate::compiler::emit::emit;
+use crate::compiler::emit::source::identifier;
 use crate::compiler::operators::Arithmetic;
 use crate::compiler::operators::Convolution;
 use crate::compiler::operators::Coordinates;
@@ -426,6 +427,70 @@ fn compare(graph: &QuantizedGraph, name: &str, folder: &Path, compiler: &str, fl
     if wrong.is_empty() { Ok(()) } else { Err(format!("{compiler} {flags:?}: {}", wrong.join("\n"))) }
 }
 
+/// Names that mean something to compilers, in headers or in libraries.
+const TAKEN: [&str; 27] = [
+    "int",
+    "INT8_MAX",
+    "INT32_C",
+    "int8_t",
+    "uintptr_t",
+    "int_fast16_t",
+    "asm",
+    "typeof",
+    "linux",
+    "unix",
+    "i386",
+    "inline",
+    "restrict",
+    "auto",
+    "bool",
+    "true",
+    "nullptr",
+    "constexpr",
+    "static_assert",
+    "thread_local",
+    "typeof_unqual",
+    "sin",
+    "memcpy",
+    "y1",
+    "exit",
+    "NULL",
+    "SIZE_MAX",
+];
+
+#[test]
+fn a_network_may_have_any_name() {
+    let compilers: Vec<&str> = ["gcc", "clang"].into_iter().filter(|compiler| has(compiler)).collect();
+    if compilers.is_empty() {
+        let _ = writeln!(std::io::stderr(), "skipped: there is no compiler of C");
+    }
+    let mut wrong = Vec::new();
+    for name in TAKEN {
+        let mut sketch = Sketch::new(&[&[1, 4]]);
+        let input = sketch.graph.inputs[0];
+        sketch.function(input, Function::Relu);
+        let graph = QuantizedGraph { name: name.to_owned(), ..sketch.finish() };
+        let code = emit(&graph, &mut ConstantPool::default(), &CancelToken::new()).expect("emitted").source;
+        let folder = tempfile::tempdir().expect("a folder");
+        // A caller has more headers than the code itself.
+        let headers = ["inttypes", "math", "stddef", "stdlib", "string", "unistd"];
+        let mut text: String =
+            headers.iter().fold(String::new(), |text, header| format!("{text}#include <{header}.h>\n"));
+        text.push_str("#include \"kernel_function.c\"\n");
+        std::fs::write(folder.path().join("kernel_function.c"), code).expect("written");
+        std::fs::write(folder.path().join("main.c"), text).expect("written");
+        for compiler in &compilers {
+            let mut command = Command::new(compiler);
+            command.args(["-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "main.c"]);
+            let made = command.current_dir(folder.path()).output().expect("it runs");
+            if !made.status.success() {
+                wrong.push(format!("{name}: {}", String::from_utf8_lossy(&made.stderr)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn compiled_code_computes_what_the_reference_computes() {
     let common = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
@@ -449,7 +514,7 @@ fn compiled_code_computes_what_the_reference_computes() {
         let flags: Vec<&str> = common.into_iter().chain(flags.iter().copied()).chain(checks).collect();
         for (label, graph) in &graphs {
             let folder = tempfile::tempdir().expect("a folder");
-            if let Err(message) = compare(graph, "sketch", folder.path(), compiler, &flags) {
+            if let Err(message) = compare(graph, &identifier(&graph.name), folder.path(), compiler, &flags) {
                 wrong.push(format!("{label}: {message}"));
             }
         }

@@ -92,7 +92,7 @@ impl Manifest {
             if found != expected {
                 let expected = shortened(expected);
                 return Err(format!(
-                    "`{key}` of `{file}` is not what was written: expected the digest {expected}, found {found}"
+                    "`digests.{key}`: `{key}` of `{file}` is not what was written: expected the digest {expected}, found {found}"
                 ));
             }
         }
@@ -106,7 +106,9 @@ impl Manifest {
         match self.digests.get(name) {
             Some(digest) if *digest != found => {
                 let digest = shortened(digest.clone());
-                Err(format!("`{name}` is not what the manifest says: expected the digest {digest}, found {found}"))
+                Err(format!(
+                    "`digests.{name}`: `{name}` is not what the manifest says: expected the digest {digest}, found {found}"
+                ))
             }
             _ => Ok(()),
         }

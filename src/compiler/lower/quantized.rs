@@ -44,7 +44,7 @@ fn changed(message: String) -> StageError {
 }
 
 fn wrong(message: impl Into<String>) -> StageError {
-    let hint = "name the `quantized_model_manifest.json` of a build, or a ZIP archive of its folder";
+    let hint = "name a `quantized_model_manifest.json` as it was written, with the files beside it";
     StageError::new(Status::TvmFrontendError, message).hint(hint)
 }
 

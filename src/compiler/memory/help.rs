@@ -10,7 +10,7 @@ use crate::compiler::memory::Pool;
 const SIZES: [usize; 7] = [8, 9, 10, 12, 16, 24, 32];
 
 /// Sizes of a pool with which it has room for `needed` bytes or somewhat more, the smallest first.
-pub(super) fn sizes(budget: &Budget, pool: Pool, needed: usize) -> Vec<usize> {
+fn sizes(budget: &Budget, pool: Pool, needed: usize) -> Vec<usize> {
     let parts = SIZES.iter().map(|part| needed.div_ceil(8).saturating_mul(*part));
     parts.filter_map(|bytes| budget.size_for(pool, bytes)).collect()
 }
@@ -27,6 +27,16 @@ impl Tried {
     pub(super) fn note(&mut self, names: &str, fitting: Option<String>) {
         self.names.push(names.to_owned());
         self.fitting.extend(fitting);
+    }
+
+    /// Tries sizes of a pool that needs `needed` bytes, and takes note of the properties that have to be raised.
+    pub(super) fn note_size(&mut self, budget: &Budget, pool: Pool, needed: usize, fits: &dyn Fn(usize) -> bool) {
+        let sizes = sizes(budget, pool, needed);
+        let larger: Vec<(usize, String)> = sizes.into_iter().map(|size| (size, budget.below(pool, size))).collect();
+        let mut larger = larger.into_iter().filter(|(_, names)| !names.is_empty()).peekable();
+        let Some((_, least)) = larger.peek().cloned() else { return };
+        let fitting = larger.find(|(size, _)| fits(*size));
+        self.note(&least, fitting.map(|(size, names)| format!("{names} of {size}, where the device has that")));
     }
 
     /// What is said of it.
@@ -57,16 +67,12 @@ pub(super) fn help(
         tried.note("`resources_used`", share.map(|share| format!("`resources_used` of {share} or more")));
     }
     places(options, pool, fits, &mut tried);
-    let name = pool.name().to_lowercase();
-    let with_size = |size| {
+    let fits = |size: usize| {
         let mut options = options.clone();
-        options.budget.set_size(pool, size);
-        options
+        options.budget.raise(pool, size);
+        fits(&options)
     };
-    let size = sizes(&options.budget, pool, needed).into_iter().find(|&size| fits(&with_size(size)));
-    let size =
-        size.map(|size| format!("`{name}_size_used` (and `{name}_constraint`) of {size}, where the device has that"));
-    tried.note(&format!("`{name}_size_used`"), size);
+    tried.note_size(&options.budget, pool, needed, &fits);
     tried.hint()
 }
 

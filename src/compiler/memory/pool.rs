@@ -64,8 +64,8 @@ pub struct Budget {
     pub cores: u32,
     /// The share of L2 and DDR that one instance may hold.
     pub resources: Share,
-    /// The least of the sizes that hold for each pool, before anything is reserved.
-    sizes: [usize; 3],
+    /// The properties that bound each pool, with their bytes before anything is reserved: the least counts.
+    bounds: [Vec<(&'static str, usize)>; 3],
     /// What the system keeps of each pool.
     reserved: [usize; 3],
     /// What each core keeps of L2 for its task list.
@@ -81,23 +81,47 @@ impl Budget {
     /// The budget that a configuration gives.
     #[must_use]
     pub fn of(config: &CompilerConfig) -> Self {
-        let least = |sizes: &[i64], bound: Option<i64>| sizes.iter().copied().chain(bound).min().map_or(0, bytes);
+        let bounds = |all: &[(&'static str, Option<i64>)]| {
+            all.iter().filter_map(|&(name, size)| Some((name, bytes(size?)))).collect()
+        };
         Self {
             cores: config.aipu_cores_used,
             resources: config.resources_used,
-            sizes: [
-                least(&[config.l1_size_used], config.l1_constraint),
-                least(&[config.l2_size_used], config.l2_constraint),
-                least(&[config.ddr_size_used, config.ddr_size_max], config.ddr_constraint),
+            bounds: [
+                bounds(&[("l1_size_used", Some(config.l1_size_used)), ("l1_constraint", config.l1_constraint)]),
+                bounds(&[("l2_size_used", Some(config.l2_size_used)), ("l2_constraint", config.l2_constraint)]),
+                bounds(&[
+                    ("ddr_size_used", Some(config.ddr_size_used)),
+                    ("ddr_size_max", Some(config.ddr_size_max)),
+                    ("ddr_constraint", config.ddr_constraint),
+                ]),
             ],
             reserved: [config.l1_size_reserved, config.l2_size_reserved, config.ddr_size_reserved].map(bytes),
             tasklist: bytes(config.l2_size_reserved_tasklist),
         }
     }
 
-    /// Sets the size of a pool, before anything is reserved.
-    pub const fn set_size(&mut self, pool: Pool, size: usize) {
-        self.sizes[pool.index()] = size;
+    /// The properties of a pool that are below a size, in ticks: all of them have to be raised for it to have that.
+    #[must_use]
+    pub fn below(&self, pool: Pool, size: usize) -> String {
+        let below = self.bounds[pool.index()].iter().filter(|(_, bound)| *bound < size);
+        let names: Vec<String> = below.map(|(name, _)| format!("`{name}`")).collect();
+        match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => names.concat(),
+        }
+    }
+
+    /// Raises the properties of a pool that are below a size to it.
+    pub fn raise(&mut self, pool: Pool, size: usize) {
+        for (_, bound) in &mut self.bounds[pool.index()] {
+            *bound = size.max(*bound);
+        }
+    }
+
+    /// Bytes of a pool before anything is reserved.
+    fn size(&self, pool: Pool) -> usize {
+        self.bounds[pool.index()].iter().map(|(_, bound)| *bound).min().unwrap_or(0)
     }
 
     /// Bytes of a pool that one instance may hold; of L1 each core.
@@ -109,7 +133,7 @@ impl Budget {
     /// The same with another share.
     #[must_use]
     pub fn bytes_with(&self, pool: Pool, share: Share) -> usize {
-        let own = self.sizes[pool.index()].saturating_sub(self.reserved[pool.index()]);
+        let own = self.size(pool).saturating_sub(self.reserved[pool.index()]);
         let shared = (own as u128 * u128::from(share.count()) / u128::from(Share::WHOLE.count())) as usize;
         match pool {
             Pool::L1 => own,
@@ -126,7 +150,7 @@ impl Budget {
         accepted.filter(move |&share| self.bytes_with(pool, share) >= bytes)
     }
 
-    /// What a size property would have to be, all else equal, for a pool to have so many bytes; `None` where that is more
+    /// What the properties that bound a pool would have to be, all else equal, for a pool to have so many bytes; `None` where that is more
     /// than can be written.
     #[must_use]
     pub fn size_for(&self, pool: Pool, bytes: usize) -> Option<usize> {
@@ -175,19 +199,36 @@ mod tests {
 
     #[test]
     fn what_is_said_to_help_helps_and_less_does_not() {
-        let mut config = CompilerConfig { resources_used: Share::eighths(2), ..CompilerConfig::default() };
+        let mut config = CompilerConfig {
+            resources_used: Share::eighths(2),
+            // More than what is tried: it does not bind.
+            ddr_size_used: 2 << 30,
+            ddr_size_max: 40_000_000,
+            ddr_constraint: Some(2 << 30),
+            l2_constraint: Some(33_554_432),
+            ..CompilerConfig::default()
+        };
         let budget = Budget::of(&config);
         assert_eq!(budget.shares_for(Pool::L2, 7_028_737).next(), Some(Share::eighths(4)));
         assert_eq!(budget.shares_for(Pool::L2, 40_000_000).next(), None);
         assert_eq!(budget.shares_for(Pool::L1, 1).next(), None);
-        for (pool, wanted) in [(Pool::L1, 5_000_001), (Pool::L2, 9_000_003), (Pool::Ddr, 300_000_001)] {
+        let cases = [
+            (Pool::L1, 5_000_001, "`l1_size_used`"),
+            (Pool::L2, 9_000_003, "`l2_size_used` and `l2_constraint`"),
+            (Pool::Ddr, 300_000_001, "`ddr_size_max`"),
+        ];
+        for (pool, wanted, names) in cases {
             let size = budget.size_for(pool, wanted).expect("a size");
+            assert_eq!(budget.below(pool, size), names);
+            let mut raised = budget.clone();
+            raised.raise(pool, size);
+            assert!(raised.bytes(pool) >= wanted, "{pool}");
             let has = |config: &mut CompilerConfig, size: usize| {
                 let size = size as i64;
                 match pool {
                     Pool::L1 => config.l1_size_used = size,
-                    Pool::L2 => config.l2_size_used = size,
-                    Pool::Ddr => (config.ddr_size_used, config.ddr_size_max) = (size, size),
+                    Pool::L2 => (config.l2_size_used, config.l2_constraint) = (size, Some(size)),
+                    Pool::Ddr => config.ddr_size_max = size,
                 }
                 Budget::of(config).bytes(pool)
             };

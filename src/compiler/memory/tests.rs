@@ -273,7 +273,7 @@ fn what_does_not_fit_is_named_with_what_helps() {
             message: "node `stem`: divided into one tile it needs 5810560 bytes of L1, and the model may use 3670016",
             help: &[
                 ("`max_tiling_attempts` of 5 or more", |it| it.max_tiling_attempts = 5),
-                ("`l1_size_used` (and `l1_constraint`) of 17804288", |it| it.l1_size_used = 17_804_288),
+                ("`l1_size_used` of 17804288", |it| it.l1_size_used = 17_804_288),
             ],
         },
         Misfit {
@@ -292,7 +292,7 @@ fn what_does_not_fit_is_named_with_what_helps() {
             message: "of L1",
             help: &[
                 ("`io_memory_pool` global.ddr", |it| it.io_memory_pool = MemoryPool::Ddr),
-                ("`l1_size_used` (and", |it| it.l1_size_used = 64_000_000),
+                ("`l1_size_used` of", |it| it.l1_size_used = 64_000_000),
             ],
         },
         Misfit {
@@ -314,6 +314,15 @@ fn what_does_not_fit_is_named_with_what_helps() {
             status: Status::LowerMidendError,
             message: "bytes of DDR",
             help: &[("`resources_used` of 0.75 or more", |it| it.resources_used = Share::eighths(6))],
+        },
+        Misfit {
+            change: |it| {
+                it.enable_buffer_promotion = false;
+                it.ddr_size_max = 34_000_000;
+            },
+            status: Status::LowerMidendError,
+            message: "bytes of DDR",
+            help: &[("`ddr_size_max` of ", |it| it.ddr_size_max = 1 << 30)],
         },
         Misfit {
             change: |it| {

@@ -13,7 +13,6 @@ use crate::compiler::error::Status;
 use crate::compiler::memory::Budget;
 use crate::compiler::memory::Pool;
 use crate::compiler::memory::help::Tried;
-use crate::compiler::memory::help::sizes;
 use crate::compiler::quantize::TensorId;
 use crate::properties::CompilerConfig;
 
@@ -371,15 +370,12 @@ fn help(
     }
     others(&mut tried);
     let taken = budget.bytes(Pool::L1).saturating_sub(allowed);
-    let sizes = sizes(budget, Pool::L1, needed.saturating_add(taken));
-    let with_size = |size: usize| {
+    let fits = |size: usize| {
         let mut budget = budget.clone();
-        budget.set_size(Pool::L1, size);
-        budget
+        budget.raise(Pool::L1, size);
+        whole(options, &budget)
     };
-    let size = sizes.into_iter().find(|&size| whole(options, &with_size(size)));
-    let size = size.map(|size| format!("`l1_size_used` (and `l1_constraint`) of {size}, where the device has that"));
-    tried.note("`l1_size_used`", size);
+    tried.note_size(budget, Pool::L1, needed.saturating_add(taken), &fits);
     tried.hint()
 }
 

@@ -39,6 +39,9 @@ impl OnnxFile {
 
     /// Reads a file of `length` bytes without its large tensors, so that time and memory do not grow with the weights.
     pub fn skim(file: impl Read + Seek, length: u64) -> Result<Self, StageError> {
+        if length == 0 {
+            return Err(import::empty());
+        }
         let held = skim::skim(file, length).map_err(|cause| {
             let message = format!("the file is not an ONNX model: {cause}");
             StageError::new(Status::OnnxGraphCleanerError, message).hint("is the file whole?")

@@ -67,9 +67,17 @@ pub fn import(bytes: &[u8], external: &dyn ExternalData, options: &ImportOptions
 
 /// The file as the standard's messages.
 pub(super) fn decode(bytes: &[u8]) -> Result<ModelProto, StageError> {
+    if bytes.is_empty() {
+        return Err(empty());
+    }
     let refused = |cause: String| error(format!("the file is not an ONNX model: {cause}")).hint("is the file whole?");
     skim::count(bytes).map_err(refused)?;
     ModelProto::decode(bytes).map_err(|cause| refused(cause.to_string()))
+}
+
+/// A file without a byte in it: to protocol buffers it is a model of which nothing is said.
+pub(super) fn empty() -> StageError {
+    error("the file is empty, so it is not an ONNX model").hint("export or copy the model again")
 }
 
 /// What there is to import, checked for names that cannot be.

@@ -407,7 +407,7 @@ fn what_cannot_be_quantized_is_refused_by_name() {
                 sketch.0.outputs.push(output);
                 sketch
             },
-            node: "",
+            node: "node_unread",
             message: "`unread` becomes infinite or not a number in float on the calibration images",
         },
         Case {

@@ -59,8 +59,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Error,
         placed: Placed::Nowhere,
         title: "an output cannot be written",
-        meaning: "The folder after `--output` cannot be made, or a file in it cannot be written.",
-        why: "The results would be lost.",
+        meaning: "The folder after `--output` cannot be made, a file in it cannot be written, or the file of an output is one that was given \
+                  with `--input`.",
+        why: "The results would be lost, or the input.",
         remedy: "Name a folder that may be written to.",
         example: "axzoo run build/net/model/1 --input x.npy --output /proc/x",
         no_case: Some("needs a compiled model; `tests/cli/run.rs` builds one"),

@@ -25,8 +25,12 @@ pub(super) fn clean(work: &Work<'_>, settings: &CleanSettings) -> Result<(), Wor
     let graph = onnx::import(&bytes, &external, &options)?;
     if graph.inputs.len() != 1 {
         let names: Vec<String> = graph.inputs.iter().map(|input| format!("`{}`", graph.value(*input).name)).collect();
-        let message = format!("the model has {} inputs ({}); a card describes one", names.len(), names.join(", "));
-        return Err(StageError::new(Status::OnnxGraphCleanerError, message).into());
+        let message = match names.len() {
+            0 => "the model has no input; expected one, the image".to_owned(),
+            count => format!("the model has {count} inputs ({}); expected one, the image", names.join(", ")),
+        };
+        let hint = "give the others a value in the file (an initializer of the same name), or compile each part that has one input by itself";
+        return Err(StageError::new(Status::OnnxGraphCleanerError, message).hint(hint).into());
     }
     (work.progress)("clean", 1, 2);
     let (graph, report) = passes::clean(graph)?;

@@ -112,7 +112,7 @@ fn a_step_writes_the_bytes_that_its_version_promises() {
     let pinned = [
         (StepKind::Clean, "host/clean/2", &clean, CLEAN),
         (StepKind::Quantize, "host/quantize/9", &quantize, QUANTIZE),
-        (StepKind::Lower, "host/lower/4", &lower, LOWER),
+        (StepKind::Lower, "host/lower/5", &lower, LOWER),
     ];
     for (step, version, found, promised) in pinned {
         assert_eq!(Host.identity(step), version, "a new version: pin what it writes");

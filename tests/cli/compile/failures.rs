@@ -1,8 +1,9 @@
 //! A status for each way to fail (`int8-contract.md`, "Which failure ends in which status"), and the report that says it.
 
-use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, TensorProto, ValueInfoProto};
+use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto};
+use prost::Message;
 
-use super::made::{ended, json, model, node, report, space, with_photos};
+use super::made::{ended, json, model, node, planar, report, space, with_photos};
 use crate::space::Space;
 
 /// What is wrong, what is prepared, what is typed, the status, and a part of the message or hint.
@@ -99,7 +100,7 @@ const CASES: &[Case] = &[
             space
         },
         "compile -i net.onnx -o out",
-        "GRAPH_EXPORTER_ERROR",
+        "INITIALIZE_CLI_ERROR",
         "there is a folder of that name",
     ),
     (
@@ -149,6 +150,28 @@ const CASES: &[Case] = &[
         "bytes",
     ),
     (
+        "a file without a byte",
+        || {
+            let space = space();
+            space.write("net.onnx", "");
+            space
+        },
+        "compile -i net.onnx -o out",
+        "ONNX_GRAPH_CLEANER_ERROR",
+        "the file is empty",
+    ),
+    (
+        "a weight that is no number",
+        || {
+            let space = space();
+            space.write("net.onnx", with_weight(f32::NAN));
+            space
+        },
+        "compile -i net.onnx -o out",
+        "QTOOLS_ERROR",
+        "1 number is so in `w`, which node `make_c` reads\",\"node\":\"make_c\"",
+    ),
+    (
         "a transposition that the code cannot count",
         || {
             let space = with_conf("run_graph_cleaner = false\n");
@@ -167,7 +190,7 @@ const CASES: &[Case] = &[
             space
         },
         "compile -i net.onnx -o out",
-        "TIR_TO_RUNTIME_ERROR",
+        "INITIALIZE_CLI_ERROR",
         "there is a folder of that name",
     ),
 ];
@@ -176,6 +199,14 @@ fn with_conf(text: &str) -> Space {
     let space = space();
     space.write("c.toml", text);
     space
+}
+
+/// The small model with another first weight.
+fn with_weight(weight: f32) -> Vec<u8> {
+    let mut model = ModelProto::decode(planar(&[1, 3, 8, 8]).as_slice()).expect("our own model");
+    let weights = &mut model.graph.as_mut().expect("a graph").initializer[0];
+    weights.raw_data[..4].copy_from_slice(&weight.to_le_bytes());
+    model.encode_to_vec()
 }
 
 /// Ten axes turned round, so that no two of them move together.
@@ -282,18 +313,20 @@ fn a_model_with_two_inputs_names_them() {
         }),
     );
     let run = space.axzoo("compile -i two.onnx -o out");
-    ended(&space, "out", run, "ONNX_GRAPH_CLEANER_ERROR").says("2 inputs (`a`, `b`)");
+    ended(&space, "out", run, "ONNX_GRAPH_CLEANER_ERROR")
+        .says("2 inputs (`a`, `b`); expected one")
+        .says("give the others a value in the file");
 }
 
 #[test]
 fn a_failure_leaves_an_archive_on_request() {
     let space = space();
-    space.write("c.toml", "save_error_artifact = true\n");
-    space.write("d.toml", "save_error_artifact = true\nrandomize_onnx_model = false\n");
+    let tight = "save_error_artifact = true\nl1_constraint = 524600\n";
+    space.write("c.toml", tight);
+    space.write("d.toml", format!("{tight}randomize_onnx_model = false\n"));
     for (conf, is_same) in [("c.toml", false), ("d.toml", true)] {
-        space.write("out/compiled_model/manifest.json/mine.txt", "mine");
         let run = space.axzoo(&format!("compile -i net.onnx --conf {conf} -o out"));
-        ended(&space, "out", run, "TIR_TO_RUNTIME_ERROR");
+        ended(&space, "out", run, "FRONTEND_TO_MIDEND_ERROR");
         let bytes = space.tree("out")["error_artifact.zip"].clone();
         let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("a ZIP archive");
         let mut read = |name: &str| {
@@ -302,7 +335,7 @@ fn a_failure_leaves_an_archive_on_request() {
             std::io::Read::read_to_end(&mut file, &mut bytes).expect("readable");
             bytes
         };
-        assert!(String::from_utf8_lossy(&read("compilation_report.json")).contains("TIR_TO_RUNTIME_ERROR"));
+        assert!(String::from_utf8_lossy(&read("compilation_report.json")).contains("FRONTEND_TO_MIDEND_ERROR"));
         let copy = read("input_model/fp32_model.onnx");
         assert_eq!(copy == space.tree(".")["net.onnx"], is_same, "{conf}");
         space.write("again.onnx", copy);
@@ -311,7 +344,6 @@ fn a_failure_leaves_an_archive_on_request() {
         assert_eq!(has_weights, is_same, "{conf}: weights in other files stay out too");
     }
     // A good run takes the archive away.
-    std::fs::remove_dir_all(space.path("out/compiled_model")).expect("removed");
     space.axzoo("compile -i net.onnx -o out").expect_code(0);
     assert!(!space.path("out/error_artifact.zip").exists());
 }

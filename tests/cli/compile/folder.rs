@@ -77,6 +77,22 @@ fn a_folder_of_somebody_else_keeps_its_files() {
 }
 
 #[test]
+fn a_folder_of_results_that_is_not_there_or_not_taken_is_told() {
+    let space = space();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere", space.path("link")).expect("linked");
+        let run = space.axzoo("compile -i net.onnx -o link").expect_code(1);
+        run.says("`link` is a link to what does not exist").says("make the folder that it leads to");
+    }
+    space.write("c.toml", "output_dir = \"elsewhere\"\n");
+    space.axzoo("compile -i net.onnx --conf c.toml -o out").expect_code(0);
+    let log = space.read("out/compilation_log.txt");
+    assert!(log.contains("`output_dir` has no effect: `--output` names"), "{log}");
+    assert!(!space.path("elsewhere").exists());
+}
+
+#[test]
 fn a_configuration_among_the_results_is_not_replaced_by_another() {
     let space = space();
     space.axzoo("compile -i net.onnx -o out").expect_code(0);
@@ -84,10 +100,19 @@ fn a_configuration_among_the_results_is_not_replaced_by_another() {
     let own = "{ \"tiling_depth\": 6 }  ";
     space.write("out/conf.json", own);
     let run = space.axzoo("compile -i net.onnx --conf out/conf.json -o out");
-    ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("keep it under another name");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR")
+        .says("keep it under another name")
+        .says("this one does not have ");
     assert_eq!(space.read("out/conf.json"), own);
     assert_eq!(space.tree("out/compiled_model"), before);
     space.axzoo("compile -i net.onnx --conf out/conf.json -o other").expect_code(0);
+    let whole = space.read("other/conf.json");
+    let typed = "compile -i net.onnx --conf other/conf.json -o other";
+    space.write("other/conf.json", whole.replace("  ", " "));
+    ended(&space, "other", space.axzoo(typed), "INITIALIZE_CLI_ERROR").says("the same values in another order");
+    space.write("other/conf.json", &whole);
+    let run = space.axzoo(&format!("{typed} --aipu-cores 2"));
+    ended(&space, "other", run, "INITIALIZE_CLI_ERROR").says("this one has other values of `aipu_cores_used`");
     // One that was edited as it stands says what the run would write.
     let edited = space.read("other/conf.json").replace("\"tiling_depth\": 6", "\"tiling_depth\": 3");
     space.write("out/conf.json", &edited);

@@ -6,5 +6,6 @@ mod made;
 mod manifests;
 mod properties;
 mod real;
+mod safe;
 mod transform;
 mod typed;

@@ -182,6 +182,8 @@ pub enum Event<'a> {
         /// The file, relative to the build root.
         file: &'a str,
     },
+    /// A file that an earlier build wrote and that no network has any more could not be removed.
+    NotRemoved(&'a NotRemoved),
     /// No more steps are started.
     Stopping {
         /// Why.
@@ -210,11 +212,24 @@ pub struct StepSummary {
     pub key: Option<Digest>,
 }
 
+/// A file that should have gone from the build root, and did not. It stays recorded, so that it is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRemoved {
+    /// The network that had it.
+    pub network: String,
+    /// The file, relative to the build root.
+    pub file: String,
+    /// What could not be done, and why.
+    pub message: String,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// Each chosen step, in the order of the plan.
     pub steps: Vec<StepSummary>,
+    /// Files that should have gone from the build root.
+    pub not_removed: Vec<NotRemoved>,
     /// Time from beginning to end.
     pub wall: Duration,
     /// Whether somebody asked to stop.
@@ -228,9 +243,9 @@ impl Summary {
         self.steps.iter().filter(|step| step.outcome.word() == word).count()
     }
 
-    /// Whether nothing failed and nothing was left out.
+    /// Whether nothing failed and nothing was left out or behind.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        !self.interrupted && self.steps.iter().all(|step| step.outcome.is_good())
+        !self.interrupted && self.not_removed.is_empty() && self.steps.iter().all(|step| step.outcome.is_good())
     }
 }

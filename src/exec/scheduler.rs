@@ -14,7 +14,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::ExecError;
-use super::events::{Event, Options, Outcome, StepSummary, StopCause, Summary};
+use super::events::{Event, NotRemoved, Options, Outcome, StepSummary, StopCause, Summary};
 use super::explain::{forecast, outcome_of, skipped_after};
 use super::flush::flush_in_groups;
 use super::job::{LogEnd, Runner, StepFailure};
@@ -107,6 +107,7 @@ pub(super) struct Run<'r, S> {
     pub(super) ends: Vec<Option<End>>,
     pub(super) tasks: VecDeque<InstallTask>,
     pub(super) leftovers: Vec<(String, String)>,
+    not_removed: Vec<NotRemoved>,
     pub(super) cancel: CancelToken,
     pub(super) stopped: Option<StopCause>,
     pub(super) broken: Option<StoreError>,
@@ -145,6 +146,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
             ends: wanted.iter().map(|_| None).collect(),
             tasks: VecDeque::new(),
             leftovers: Vec::new(),
+            not_removed: Vec::new(),
             cancel: CancelToken::new(),
             stopped: None,
             broken: None,
@@ -186,7 +188,12 @@ impl<'r, S: StepSettings> Run<'r, S> {
         }
         self.leftovers.sort();
         let events = &mut *self.events;
-        remove(self.store, &self.leftovers, |network, file| events(&Event::Removed { network, file }))?;
+        let left = remove(self.store, &self.leftovers, |network, file| events(&Event::Removed { network, file }));
+        for file in left {
+            let file = NotRemoved { message: relative(&file.message, &self.options.root), ..file };
+            (self.events)(&Event::NotRemoved(&file));
+            self.not_removed.push(file);
+        }
         Ok(())
     }
 
@@ -226,7 +233,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
             self.broken = Some(error);
         }
         // What cannot be removed now is swept at the next start.
-        let _ = fs::remove_folder(&self.store.temporary());
+        let _ = self.store.remove_work();
     }
 
     /// Hands out work until there is none left.
@@ -301,14 +308,16 @@ impl<'r, S: StepSettings> Run<'r, S> {
             Err(obstacle) => return self.fail(id, &failure_of(obstacle), Duration::ZERO),
         };
         let key = record.key();
+        if let Some(&maker) = self.makers.get(&key).filter(|maker| self.making.contains_key(maker)) {
+            // Before the store is asked: what it has may be the result that is being made once more.
+            return self.states.wait_for(index, maker.index());
+        }
         let found = self.find(id, key);
         if let Some(error) = self.broken.take() {
             return self.give_up(error, id);
         }
         if let Some(hit) = found {
             self.use_hit(id, hit);
-        } else if let Some(&maker) = self.makers.get(&key).filter(|maker| self.making.contains_key(maker)) {
-            self.states.wait_for(index, maker.index());
         } else {
             if let Err(error) = self.store.forget_partial(key) {
                 return self.give_up(error, id);
@@ -319,7 +328,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
         }
     }
 
-    /// A result of `key` whose artifacts are all there.
+    /// A result of `key` whose artifacts are all there. Prerequisite: no step is making it.
     fn find(&mut self, id: StepId, key: Digest) -> Option<Hit> {
         let is_made_now = self.makers.contains_key(&key);
         if self.options.force && !is_made_now {
@@ -529,7 +538,8 @@ impl<'r, S: StepSettings> Run<'r, S> {
                 key: end.key,
             });
         }
-        Summary { steps, wall, interrupted: self.stopped == Some(StopCause::Interrupted) }
+        let interrupted = self.stopped == Some(StopCause::Interrupted);
+        Summary { steps, not_removed: self.not_removed, wall, interrupted }
     }
 }
 

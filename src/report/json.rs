@@ -80,6 +80,9 @@ impl<W: Write> Report for JsonLines<W> {
                 json!({ "event": "install_failed", "network": network, "message": failure.message })
             }
             Event::Removed { network, file } => json!({ "event": "removed", "network": network, "file": file }),
+            Event::NotRemoved(file) => json!({
+                "event": "remove_failed", "network": file.network, "file": file.file, "message": file.message,
+            }),
             Event::Waiting { holder } => json!({ "event": "waiting", "holder": holder }),
             _ => return,
         };
@@ -108,6 +111,7 @@ pub fn summary_json(summary: &Summary, refusals: &[Refusal]) -> Value {
         "event": "summary",
         "ran": counts.ran, "up_to_date": counts.up_to_date, "restored": counts.restored,
         "failed": counts.failed, "skipped": counts.skipped,
+        "not_removed": summary.not_removed.len(),
         "will_run": counts.will_run, "may_run": counts.may_run,
         "wall_ms": summary.wall.as_millis() as u64,
         "steps": ran.chain(refused).collect::<Vec<_>>(),

@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::columns::{cut, shortened, width};
 use super::frame::Frame;
-use super::plain::{finished_line, stopping_line};
+use super::plain::{finished_line, not_removed_line, stopping_line};
 use super::screen::Screen;
 use super::{Report, StepLabel};
 use crate::exec::Event;
@@ -253,6 +253,7 @@ impl<W: Write> Report for Live<W> {
             }
             Event::InstallFailed { network, failure, .. } => self.say(&format!("{network}: {}", failure.message)),
             Event::Removed { file, .. } => self.say(&format!("removed {file}, which nothing makes any more")),
+            Event::NotRemoved(file) => self.say(&not_removed_line(file)),
             Event::Stopping { cause } => {
                 if *cause != StopCause::FailFast {
                     self.end = None;

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::table::duration;
 use super::{Report, StepLabel};
 use crate::exec::Event;
+use crate::exec::NotRemoved;
 use crate::exec::Outcome;
 use crate::exec::StopCause;
 
@@ -35,6 +36,11 @@ pub(super) fn finished_line(label: &str, outcome: &Outcome, milliseconds: u64) -
         Outcome::WillRun => format!("{label}: will run"),
         Outcome::MayRun => format!("{label}: may run"),
     })
+}
+
+/// The line of a left-over file that could not be removed.
+pub(super) fn not_removed_line(file: &NotRemoved) -> String {
+    format!("{}: nothing makes this file any more, but axzoo {}", file.network, file.message)
 }
 
 /// What to say when a run stops starting steps.
@@ -70,6 +76,7 @@ impl<W: Write> Report for Plain<W> {
             }
             Event::InstallFailed { network, failure, .. } => Some(format!("{network}: {}", failure.message)),
             Event::Removed { file, .. } => Some(format!("removed {file}, which nothing makes any more")),
+            Event::NotRemoved(file) => Some(not_removed_line(file)),
             Event::Stopping { cause } => Some(stopping_line(*cause).to_owned()),
             _ => None,
         };

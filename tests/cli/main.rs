@@ -16,6 +16,7 @@ mod faults;
 mod hostile;
 mod images;
 mod layers;
+mod leftovers;
 mod memory;
 mod models;
 mod modes;

@@ -36,8 +36,12 @@ use crate::report::Refusal;
 use crate::report::Report;
 use crate::report::StepLabel;
 use crate::report::Trace;
+use crate::store::Holder;
 
 pub(super) use runner::identity;
+
+/// What others are told while they wait for a build.
+const PURPOSE: &str = "axzoo build";
 
 /// Builds what the targets name.
 pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
@@ -47,12 +51,21 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let began = Instant::now();
     let cancel = CancelToken::new();
     let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error, None))?;
-    let (zoo, memory) = read(arguments, flags, directory)?;
+    let (mut zoo, mut memory) = read(arguments, flags, directory)?;
     check_trace(arguments, &zoo, directory)?;
     if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
         tell(&memory.said(&zoo, &[], &[]), arguments.format, output);
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
         return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
+    }
+    let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error), Some(&zoo)))?;
+    let mut locked = Ok(());
+    if let Some(memory) = memory.as_mut().filter(|memory| memory.is_of_use()) {
+        // Not later: whoever has the store now may change what is remembered, and what there is to plan with it.
+        locked = store.lock(PURPOSE, &cancel, |holder| tell_waiting(holder, arguments.format, output));
+        if locked.is_ok() {
+            memory.look_again(&mut zoo, &store);
+        }
     }
     // Of a zoo that is remembered, targets that mean all are those cards that are not.
     let targets = if memory.is_some() { &[][..] } else { &arguments.targets[..] };
@@ -72,7 +85,11 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
 
     let settings = &zoo.resolved.settings;
     let parallel = parallel(settings.jobs.parallel);
-    let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error), Some(&zoo)))?;
+    let failed = |error: ExecError| match signals.received() {
+        Some(signal) if error.is_interrupted() => Failure::Interrupted(signal),
+        _ => run_error(&error, Some(&zoo)),
+    };
+    locked.map_err(|error| failed(error.into()))?;
     let toolchain = zoo.toolchain();
     let runner = runner::StepRunner { toolchain: toolchain.as_ref(), threads: parallel, root: zoo.root() };
     let options = exec::Options {
@@ -84,6 +101,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         memory: zoo.memory_limit(),
         pools: settings.pools.places(),
         root: zoo.root().to_owned(),
+        purpose: PURPOSE.to_owned(),
         ..exec::Options::default()
     };
     let mut labels = StepLabel::all(&plan.graph);
@@ -111,10 +129,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     });
     reporter.finish();
     drop(reporter);
-    let mut summary = result.map_err(|error| match signals.received() {
-        Some(signal) if error.is_interrupted() => Failure::Interrupted(signal),
-        _ => run_error(&error, Some(&zoo)),
-    })?;
+    let mut summary = result.map_err(failed)?;
 
     write_trace(arguments, &trace, &zoo, directory)?;
     let kept = memory.as_ref().filter(|_| !summary.interrupted);
@@ -191,6 +206,11 @@ fn tell_end(
         let steps = counted(failed, "step");
         output.note(&format!("error: {steps} failed; the reasons are above\n"));
     }
+    if !summary.not_removed.is_empty() {
+        let files = counted(summary.not_removed.len(), "file");
+        output
+            .note(&format!("error: {files} that nothing makes any more could not be removed; the reasons are above\n"));
+    }
 }
 
 /// Where `--trace` writes to. With -C, everything that is typed is meant from there.
@@ -254,6 +274,17 @@ fn tell(problems: &[Diagnostic], format: Format, output: Output) {
                 }
                 output.data(&format!("{event}\n"));
             }
+        }
+    }
+}
+
+/// Says for whom a build waits, before there is a display of its steps.
+fn tell_waiting(holder: &Holder, format: Format, output: Output) {
+    match format {
+        Format::Human => output.note(&format!("waiting: {holder}\n")),
+        Format::Json => {
+            let holder = holder.to_string();
+            report::JsonLines::new(output, Vec::new()).event(&Event::Waiting { holder: &holder });
         }
     }
 }
@@ -329,7 +360,7 @@ fn nothing_to_do(memory: &Memory, wall: Duration, format: Format, output: Output
     for step in &steps {
         reporter.event(&finished(step));
     }
-    let summary = Summary { steps, wall, interrupted: false };
+    let summary = Summary { steps, not_removed: Vec::new(), wall, interrupted: false };
     output.data(&format!("{}\n", report::summary_json(&summary, &[])));
 }
 

@@ -288,6 +288,32 @@ fn a_forced_result_takes_the_place_of_the_good_one() {
 }
 
 #[test]
+fn whoever_shares_a_forced_result_waits_for_it() {
+    let mut zoo = Zoo::new();
+    let twins = ["two/b clean", "two/c clean"];
+    for (model, twin) in ["b", "c"].into_iter().zip(twins) {
+        zoo.write(&format!("{model}.onnx"), "the same weights");
+        zoo.set(twin, ".salt", "first");
+    }
+    zoo.build_well();
+    zoo.options.force = true;
+    for twin in twins {
+        zoo.set(twin, ".salt", "second");
+        zoo.set(twin, ".sleep", "50");
+    }
+    zoo.build_well();
+    assert_eq!(zoo.output("two", "b", StepKind::Clean), zoo.output("two", "c", StepKind::Clean));
+    assert!(zoo.tree().iter().all(|(file, text)| !String::from_utf8_lossy(text).contains("first") || file.is_empty()));
+    zoo.options.force = false;
+    assert_eq!(zoo.build_well().counts(), format!("up_to_date {STEPS}"));
+    zoo.options.force = true;
+    zoo.set(twins[0], ".fail", "no licence");
+    zoo.set(twins[1], ".fail", "no licence");
+    let done = zoo.build();
+    assert_eq!(twins.map(|twin| done.word(twin)), ["failed", "failed"], "the older result was taken");
+}
+
+#[test]
 fn a_result_that_was_lost_and_cannot_be_made_again_is_not_up_to_date() {
     let mut zoo = Zoo::new();
     zoo.build_well();

@@ -134,6 +134,16 @@ pub fn are_on_one_disk(one: &Path, other: &Path) -> bool {
     disk(one) == disk(other)
 }
 
+/// An error where a folder cannot be written, or not be made below the nearest folder that is there.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let Some(folder) = path.ancestors().find(|folder| folder.symlink_metadata().is_ok()) else { return Ok(()) };
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    let is_folder = fs::metadata(folder)
+        .and_then(|meta| if meta.is_dir() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotADirectory)) });
+    let found = is_folder.and_then(|()| rustix::fs::access(folder, access).map_err(io::Error::from));
+    at(Action::Write, folder, found)
+}
+
 /// The system's words without Rust's `(os error N)`.
 fn describe(error: &io::Error) -> String {
     let text = error.to_string();

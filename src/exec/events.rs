@@ -126,6 +126,15 @@ pub enum Event<'a> {
         /// How long they should take by what they took the last time; `None` where one of them never ran.
         expected: Option<Duration>,
     },
+    /// A toolchain is another than when steps that run or may run were last done.
+    ToolChanged {
+        /// What it was.
+        old: &'a str,
+        /// What it is.
+        new: &'a str,
+        /// How many steps that concerns.
+        steps: usize,
+    },
     /// Steps beyond the chosen ones are known to be up to date; they are not named one by one.
     Remembered {
         /// How many.

@@ -12,6 +12,7 @@ mod flush;
 mod job;
 mod judge;
 mod networks;
+mod outlook;
 mod peaks;
 mod scheduler;
 mod signals;

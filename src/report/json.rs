@@ -65,6 +65,9 @@ impl<W: Write> Report for JsonLines<W> {
                 let expected = expected.map(|expected| expected.as_millis() as u64);
                 json!({ "event": "planned", "steps": steps, "pending": pending, "expected_ms": expected })
             }
+            Event::ToolChanged { old, new, steps } => {
+                json!({ "event": "toolchain_changed", "old": old, "new": new, "steps": steps })
+            }
             Event::Started { step, .. } => self.step(step.index(), "started"),
             Event::Progress { step, phase, done, of } => {
                 with(self.step(step.index(), "progress"), &json!({ "phase": phase, "done": done, "of": of }))

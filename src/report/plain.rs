@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::table::duration;
 use super::{Report, StepLabel};
+use crate::diag::counted;
 use crate::exec::Event;
 use crate::exec::NotRemoved;
 use crate::exec::Outcome;
@@ -43,6 +44,11 @@ pub(super) fn not_removed_line(file: &NotRemoved) -> String {
     format!("{}: nothing makes this file any more, but axzoo {}", file.network, file.message)
 }
 
+/// The line of a toolchain that is another than before.
+pub(super) fn tool_line(old: &str, new: &str, steps: usize) -> String {
+    format!("toolchain: {old} → {new}, {}", counted(steps, "step"))
+}
+
 /// What to say when a run stops starting steps.
 pub(super) fn stopping_line(cause: StopCause) -> &'static str {
     match cause {
@@ -57,6 +63,7 @@ impl<W: Write> Report for Plain<W> {
     fn event(&mut self, event: &Event<'_>) {
         let line = match event {
             Event::Waiting { holder } => Some(format!("waiting: {holder}")),
+            Event::ToolChanged { old, new, steps } => Some(tool_line(old, new, *steps)),
             Event::Remembered { steps } => {
                 self.remembered += steps;
                 self.done += steps;

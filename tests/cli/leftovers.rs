@@ -104,6 +104,27 @@ fn folders_that_a_tool_made_read_only_are_in_nobodys_way() {
 }
 
 #[test]
+fn a_build_root_that_cannot_be_written_is_told_before_the_work() {
+    let space = zoo(&["a", "b"]);
+    fs::create_dir(space.path("build")).expect("created");
+    let Some(run) = as_a_user(&space) else { return };
+    let allow = |mode: &str, folder: &str| {
+        assert!(Command::new("chmod").arg(mode).arg(space.path(folder)).status().is_ok_and(|status| status.success()));
+    };
+    allow("555", "build");
+    let said = run("build").expect_code(1).says("cannot write `build`: permission denied");
+    assert_eq!(said.stderr.matches("error").count(), 1, "{}", said.stderr);
+    assert!(!space.path("cache/logs").exists(), "work was begun");
+    allow("755", "build");
+    run("build").expect_code(0);
+    // What is there can be replaced, though nothing new can be put beside it.
+    allow("555", "build");
+    space.write("weights/a.onnx", "other weights");
+    run("build").expect_code(0);
+    allow("755", "build");
+}
+
+#[test]
 fn a_file_that_cannot_be_removed_is_told_and_stops_nothing() {
     let space = zoo(&["a", "b"]);
     space.axzoo("build").expect_code(0);

@@ -29,3 +29,4 @@ mod shared;
 mod space;
 mod table;
 mod together;
+mod told;

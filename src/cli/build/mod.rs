@@ -58,14 +58,14 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
         return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
     }
-    let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error), Some(&zoo)))?;
-    let mut locked = Ok(());
+    let mut opened = zoo.store();
     if let Some(memory) = memory.as_mut().filter(|memory| memory.is_of_use()) {
         // Not later: whoever has the store now may change what is remembered, and what there is to plan with it.
-        locked = store.lock(PURPOSE, &cancel, |holder| tell_waiting(holder, arguments.format, output));
-        if locked.is_ok() {
+        opened = opened.and_then(|mut store| {
+            store.lock(PURPOSE, &cancel, |holder| tell_waiting(holder, arguments.format, output))?;
             memory.look_again(&mut zoo, &store);
-        }
+            Ok(store)
+        });
     }
     // Of a zoo that is remembered, targets that mean all are those cards that are not.
     let targets = if memory.is_some() { &[][..] } else { &arguments.targets[..] };
@@ -89,7 +89,8 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         Some(signal) if error.is_interrupted() => Failure::Interrupted(signal),
         _ => run_error(&error, Some(&zoo)),
     };
-    locked.map_err(|error| failed(error.into()))?;
+    // What is wrong with the cards is told first, all at once.
+    let mut store = opened.map_err(|error| failed(error.into()))?;
     let toolchain = zoo.toolchain();
     let runner = runner::StepRunner { toolchain: toolchain.as_ref(), threads: parallel, root: zoo.root() };
     let options = exec::Options {

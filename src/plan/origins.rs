@@ -86,7 +86,9 @@ pub(super) fn origins_of_bundle(network: &NetworkRequest<'_>) -> Origins {
                 "aipu_cores_used" => &[".cores", ".execution_cores"],
                 _ => &[],
             };
-            fields.iter().for_each(|field| say(field, (file.to_owned(), line)));
+            for field in fields {
+                say(field, (file.to_owned(), line));
+            }
         }
         for (key, name) in request.model.node.get("extra_kwargs").into_iter().flat_map(Node::entries).filter_map(named)
         {

@@ -76,11 +76,11 @@ pub(super) fn from_cache(cache: &Path, build_root: &Path) -> Vec<u8> {
 }
 
 /// An error when a folder has something in it and nothing of it tells of a run of axzoo: whoever names it by mistake loses
-/// nothing. What version control keeps an otherwise empty folder with is nothing.
+/// nothing. What version control keeps an otherwise empty folder with is nothing, and what a new file system has at its root.
 pub(super) fn check_is_cache(cache: &Path) -> Result<(), StoreError> {
     let is_nothing = |path: &PathBuf| {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        name.starts_with("README") || [".gitignore", ".gitkeep", ".keep"].contains(&name)
+        name.starts_with("README") || [".gitignore", ".gitkeep", ".keep", "lost+found"].contains(&name)
     };
     let entries = match fs::list(cache) {
         Err(error) if error.is_not_found() => return Ok(()),

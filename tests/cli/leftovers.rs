@@ -203,8 +203,12 @@ fn what_killed_runs_wrote_half_goes() {
     let alive = format!(".checked.jsonl.{}-0.tmp", std::process::id());
     let others = [alive.as_str(), ".mine.4000000-0.tmp", ".journal-1.tmp"];
     let write = |folder: &Path, name: &str| fs::write(folder.join(name), "half").expect("written");
-    dead.iter().chain(&others).for_each(|name| write(&space.path("cache"), name));
-    of_home.iter().for_each(|name| write(&home, name));
+    for name in dead.iter().chain(&others) {
+        write(&space.path("cache"), name);
+    }
+    for name in of_home {
+        write(&home, name);
+    }
     space.axzoo("cache verify").expect_code(0);
     assert!(dead.iter().all(|name| !space.path("cache").join(name).exists()));
     assert!(of_home.iter().all(|name| !home.join(name).exists()));

@@ -37,6 +37,8 @@ use crate::report::Report;
 use crate::report::StepLabel;
 use crate::report::Trace;
 use crate::store::Holder;
+use crate::store::Store;
+use crate::store::StoreError;
 
 pub(super) use runner::identity;
 
@@ -58,15 +60,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
         return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
     }
-    let mut opened = zoo.store();
-    if let Some(memory) = memory.as_mut().filter(|memory| memory.is_of_use()) {
-        // Not later: whoever has the store now may change what is remembered, and what there is to plan with it.
-        opened = opened.and_then(|mut store| {
-            store.lock(PURPOSE, &cancel, |holder| tell_waiting(holder, arguments.format, output))?;
-            memory.look_again(&mut zoo, &store);
-            Ok(store)
-        });
-    }
+    let opened = open_store(&mut zoo, memory.as_mut(), &cancel, arguments.format, output);
     // Of a zoo that is remembered, targets that mean all are those cards that are not.
     let targets = if memory.is_some() { &[][..] } else { &arguments.targets[..] };
     let networks = zoo.networks(targets, &arguments.config)?;
@@ -93,18 +87,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let mut store = opened.map_err(|error| failed(error.into()))?;
     let toolchain = zoo.toolchain();
     let runner = runner::StepRunner { toolchain: toolchain.as_ref(), threads: parallel, root: zoo.root() };
-    let options = exec::Options {
-        parallel,
-        dry_run: arguments.dry_run,
-        fail_fast: arguments.fail_fast,
-        force: arguments.force,
-        timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
-        memory: zoo.memory_limit(),
-        pools: settings.pools.places(),
-        root: zoo.root().to_owned(),
-        purpose: PURPOSE.to_owned(),
-        ..exec::Options::default()
-    };
+    let options = options(arguments, &zoo, parallel);
     let mut labels = StepLabel::all(&plan.graph);
     let remembered = memory.as_ref().map_or(0, Memory::steps);
     // Scripts are told of every step.
@@ -162,6 +145,39 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let refused = refusals.iter().any(|refusal| !(refusal.unsupported && arguments.skip_unsupported));
     let good = arguments.dry_run || summary.is_good();
     if good && !refused && !failed_check { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Opens the store. Where something is remembered, the store is locked, and what other runs made void is forgotten: before
+/// anything is planned, since whoever has the store now may change what there is to plan.
+fn open_store(
+    zoo: &mut Zoo,
+    memory: Option<&mut Memory>,
+    cancel: &CancelToken,
+    format: Format,
+    output: Output,
+) -> Result<Store, StoreError> {
+    let mut store = zoo.store()?;
+    if let Some(memory) = memory.filter(|memory| memory.is_of_use()) {
+        store.lock(PURPOSE, cancel, |holder| tell_waiting(holder, format, output))?;
+        memory.look_again(zoo, &store);
+    }
+    Ok(store)
+}
+
+fn options(arguments: &BuildArgs, zoo: &Zoo, parallel: usize) -> exec::Options {
+    let settings = &zoo.resolved.settings;
+    exec::Options {
+        parallel,
+        dry_run: arguments.dry_run,
+        fail_fast: arguments.fail_fast,
+        force: arguments.force,
+        timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
+        memory: zoo.memory_limit(),
+        pools: settings.pools.places(),
+        root: zoo.root().to_owned(),
+        purpose: PURPOSE.to_owned(),
+        ..exec::Options::default()
+    }
 }
 
 /// What there is to say of the cards that were read, of their configurations, and of the plan. A note is for `check`: a build says

@@ -9,6 +9,7 @@ mod fault;
 mod lock;
 mod memory;
 mod read;
+mod remove;
 mod walk;
 
 use std::fs;
@@ -23,6 +24,7 @@ pub use digest::{digest, md5};
 pub use lock::try_lock_folder;
 pub use memory::{Memory, memory_of_group, memory_of_machine, memory_of_this_process};
 pub use read::{open, read, read_limited, read_range};
+pub use remove::{empty_folder, make_folders_writable, remove_file, remove_folder, remove_folder_if_empty};
 pub use walk::{bytes_on_disk, files_below, find_files};
 
 /// What was being done to a path, for the message.
@@ -133,6 +135,16 @@ pub fn is_disk_full(path: &Path) -> bool {
 pub fn are_on_one_disk(one: &Path, other: &Path) -> bool {
     let disk = |path: &Path| path.ancestors().find_map(|path| fs::metadata(path).ok()).map(|meta| meta.dev());
     disk(one) == disk(other)
+}
+
+/// An error where a folder cannot be written, or not be made below the nearest folder that is there.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let Some(folder) = path.ancestors().find(|folder| folder.symlink_metadata().is_ok()) else { return Ok(()) };
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    let is_folder = fs::metadata(folder)
+        .and_then(|meta| if meta.is_dir() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotADirectory)) });
+    let found = is_folder.and_then(|()| rustix::fs::access(folder, access).map_err(io::Error::from));
+    at(Action::Write, folder, found)
 }
 
 /// The system's words without Rust's `(os error N)`.
@@ -285,6 +297,16 @@ pub fn target_of_temporary(path: &Path) -> Option<PathBuf> {
     (is_number(process) && is_number(count)).then(|| path.with_file_name(target))
 }
 
+/// As [`target_of_temporary`], if the process that made the file is gone.
+#[must_use]
+pub fn target_of_abandoned(path: &Path) -> Option<PathBuf> {
+    let target = target_of_temporary(path)?;
+    let (_, number) = path.file_name()?.to_str()?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let process = rustix::process::Pid::from_raw(number.split_once('-')?.0.parse().ok()?)?;
+    let is_gone = rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH);
+    is_gone.then_some(target)
+}
+
 /// Writes `bytes` so that `path` holds the old contents or the new ones, never a part; folders above are created.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = Temporary::beside(path);
@@ -394,42 +416,6 @@ pub fn make_read_only(path: &Path) -> Result<()> {
     at(Action::Permissions, path, fault::point().and_then(|()| fs::set_permissions(path, read_only)))
 }
 
-/// Removes a file; fine when it is not there.
-pub fn remove_file(path: &Path) -> Result<()> {
-    match fault::point().and_then(|()| fs::remove_file(path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => at(Action::Remove, path, result),
-    }
-}
-
-/// Removes a folder and all below it; fine when it is not there.
-pub fn remove_folder(path: &Path) -> Result<()> {
-    match fault::point().and_then(|()| fs::remove_dir_all(path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => at(Action::Remove, path, result),
-    }
-}
-
-/// Makes `path` a folder with nothing in it, creating it where it is not there.
-pub fn empty_folder(path: &Path) -> Result<()> {
-    let entries = match list(path) {
-        Err(error) if error.is_not_found() => return create_folders(path),
-        entries => entries?,
-    };
-    for entry in entries {
-        if entry.is_dir() && !entry.is_symlink() { remove_folder(&entry)? } else { remove_file(&entry)? }
-    }
-    Ok(())
-}
-
-/// Removes a folder if it is empty; fine when it is not there or not empty.
-pub fn remove_folder_if_empty(path: &Path) -> Result<()> {
-    match fs::remove_dir(path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
-        result => at(Action::Remove, path, result),
-    }
-}
-
 /// The entries of a folder, sorted by name: full paths.
 pub fn list(path: &Path) -> Result<Vec<PathBuf>> {
     watch::path(path);
@@ -483,10 +469,10 @@ pub fn write_to(mut file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
     at(Action::Write, path, fault::point().and_then(|()| file.write_all(bytes)))
 }
 
-/// Replaces the contents of `file`, opened from `path`.
+/// Replaces the contents of `file`, opened from `path`. It begins as the old contents or the new ones do at every moment.
 pub fn replace(file: &fs::File, path: &Path, bytes: &[u8]) -> Result<()> {
-    at(Action::Write, path, fault::point().and_then(|()| file.set_len(0)))?;
-    at(Action::Write, path, file.write_all_at(bytes, 0))
+    at(Action::Write, path, fault::point().and_then(|()| file.write_all_at(bytes, 0)))?;
+    at(Action::Write, path, file.set_len(bytes.len() as u64))
 }
 
 /// Waits until the contents of `file`, opened from `path`, would survive a power cut.

@@ -133,6 +133,9 @@ impl Card {
         let items = within_limit(&mut fields, raw.pipeline.map(Node::items).unwrap_or_default(), |item| item);
         let tasks: Vec<Task> = items.iter().filter_map(|item| Task::read(&mut fields, item)).collect();
         let models = entries(&mut fields, raw.models, Model::read);
+        if let Some(network) = &raw.name {
+            check_bundle(&mut fields, &network.value, &models);
+        }
         let datasets = entries(&mut fields, raw.datasets, Dataset::read);
         pipeline::check_tasks(&mut fields, &tasks, &models, raw.models.map_or(0, |models| models.entries().len()));
         pipeline::check_datasets(&mut fields, &models, &datasets);
@@ -186,6 +189,15 @@ fn within_limit<'n, T>(fields: &mut Fields<'_>, entries: &'n [T], node: impl Fn(
     let message = format!("{} entries; at most {ENTRY_LIMIT} are read", entries.len());
     fields.error("card/too-many", node(excess).span, message, None);
     entries.get(..ENTRY_LIMIT).unwrap_or_default()
+}
+
+/// The network's bundle lies beside the folders of its models.
+fn check_bundle(fields: &mut Fields<'_>, network: &str, models: &[Model]) {
+    let bundle = format!("{network}.zip");
+    for model in models.iter().filter(|model| model.name.value == bundle) {
+        let message = format!("the model `{0}`: `{0}` is the network's bundle, in the same folder", printable(&bundle));
+        fields.error("card/name", model.name.span, message, Some("give the model another name"));
+    }
 }
 
 fn entries<T>(

@@ -86,13 +86,15 @@ pub(super) fn collect(arguments: &CacheGcArgs, output: Output, directory: Option
     let mut flags = Flags::new();
     arguments.store.add_to(&mut flags);
     let limits = limits(arguments)?;
-    let zoo = Zoo::load(&arguments.zoo, flags, directory)?;
-    let networks = zoo.networks(&[], &ConfigFlags::default())?;
-    let Planned { plan, .. } = zoo.plan(&networks, &arguments.store, false);
+    let mut zoo = Zoo::without_cards(&arguments.zoo, flags, directory)?;
     let mut store = zoo.opened_store()?;
     if !arguments.dry_run {
         take(&mut store, "axzoo cache gc", &zoo, output)?;
     }
+    // Not before: while this run waited, cards may have come and been built.
+    zoo.read_cards(None);
+    let networks = zoo.networks(&[], &ConfigFlags::default())?;
+    let Planned { plan, .. } = zoo.plan(&networks, &arguments.store, false);
     let needed = exec::known_keys(&plan.graph, &mut store)
         .map_err(|error| Failure::Failed(Diagnostic::error("build/run", zoo.relative(&error.to_string()))))?;
     let mut there: BTreeSet<&str> = networks.iter().map(super::zoo::Network::name).collect();

@@ -1,5 +1,6 @@
 //! `axzoo clean`: results go from the build root; the store keeps its artifacts, so that a build restores them.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -16,19 +17,20 @@ use crate::base::nearest;
 use crate::diag;
 use crate::diag::Diagnostic;
 use crate::exec;
+use crate::exec::NotRemoved;
 use crate::report::bytes;
 
 /// Removes the recorded files of the networks that are named, or of those whose cards are gone.
 pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
     let (zoo_flags, flags) = (ZooFlags::default(), arguments.settings());
-    let zoo = if arguments.stale {
-        Zoo::load(&zoo_flags, flags, directory)?
-    } else {
-        Zoo::without_cards(&zoo_flags, flags, directory)?
-    };
+    let mut zoo = Zoo::without_cards(&zoo_flags, flags, directory)?;
     let mut store = zoo.opened_store()?;
     if !arguments.dry_run {
         take(&mut store, "axzoo clean", &zoo, output)?;
+    }
+    if arguments.stale {
+        // Not before: while this run waited, cards may have come and been built.
+        zoo.read_cards(None);
     }
     let recorded = store.networks();
     let networks: Vec<String> = if arguments.stale {
@@ -38,19 +40,18 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
         named(&arguments.targets, &recorded.keys().map(String::as_str).collect::<Vec<_>>())?
     };
     let mut removed = Vec::new();
-    let sizes: u64 = networks
-        .iter()
-        .flat_map(|network| recorded.get(network).into_iter().flatten())
-        .filter_map(|file| fs::stat(&store.build_root().join(file)))
-        .map(|stat| stat.size)
-        .sum();
+    let mut left = Vec::new();
+    let size_of = |file: &String| fs::stat(&store.build_root().join(file)).map_or(0, |stat| stat.size);
+    let meant = networks.iter().flat_map(|network| recorded.get(network).into_iter().flatten());
+    let sizes: BTreeMap<&String, u64> = meant.map(|file| (file, size_of(file))).collect();
     if arguments.dry_run {
         removed.extend(networks.iter().flat_map(|network| recorded.get(network).into_iter().flatten().cloned()));
     } else {
-        exec::clean(&mut store, &networks, |_, file| removed.push(file.to_owned()))
+        left = exec::clean(&mut store, &networks, |_, file| removed.push(file.to_owned()))
             .map_err(|error| zoo.store_failure(&error))?;
     }
     removed.sort();
+    let freed: u64 = removed.iter().filter_map(|file| sizes.get(file)).sum();
     let root = zoo.shown(store.build_root());
     if arguments.dry_run {
         let lines: Vec<String> = removed.iter().map(|file| format!("{root}/{file}\n")).collect();
@@ -58,8 +59,16 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
     }
     let verb = if arguments.dry_run { "would remove" } else { "removed" };
     let (files, of) = (diag::counted(removed.len(), "file"), diag::counted(networks.len(), "network"));
-    output.data(&format!("{verb} {files} of {of} from `{root}` ({})\n", bytes(sizes)));
-    Ok(())
+    output.data(&format!("{verb} {files} of {of} from `{root}` ({})\n", bytes(freed)));
+    if left.is_empty() {
+        return Ok(());
+    }
+    let failed = |file: &NotRemoved| {
+        Diagnostic::error("build/run", zoo.relative(&file.message))
+            .hint("it stays recorded: remove it, or run `axzoo clean` again")
+    };
+    output.diagnostics(&left.iter().map(failed).collect::<Vec<_>>());
+    Err(Failure::Reported)
 }
 
 /// The names of all cards. A card that cannot be read may be the one of any network.

@@ -126,6 +126,15 @@ pub enum Event<'a> {
         /// How long they should take by what they took the last time; `None` where one of them never ran.
         expected: Option<Duration>,
     },
+    /// A toolchain is another than when steps that run or may run were last done.
+    ToolChanged {
+        /// What it was.
+        old: &'a str,
+        /// What it is.
+        new: &'a str,
+        /// How many steps that concerns.
+        steps: usize,
+    },
     /// Steps beyond the chosen ones are known to be up to date; they are not named one by one.
     Remembered {
         /// How many.
@@ -182,6 +191,8 @@ pub enum Event<'a> {
         /// The file, relative to the build root.
         file: &'a str,
     },
+    /// A file that an earlier build wrote and that no network has any more could not be removed.
+    NotRemoved(&'a NotRemoved),
     /// No more steps are started.
     Stopping {
         /// Why.
@@ -210,11 +221,24 @@ pub struct StepSummary {
     pub key: Option<Digest>,
 }
 
+/// A file that should have gone from the build root, and did not. It stays recorded, so that it is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRemoved {
+    /// The network that had it.
+    pub network: String,
+    /// The file, relative to the build root.
+    pub file: String,
+    /// What could not be done, and why.
+    pub message: String,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// Each chosen step, in the order of the plan.
     pub steps: Vec<StepSummary>,
+    /// Files that should have gone from the build root.
+    pub not_removed: Vec<NotRemoved>,
     /// Time from beginning to end.
     pub wall: Duration,
     /// Whether somebody asked to stop.
@@ -228,9 +252,9 @@ impl Summary {
         self.steps.iter().filter(|step| step.outcome.word() == word).count()
     }
 
-    /// Whether nothing failed and nothing was left out.
+    /// Whether nothing failed and nothing was left out or behind.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        !self.interrupted && self.steps.iter().all(|step| step.outcome.is_good())
+        !self.interrupted && self.not_removed.is_empty() && self.steps.iter().all(|step| step.outcome.is_good())
     }
 }

@@ -353,8 +353,14 @@ fn find_lost<S>(
         let pending = todo.iter().filter(|id| verdicts[id.index()].is_pending());
         let mut inputs: Vec<StepId> = pending.flat_map(|&id| graph.inputs_of(id)).collect();
         inputs.retain(|&input| read_already.insert(input));
-        let outputs: Vec<&Output> =
+        let mut outputs: Vec<&Output> =
             inputs.into_iter().filter_map(|input| outputs_in(verdicts, input)).flatten().collect();
+        // Those that are copied are looked at then once more, but then it is too late to make them again.
+        for verdict in verdicts.iter() {
+            if let Verdict::Hit(hit) = verdict {
+                outputs.extend(hit.wrong.iter().filter_map(|&index| hit.slot.outputs.get(index)));
+            }
+        }
         blobs.remove_unsound(&outputs)?;
     }
     let mut dependents: Vec<Vec<StepId>> = vec![Vec::new(); verdicts.len()];
@@ -369,7 +375,6 @@ fn find_lost<S>(
         let read = if is_pending { graph.inputs_of(id) } else { vec![id] };
         for id in read {
             let Verdict::Hit(hit) = &verdicts[id.index()] else { continue };
-            // Copying to the build root looks at the contents itself.
             if scrutiny == Scrutiny::Contents && is_pending && read_already.insert(id) {
                 blobs.remove_unsound(&hit.slot.outputs.iter().collect::<Vec<_>>())?;
             }

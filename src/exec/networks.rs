@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::StepFailure;
+use super::events::NotRemoved;
 use super::judge::place;
 use crate::base::Digest;
 use crate::base::fs;
@@ -120,23 +121,31 @@ impl<'g> Networks<'g> {
 }
 
 /// Removes the recorded files of some networks from the build root and calls `removed` for each; the store keeps its
-/// artifacts. Files that another network has too stay. Prerequisite: the store is locked.
-pub fn clean(store: &mut Store, networks: &[String], removed: impl FnMut(&str, &str)) -> Result<(), StoreError> {
+/// artifacts. Files that another network has too stay. Says which files could not be removed; they stay recorded.
+/// Prerequisite: the store is locked.
+pub fn clean(
+    store: &mut Store,
+    networks: &[String],
+    removed: impl FnMut(&str, &str),
+) -> Result<Vec<NotRemoved>, StoreError> {
     let files =
         |network: &String| store.files(network).into_iter().map(|file| (network.clone(), file)).collect::<Vec<_>>();
     let files: Vec<(String, String)> = networks.iter().flat_map(files).collect();
-    remove(store, &files, removed)?;
-    store.save()
+    let left = remove(store, &files, removed);
+    store.save()?;
+    Ok(left)
 }
 
-/// Removes left-over files and the folders that this empties, except what some network has; calls `removed` for each.
+/// Removes left-over files and the folders that this empties, except what some network has; calls `removed` for each. One that
+/// cannot be removed keeps no other from it.
 pub(super) fn remove(
     store: &mut Store,
     leftovers: &[(String, String)],
     mut removed: impl FnMut(&str, &str),
-) -> Result<(), StoreError> {
+) -> Vec<NotRemoved> {
+    let mut left = Vec::new();
     if leftovers.is_empty() {
-        return Ok(());
+        return left;
     }
     let mut recorded: BTreeMap<String, BTreeSet<String>> =
         store.networks().into_iter().map(|(network, files)| (network, files.into_iter().collect())).collect();
@@ -150,16 +159,23 @@ pub(super) fn remove(
             continue;
         }
         let path = store.build_root().join(file);
-        fs::remove_file(&path)?;
+        if let Err(error) = fs::remove_file(&path) {
+            left.push(NotRemoved { network: network.clone(), file: file.clone(), message: error.to_string() });
+            continue;
+        }
         let folders = path.ancestors().skip(1).take_while(|folder| *folder != store.build_root());
         for folder in folders {
-            fs::remove_folder_if_empty(folder)?;
+            // An empty folder that has to stay is in nobody's way.
+            let _ = fs::remove_folder_if_empty(folder);
         }
         removed(network, file);
+    }
+    for NotRemoved { network, file, .. } in &left {
+        recorded.entry(network.clone()).or_default().insert(file.clone());
     }
     let changed: BTreeSet<&String> = leftovers.iter().map(|(network, _)| network).collect();
     for network in changed {
         store.set_files(network, recorded.get(network).unwrap_or(&BTreeSet::new()));
     }
-    Ok(())
+    left
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::ExecError;
-use super::events::{Event, Options, Outcome, StepSummary, StopCause, Summary};
+use super::events::{Event, NotRemoved, Options, Outcome, StepSummary, StopCause, Summary};
 use super::explain::{forecast, outcome_of, skipped_after};
 use super::flush::flush_in_groups;
 use super::job::{LogEnd, Runner, StepFailure};
@@ -22,8 +22,9 @@ use super::judge::{
     Hit, Judged, Obstacle, Scrutiny, Verdict, files_of, judge, outputs_in, record_of, wanted, wrong_files,
 };
 use super::networks::{Networks, remove};
+use super::outlook::{changed_tools, check_build_root, expected, needs};
 use super::peaks::Peaks;
-use super::states::{Limits, Need, States};
+use super::states::{Limits, States};
 use super::workers::{InstallTask, Message, Shop, StepTask, Task};
 use crate::base::CancelToken;
 use crate::base::Digest;
@@ -43,9 +44,6 @@ use crate::store::StoreError;
 
 /// How often the run looks whether somebody asked it to stop, and lets displays show the time.
 const TICK: Duration = Duration::from_millis(100);
-
-/// What a step is taken to last when it never ran, in milliseconds.
-const UNKNOWN_DURATION: u64 = 1000;
 
 /// Runs the chosen steps of a graph. A step that fails is an outcome in the summary; an error is what keeps the run as a
 /// whole from being carried out.
@@ -73,6 +71,12 @@ where
     let pending = judged.verdicts.iter().filter(|verdict| verdict.is_pending()).count();
     let expected = expected(graph, store, &judged, options.parallel);
     events(&Event::Planned { steps, pending, expected });
+    for ((old, new), steps) in changed_tools(graph, store, &judged)? {
+        events(&Event::ToolChanged { old: &old, new: &new, steps });
+    }
+    if !options.dry_run {
+        check_build_root(graph, store, &judged)?;
+    }
     let mut run = Run::new(graph, store, options, events, judged, &wanted);
     if options.dry_run {
         run.foretell();
@@ -107,6 +111,7 @@ pub(super) struct Run<'r, S> {
     pub(super) ends: Vec<Option<End>>,
     pub(super) tasks: VecDeque<InstallTask>,
     pub(super) leftovers: Vec<(String, String)>,
+    not_removed: Vec<NotRemoved>,
     pub(super) cancel: CancelToken,
     pub(super) stopped: Option<StopCause>,
     pub(super) broken: Option<StoreError>,
@@ -145,6 +150,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
             ends: wanted.iter().map(|_| None).collect(),
             tasks: VecDeque::new(),
             leftovers: Vec::new(),
+            not_removed: Vec::new(),
             cancel: CancelToken::new(),
             stopped: None,
             broken: None,
@@ -186,7 +192,12 @@ impl<'r, S: StepSettings> Run<'r, S> {
         }
         self.leftovers.sort();
         let events = &mut *self.events;
-        remove(self.store, &self.leftovers, |network, file| events(&Event::Removed { network, file }))?;
+        let left = remove(self.store, &self.leftovers, |network, file| events(&Event::Removed { network, file }));
+        for file in left {
+            let file = NotRemoved { message: relative(&file.message, &self.options.root), ..file };
+            (self.events)(&Event::NotRemoved(&file));
+            self.not_removed.push(file);
+        }
         Ok(())
     }
 
@@ -226,7 +237,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
             self.broken = Some(error);
         }
         // What cannot be removed now is swept at the next start.
-        let _ = fs::remove_folder(&self.store.temporary());
+        let _ = self.store.remove_work();
     }
 
     /// Hands out work until there is none left.
@@ -301,14 +312,16 @@ impl<'r, S: StepSettings> Run<'r, S> {
             Err(obstacle) => return self.fail(id, &failure_of(obstacle), Duration::ZERO),
         };
         let key = record.key();
+        if let Some(&maker) = self.makers.get(&key).filter(|maker| self.making.contains_key(maker)) {
+            // Before the store is asked: what it has may be the result that is being made once more.
+            return self.states.wait_for(index, maker.index());
+        }
         let found = self.find(id, key);
         if let Some(error) = self.broken.take() {
             return self.give_up(error, id);
         }
         if let Some(hit) = found {
             self.use_hit(id, hit);
-        } else if let Some(&maker) = self.makers.get(&key).filter(|maker| self.making.contains_key(maker)) {
-            self.states.wait_for(index, maker.index());
         } else {
             if let Err(error) = self.store.forget_partial(key) {
                 return self.give_up(error, id);
@@ -319,7 +332,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
         }
     }
 
-    /// A result of `key` whose artifacts are all there.
+    /// A result of `key` whose artifacts are all there. Prerequisite: no step is making it.
     fn find(&mut self, id: StepId, key: Digest) -> Option<Hit> {
         let is_made_now = self.makers.contains_key(&key);
         if self.options.force && !is_made_now {
@@ -529,7 +542,8 @@ impl<'r, S: StepSettings> Run<'r, S> {
                 key: end.key,
             });
         }
-        Summary { steps, wall, interrupted: self.stopped == Some(StopCause::Interrupted) }
+        let interrupted = self.stopped == Some(StopCause::Interrupted);
+        Summary { steps, not_removed: self.not_removed, wall, interrupted }
     }
 }
 
@@ -538,42 +552,4 @@ fn failure_of(obstacle: Obstacle) -> StepFailure {
         Obstacle::Broken(failure) => failure,
         Obstacle::Unknown => StepFailure::bug("a step was begun before its inputs were there"),
     }
-}
-
-/// What the steps that are still open need and weigh.
-fn needs<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>) -> Vec<Option<Need>> {
-    let mut needs: Vec<Option<Need>> = vec![None; judged.verdicts.len()];
-    let mut behind = vec![0_u64; judged.verdicts.len()];
-    for id in graph.ids().rev() {
-        if !matches!(judged.verdicts[id.index()], Verdict::Broken(_)) && !judged.verdicts[id.index()].is_pending() {
-            continue;
-        }
-        let step = graph.step(id);
-        let last = store.slot(&SlotName::of(step)).map_or(UNKNOWN_DURATION, |slot| u64::from(slot.duration_ms));
-        let weight = behind[id.index()] + last;
-        let inputs: Vec<usize> = graph.inputs_of(id).into_iter().map(StepId::index).collect();
-        for &input in &inputs {
-            behind[input] = behind[input].max(weight);
-        }
-        // What it took the last time, or what it should take.
-        let memory = Some(store.memory(&SlotName::of(step))).filter(|&memory| memory > 0).unwrap_or(step.memory);
-        needs[id.index()] = Some(Need { inputs, weight, memory, pool: step.kind as usize });
-    }
-    needs
-}
-
-/// How long the pending steps should take: the longest way through them, or all of them shared out, whichever is more.
-fn expected<S>(graph: &Graph<S>, store: &Store, judged: &Judged<'_>, parallel: usize) -> Option<Duration> {
-    let mut behind = vec![0_u64; judged.verdicts.len()];
-    let (mut longest, mut sum) = (0_u64, 0_u64);
-    for id in graph.ids().rev().filter(|id| judged.verdicts[id.index()].is_pending()) {
-        let last = u64::from(store.slot(&SlotName::of(graph.step(id)))?.duration_ms);
-        let way = behind[id.index()] + last;
-        for input in graph.inputs_of(id) {
-            behind[input.index()] = behind[input.index()].max(way);
-        }
-        longest = longest.max(way);
-        sum += last;
-    }
-    Some(Duration::from_millis(longest.max(sum / parallel.max(1) as u64)))
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::images::{ImageFolder, Images, choose};
 use super::information::model_info;
+use super::origins::{Origins, origins, origins_of_bundle};
 use super::prequantized::{self, Prequantized};
 use super::weights::Weights;
 use super::{
@@ -177,9 +178,6 @@ struct Builder<'a> {
 
 type Refused = Box<Unplanned>;
 
-/// Setting → file and line that said it.
-type Origins = BTreeMap<String, (String, usize)>;
-
 #[expect(clippy::unnecessary_box_returns, reason = "it goes into the error of a result, which is to stay small")]
 fn refused(card: &Card, model: &Model, step: StepKind, unsupported: bool, problems: Vec<Diagnostic>) -> Refused {
     let (network, model) = (card.name.value.clone(), model.name.value.clone());
@@ -340,7 +338,15 @@ impl Builder<'_> {
             models: packed.into_iter().map(|(model, _)| model).collect(),
         };
         let settings = Settings::Bundle(Box::new(settings));
-        graph.add(self.step(StepKind::Bundle, name, None, settings, BTreeMap::new(), inputs, Some(name.to_owned())));
+        graph.add(self.step(
+            StepKind::Bundle,
+            name,
+            None,
+            settings,
+            origins_of_bundle(network),
+            inputs,
+            Some(name.to_owned()),
+        ));
     }
 
     /// Adds the steps of one model; what it is made of and its pack step, unless it stops after quantize.
@@ -355,7 +361,7 @@ impl Builder<'_> {
         let network = card.name.value.as_str();
         let name = model.name.value.as_str();
         let effective = config.effective();
-        let origins = origins(card, model, config);
+        let origins = origins(card, model, config, self.options.board);
         let bytes = match &facts.source {
             Source::Float(source) => source.bytes,
             Source::Quantized(_) => 0,
@@ -473,7 +479,7 @@ impl Builder<'_> {
         network: &str,
         model: Option<&str>,
         settings: Settings,
-        origins: BTreeMap<String, (String, usize)>,
+        origins: Origins,
         inputs: Vec<(String, Input)>,
         install: Option<String>,
     ) -> Step<StepWork> {
@@ -554,25 +560,6 @@ fn weights_file(card: &Card, model: &Model) -> Result<PathBuf, Refused> {
         return Err(failed(Diagnostic::error("build/missing-weights", message).hint(hint)));
     }
     Ok(path.clone())
-}
-
-/// Where each setting was said: compiler properties by their own origin, the rest by the card's line.
-fn origins(card: &Card, model: &Model, config: &Config) -> BTreeMap<String, (String, usize)> {
-    let mut origins = BTreeMap::new();
-    for (name, traced) in config.properties() {
-        if let Some((file, line)) = traced.origin.file_and_line() {
-            origins.insert(name.to_owned(), (file.to_owned(), line));
-        }
-    }
-    let line = |span: crate::diag::Span| (card.source.name().to_owned(), card.source.position(span.start).line);
-    origins.insert("input_shape".to_owned(), line(model.input_shape_span));
-    if let Some(md5) = &model.weight_md5 {
-        origins.insert("md5".to_owned(), line(md5.span));
-    }
-    if let Some(task) = card.tasks.iter().find(|task| task.model.value == model.name.value) {
-        origins.insert("preprocess".to_owned(), line(task.name.span));
-    }
-    origins
 }
 
 fn effective_json(config: &Config) -> Value {

@@ -6,6 +6,7 @@ mod builder;
 mod graph;
 mod images;
 mod information;
+mod origins;
 mod prequantized;
 mod settings;
 mod step;

@@ -282,12 +282,15 @@ fn flatten(name: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
     flat.insert(name.to_owned(), text);
 }
 
-/// A flat setting's text for people: `f64:` bits as a decimal, a canonical text without its quotes.
+/// A flat setting's text for people: `f64:` bits as a decimal with as many digits as tell it from others, a canonical text without its quotes.
 #[must_use]
 pub fn readable(text: &str) -> String {
     let bits = text.strip_prefix("f64:").and_then(|bits| u64::from_str_radix(bits, 16).ok());
     if let Some(bits) = bits {
-        return format!("{:?}", f64::from_bits(bits));
+        let number = f64::from_bits(bits);
+        let single = number as f32;
+        // What was a number of 32 bits is told with the digits that it was written with.
+        return if f64::from(single).to_bits() == bits { format!("{single:?}") } else { format!("{number:?}") };
     }
     let quoted = text.strip_prefix('"').and_then(|_| serde_json::from_str::<String>(text).ok());
     quoted.unwrap_or_else(|| text.to_owned())
@@ -308,6 +311,9 @@ mod tests {
         let expected = [("a.b[0]", "f64:3fd0000000000000"), ("a.b[1]", "1"), ("c", "null"), ("d", "\"x\"")];
         assert_eq!(flat, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
         assert_eq!(readable("f64:3fd0000000000000"), "0.25");
+        for number in [0.2, f64::from(0.2_f32)] {
+            assert_eq!(readable(&format!("f64:{:016x}", number.to_bits())), "0.2");
+        }
         assert_eq!(readable("\"per_tensor_histogram\""), "per_tensor_histogram");
     }
 

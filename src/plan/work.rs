@@ -21,8 +21,14 @@ impl StepSettings for StepWork {
     fn origin(&self, key: &str) -> Option<(String, usize)> {
         // The package holds every property under a name of its own.
         let key = key.strip_prefix("compile_config.").unwrap_or(key);
-        let exact = self.origins.get(key);
-        // `preprocess.operators.2.mean.0` was said where `preprocess` was.
-        exact.or_else(|| self.origins.get(key.split(['.', '[']).next().unwrap_or(key))).cloned()
+        // `preprocess.operators[2].mean[0]` was said where `preprocess` was.
+        let mut shorter = Some(key);
+        while let Some(name) = shorter {
+            if let Some(origin) = self.origins.get(name) {
+                return Some(origin.clone());
+            }
+            shorter = name.rfind(['.', '[']).and_then(|end| name.get(..end));
+        }
+        None
     }
 }

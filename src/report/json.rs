@@ -65,6 +65,9 @@ impl<W: Write> Report for JsonLines<W> {
                 let expected = expected.map(|expected| expected.as_millis() as u64);
                 json!({ "event": "planned", "steps": steps, "pending": pending, "expected_ms": expected })
             }
+            Event::ToolChanged { old, new, steps } => {
+                json!({ "event": "toolchain_changed", "old": old, "new": new, "steps": steps })
+            }
             Event::Started { step, .. } => self.step(step.index(), "started"),
             Event::Progress { step, phase, done, of } => {
                 with(self.step(step.index(), "progress"), &json!({ "phase": phase, "done": done, "of": of }))
@@ -80,6 +83,9 @@ impl<W: Write> Report for JsonLines<W> {
                 json!({ "event": "install_failed", "network": network, "message": failure.message })
             }
             Event::Removed { network, file } => json!({ "event": "removed", "network": network, "file": file }),
+            Event::NotRemoved(file) => json!({
+                "event": "remove_failed", "network": file.network, "file": file.file, "message": file.message,
+            }),
             Event::Waiting { holder } => json!({ "event": "waiting", "holder": holder }),
             _ => return,
         };
@@ -108,6 +114,7 @@ pub fn summary_json(summary: &Summary, refusals: &[Refusal]) -> Value {
         "event": "summary",
         "ran": counts.ran, "up_to_date": counts.up_to_date, "restored": counts.restored,
         "failed": counts.failed, "skipped": counts.skipped,
+        "not_removed": summary.not_removed.len(),
         "will_run": counts.will_run, "may_run": counts.may_run,
         "wall_ms": summary.wall.as_millis() as u64,
         "steps": ran.chain(refused).collect::<Vec<_>>(),

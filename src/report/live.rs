@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::columns::{cut, shortened, width};
 use super::frame::Frame;
-use super::plain::{finished_line, stopping_line};
+use super::plain::{finished_line, not_removed_line, stopping_line, tool_line};
 use super::screen::Screen;
 use super::{Report, StepLabel};
 use crate::exec::Event;
@@ -226,6 +226,7 @@ impl<W: Write> Report for Live<W> {
             Event::Planned { expected, .. } => {
                 self.end = expected.and_then(|expected| Instant::now().checked_add(expected));
             }
+            Event::ToolChanged { old, new, steps } => self.say(&tool_line(old, new, *steps)),
             Event::Started { step, expected } => {
                 self.total.get_or_insert_with(|| {
                     let total = self.bars.add(ProgressBar::new(1));
@@ -253,6 +254,7 @@ impl<W: Write> Report for Live<W> {
             }
             Event::InstallFailed { network, failure, .. } => self.say(&format!("{network}: {}", failure.message)),
             Event::Removed { file, .. } => self.say(&format!("removed {file}, which nothing makes any more")),
+            Event::NotRemoved(file) => self.say(&not_removed_line(file)),
             Event::Stopping { cause } => {
                 if *cause != StopCause::FailFast {
                     self.end = None;

@@ -4,7 +4,9 @@ use std::io::Write;
 
 use super::table::duration;
 use super::{Report, StepLabel};
+use crate::diag::counted;
 use crate::exec::Event;
+use crate::exec::NotRemoved;
 use crate::exec::Outcome;
 use crate::exec::StopCause;
 
@@ -37,6 +39,16 @@ pub(super) fn finished_line(label: &str, outcome: &Outcome, milliseconds: u64) -
     })
 }
 
+/// The line of a left-over file that could not be removed.
+pub(super) fn not_removed_line(file: &NotRemoved) -> String {
+    format!("{}: nothing makes this file any more, but axzoo {}", file.network, file.message)
+}
+
+/// The line of a toolchain that is another than before.
+pub(super) fn tool_line(old: &str, new: &str, steps: usize) -> String {
+    format!("toolchain: {old} → {new}, {}", counted(steps, "step"))
+}
+
 /// What to say when a run stops starting steps.
 pub(super) fn stopping_line(cause: StopCause) -> &'static str {
     match cause {
@@ -51,6 +63,7 @@ impl<W: Write> Report for Plain<W> {
     fn event(&mut self, event: &Event<'_>) {
         let line = match event {
             Event::Waiting { holder } => Some(format!("waiting: {holder}")),
+            Event::ToolChanged { old, new, steps } => Some(tool_line(old, new, *steps)),
             Event::Remembered { steps } => {
                 self.remembered += steps;
                 self.done += steps;
@@ -70,6 +83,7 @@ impl<W: Write> Report for Plain<W> {
             }
             Event::InstallFailed { network, failure, .. } => Some(format!("{network}: {}", failure.message)),
             Event::Removed { file, .. } => Some(format!("removed {file}, which nothing makes any more")),
+            Event::NotRemoved(file) => Some(not_removed_line(file)),
             Event::Stopping { cause } => Some(stopping_line(*cause).to_owned()),
             _ => None,
         };

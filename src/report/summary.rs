@@ -136,7 +136,7 @@ pub fn network_table(summary: &Summary, refusals: &[Refusal], remembered: usize,
                 () if counts.ran > 0 => "built",
                 () => "restored",
             };
-            let time = if counts.ran > 0 { duration(row.milliseconds) } else { String::new() };
+            let time = if counts.ran > 0 || row.milliseconds > 0 { duration(row.milliseconds) } else { String::new() };
             vec![(*network).to_owned(), verdict.to_owned(), counts.text(), time]
         })
         .collect();

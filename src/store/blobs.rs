@@ -135,6 +135,8 @@ impl Blobs {
     /// Moves every file below `folder` in, except what is there already, and says what there was, by name. The folder
     /// must lie on the same file system.
     pub fn take_in(&self, folder: &Path) -> Result<Vec<Output>, StoreError> {
+        // A tool may have made folders read-only, and nothing can be moved out of such a one.
+        fs::make_folders_writable(folder)?;
         let sized = |name: String| match fs::stat_of_file(&folder.join(&name)) {
             Some(stat) => Ok((name, stat.size)),
             None => Err(StoreError::Link { name }),

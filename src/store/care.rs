@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::folder::ROOT;
+use super::home::{ROOT, homes};
 use super::state::State;
 use super::{Entry, Store, StoreError};
 use crate::base::Digest;
@@ -154,7 +154,7 @@ impl Store {
         self.journal_mut().load_whole()?;
         let mut kept = needed.clone();
         kept.extend(self.state().keys(&is_there));
-        let (gone, others): (Vec<_>, Vec<_>) = self.other_states()?.into_iter().partition(|state| is_of_no_root(state));
+        let (gone, others): (Vec<_>, Vec<_>) = self.other_states().into_iter().partition(|state| is_of_no_root(state));
         for path in others {
             kept.extend(State::load(fs::read_if_there(&path)?.unwrap_or_default()).keys(|_| true));
         }
@@ -197,11 +197,11 @@ impl Store {
         if !dry_run {
             self.state_mut().remove_slots(|network| !is_there(network));
             // The journal goes first: killed in between, artifacts are left that the next run removes.
-            let written = self.keep_results(|key| kept.contains(key));
+            let is_full = is_full(self.keep_results(|key| kept.contains(key)))?;
             for (digest, _) in go {
                 self.blobs().remove(digest)?;
             }
-            if is_full(written)? {
+            if is_full {
                 self.remove_logs()?;
                 self.keep_results(|key| kept.contains(key))?;
             }
@@ -216,16 +216,16 @@ impl Store {
     /// Removes everything but what says which files below build roots are axzoo's. Prerequisite: locked.
     pub fn clear(&mut self) -> Result<(), StoreError> {
         // Results first, so that no state names one that lacks its artifacts.
-        let written = self.forget_results();
+        let is_full = is_full(self.forget_results())?;
         for (digest, _) in self.blobs().all()? {
             self.blobs().remove(&digest)?;
         }
         fs::remove_folder_if_empty(&self.cache().join("blobs"))?;
         self.remove_logs()?;
-        fs::remove_folder(&self.temporary())?;
+        self.remove_work()?;
         fs::remove_file(&self.cache().join("checked.jsonl"))?;
         self.forget_stats()?;
-        if is_full(written)? {
+        if is_full {
             self.forget_results()?;
         }
         self.save()
@@ -235,7 +235,7 @@ impl Store {
     fn forget_results(&mut self) -> Result<(), StoreError> {
         self.state_mut().remove_slots(|_| true);
         self.keep_results(|_| false)?;
-        for path in self.other_states()? {
+        for path in self.other_states() {
             forget_slots(&path)?;
         }
         Ok(())
@@ -249,16 +249,10 @@ impl Store {
         self.journal_mut().rewrite(keeps)
     }
 
-    fn remove_logs(&self) -> Result<(), StoreError> {
-        Ok(fs::remove_folder(&self.cache().join("logs"))?)
-    }
-
     /// The states of the other build roots that use the cache.
-    fn other_states(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let builds = self.cache().join("builds");
-        let homes = if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() };
-        let is_other = |home: &Path| home != self.home() && fs::is_folder(home);
-        Ok(homes.into_iter().filter(|home| is_other(home)).map(|home| home.join("state-1")).collect())
+    fn other_states(&self) -> Vec<PathBuf> {
+        let is_other = |state: &PathBuf| !state.starts_with(self.home()) && fs::is_file(state);
+        homes(self.cache()).into_iter().map(|home| home.join("state-1")).filter(is_other).collect()
     }
 }
 
@@ -276,7 +270,8 @@ fn forget_slots(path: &Path) -> Result<(), StoreError> {
     Ok(fs::write_atomic(path, &state.encode())?)
 }
 
-/// Whether a disk had no space for what was to be written. Artifacts are removed nevertheless, and then there is some: killed
+/// Whether a disk had no space for what was to be written; what else keeps it from being written is an error, and then nothing is
+/// removed. On a full disk artifacts are, and then there is some: killed
 /// in between, results are left that lack their artifacts, and those are made again when a step needs them.
 fn is_full(written: Result<(), StoreError>) -> Result<bool, StoreError> {
     match written {

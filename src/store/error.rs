@@ -19,6 +19,12 @@ pub enum StoreError {
         /// The cache folder.
         cache: PathBuf,
     },
+    /// The cache folder is somebody else's.
+    #[error("`{}` has files in it and is no cache of axzoo", cache.display())]
+    Foreign {
+        /// The folder.
+        cache: PathBuf,
+    },
     /// A step left something that cannot be an output.
     #[error("the output `{name}` is a symbolic link; a step writes regular files only")]
     Link {
@@ -50,6 +56,9 @@ impl StoreError {
         match self {
             Self::Fs(error) => error.hint(),
             Self::Interrupted { .. } => None,
+            Self::Foreign { .. } => {
+                Some("name a new or an empty folder with --cache, or the cache of an earlier build")
+            }
             Self::Link { .. } => Some("this is a bug in the toolchain; please report it"),
             Self::Damaged { .. } => Some("it was removed; run the same command again and it is made again"),
         }

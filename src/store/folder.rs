@@ -9,6 +9,7 @@
 //! cache/logs/<network>/<model>/<step>.log
 //! cache/builds/<id>/state-1     of one build root: last result of each step, files written
 //! cache/builds/<id>/root        which build root that is: its path
+//! cache/builds/<id>/from-cache  where that is as seen from the cache folder
 //! cache/builds/<id>/stats-1     of one build root: the stat index
 //! cache/builds/<id>/fresh-2     of one build root: what its last build found to be right
 //! cache/builds/<id>/installing  files being written to the build root; gone when all is well
@@ -21,8 +22,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::home::{FROM_CACHE, ROOT, check_is_cache, find_home, from_cache, home_of, homes, move_home};
 use super::journal::Journal;
 use super::state::State;
+use super::sweep::has_work;
 use super::{Basis, Blobs, Entry, Holder, KeyRecord, Output, Slot, SlotName, StatIndex, StoreError};
 use crate::base::CancelToken;
 use crate::base::Digest;
@@ -61,7 +64,7 @@ impl Store {
     pub fn open(cache: &Path, build_root: &Path) -> Result<Self, StoreError> {
         let cache = std::path::absolute(cache).unwrap_or_else(|_| cache.to_owned());
         let build_root = std::path::absolute(build_root).unwrap_or_else(|_| build_root.to_owned());
-        let home = home_of(&cache, &build_root);
+        let home = find_home(&cache, &build_root);
         let mut store = Self {
             blobs: Blobs::new(cache.join("blobs")),
             journal: Journal::new(cache.join("journal-1")),
@@ -75,6 +78,11 @@ impl Store {
         };
         store.read_state()?;
         Ok(store)
+    }
+
+    /// An error where `cache` is a folder with something in it and no cache, so that nothing may be written there, nor removed.
+    pub fn check_folder(cache: &Path) -> Result<(), StoreError> {
+        check_is_cache(cache)
     }
 
     fn read_state(&mut self) -> Result<(), StoreError> {
@@ -126,8 +134,7 @@ impl Store {
     /// Forgets what files held, of every build root.
     pub(super) fn forget_stats(&mut self) -> Result<(), StoreError> {
         self.stats = StatIndex::default();
-        let builds = self.cache.join("builds");
-        for home in if fs::is_folder(&builds) { fs::list(&builds)? } else { Vec::new() } {
+        for home in homes(&self.cache) {
             fs::remove_file(&home.join("stats-1"))?;
             fs::remove_file(&home.join("fresh-2"))?;
         }
@@ -153,7 +160,7 @@ impl Store {
     pub fn basis(cache: &Path, build_root: &Path, circumstances: Digest) -> Option<Basis> {
         let cache = std::path::absolute(cache).ok()?;
         let home = home_of(&cache, &std::path::absolute(build_root).ok()?);
-        if fs::exists(&home.join("installing")) || fs::exists(&cache.join("tmp")) {
+        if fs::exists(&home.join("installing")) || has_work(&cache.join("tmp")) {
             return None;
         }
         let path = home.join("state-1");
@@ -204,10 +211,13 @@ impl Store {
         if self.lock.is_some() {
             return Ok(());
         }
+        Self::check_folder(&self.cache)?;
         let holder = Holder::new(std::process::id(), purpose);
         self.lock = Some(super::lock::take(&self.cache.join("lock"), &self.cache, &holder, cancel, waiting)?);
+        let home = move_home(&self.cache, &self.build_root, &find_home(&self.cache, &self.build_root))?;
+        let is_moved = std::mem::replace(&mut self.home, home) != self.home;
         let appended = self.state.journal_length() != Some(self.journal.length());
-        if fs::stat(&self.state_path()) != self.state_stat || appended {
+        if is_moved || fs::stat(&self.state_path()) != self.state_stat || appended {
             self.read_state()?;
         }
         self.sweep()
@@ -220,9 +230,9 @@ impl Store {
 
     /// Prerequisite: locked, so that every temporary folder belongs to a run that is dead.
     fn sweep(&mut self) -> Result<(), StoreError> {
-        if fs::exists(&self.temporary()) {
-            fs::remove_folder(&self.temporary())?;
-        }
+        // Where a folder of a dead run cannot be removed, no step of this run is kept from its own.
+        let _ = self.remove_work();
+        self.remove_abandoned();
         for files in self.read_intents()?.into_values() {
             self.sweep_copies(&files)?;
         }
@@ -416,9 +426,12 @@ impl Store {
             self.state.set_journal_length(self.journal.length());
         }
         if self.state.is_changed() {
-            let root = self.home.join(ROOT);
-            if !fs::exists(&root) {
-                fs::write_atomic(&root, self.build_root.as_os_str().as_bytes())?;
+            let place = from_cache(&self.cache, &self.build_root);
+            for (name, bytes) in [(ROOT, self.build_root.as_os_str().as_bytes()), (FROM_CACHE, &place)] {
+                let path = self.home.join(name);
+                if !fs::exists(&path) {
+                    fs::write_atomic(&path, bytes)?;
+                }
             }
             let path = self.state_path();
             fs::write_atomic(&path, &self.state.encode())?;
@@ -445,12 +458,4 @@ impl Store {
     fn intents_path(&self) -> PathBuf {
         self.home.join("installing")
     }
-}
-
-/// The name of the file beside a state that says which build root it is of.
-pub(super) const ROOT: &str = "root";
-
-/// The folder of what is known of one build root.
-fn home_of(cache: &Path, build_root: &Path) -> PathBuf {
-    cache.join("builds").join(Digest::of(build_root.as_os_str().as_bytes()).short())
 }

@@ -9,12 +9,14 @@ mod care;
 mod error;
 mod folder;
 mod fresh;
+mod home;
 mod journal;
 mod lock;
 mod reader;
 mod record;
 mod state;
 mod stats;
+mod sweep;
 mod table;
 
 pub use blobs::Blobs;

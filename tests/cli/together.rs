@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
 use std::process::Child;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::scripted::card;
 use crate::scripted::zoo;
 use crate::space::Space;
 
@@ -139,4 +142,84 @@ fn a_store_may_lie_on_another_file_system() {
     space.axzoo(&format!("build {cache}")).expect_code(0);
     assert!(space.tree("build") == good);
     assert!(space.build(&format!("all {cache}")).values().all(|outcome| outcome == "up_to_date"));
+}
+
+/// A run that waits for a store which is held here, and that is stopped before it can take it.
+struct Stopped {
+    child: Child,
+}
+
+impl Stopped {
+    fn before_the_lock(space: &Space, arguments: &str) -> Self {
+        let lock = fs::OpenOptions::new().append(true).open(space.path("cache/lock")).expect("there was a run");
+        lock.lock().expect("locked");
+        let mut child =
+            space.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut said = BufReader::new(child.stderr.take().expect("piped"));
+        let mut line = String::new();
+        while !line.contains("waiting") {
+            line.clear();
+            assert!(said.read_line(&mut line).expect("text") > 0, "{arguments}: it does not wait");
+        }
+        let stopped = Self { child };
+        stopped.signal("STOP");
+        let stat = format!("/proc/{}/stat", stopped.child.id());
+        while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") T ")) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // What it says later has to go somewhere.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        stopped
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().expect("sent").success());
+    }
+
+    fn goes_on(mut self) -> Option<i32> {
+        self.signal("CONT");
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+#[test]
+fn what_another_run_changed_while_a_build_waited_is_built() {
+    let others = ["clean all", "build --set quantization_scheme=per_tensor_min_max", "cache clear"];
+    for other in others {
+        let space = zoo(&["a", "b", "c"]);
+        space.axzoo("build").expect_code(0);
+        let good = space.tree("build");
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(space.build("all").values().all(|outcome| outcome == "up_to_date"));
+        // One card is looked at; the others are remembered.
+        space.write("model_cards/a.yaml", card("a", "").replace("a network", "the first network"));
+        let stopped = Stopped::before_the_lock(&space, "build");
+        space.axzoo(other).expect_code(0);
+        assert_eq!(stopped.goes_on(), Some(0), "{other}");
+        for (name, bytes) in good.iter().filter(|(name, _)| !name.starts_with("a/") && !name.starts_with("a.")) {
+            assert!(space.tree("build").get(name) == Some(bytes), "{other}: {name} is not what the card says");
+        }
+        assert!(space.axzoo("list").expect_code(0).says("fresh").stdout.lines().all(|line| !line.contains("stale")));
+        assert!(space.build("all").values().all(|outcome| outcome == "up_to_date"), "{other}");
+    }
+}
+
+#[test]
+fn cards_that_came_while_somebody_waited_keep_their_results() {
+    for care in ["cache gc", "clean --stale"] {
+        let space = zoo(&["a"]);
+        space.axzoo("build").expect_code(0);
+        let stopped = Stopped::before_the_lock(&space, care);
+        let settings = "      compilation_config: {quantization_scheme: per_tensor_min_max}\n";
+        space.write("model_cards/late.yaml", card("late", settings));
+        space.write("weights/late.onnx", "late weights");
+        space.axzoo("build late").expect_code(0);
+        let built = space.tree("build");
+        assert_eq!(stopped.goes_on(), Some(0), "{care}");
+        assert!(space.tree("build") == built, "{care} removed the files of a card");
+        fs::remove_dir_all(space.path("build")).expect("removed");
+        let outcomes = space.build("all");
+        assert!(outcomes.values().all(|outcome| outcome != "ran"), "{care}: {outcomes:?}");
+    }
 }

@@ -32,6 +32,7 @@ use crate::plan::StepId;
 use crate::plan::StepWork;
 use crate::report::Refusal;
 use crate::report::StepLabel;
+use crate::store::Basis;
 use crate::store::FreshCard;
 use crate::store::FreshCards;
 use crate::store::FreshStep;
@@ -46,6 +47,8 @@ pub(super) struct Memory {
     /// When this run began, in nanoseconds since 1970.
     began: i64,
     fresh: Option<FreshCards>,
+    /// What `fresh` was made on.
+    basis: Option<Basis>,
     /// The cards that are to be looked at, with what was looked at to read each.
     read: Vec<(CardFile, Looked)>,
     /// Every card's place in the order of the zoo.
@@ -82,10 +85,11 @@ impl Memory {
         let load = || {
             let basis = Store::basis(&cache, &build, circumstances)?;
             let bytes = fs::read_if_there(&Store::fresh_path(&cache, &build)).ok()??;
-            FreshCards::load(bytes, &basis, zoo.root(), |name, value| variables.get(name).map(String::as_str) == value)
+            let is_so = |name: &str, value: Option<&str>| variables.get(name).map(String::as_str) == value;
+            Some((FreshCards::load(bytes, &basis, zoo.root(), is_so)?, basis))
         };
         let ((files, problems), found) = rayon::join(|| find_cards(zoo.options()), load);
-        let mut fresh = found.filter(|_| problems.is_empty());
+        let (mut fresh, basis) = found.filter(|_| problems.is_empty()).unzip();
         let held: HashSet<&str> = fresh.iter().flat_map(FreshCards::holding).map(|(file, ..)| file).collect();
         let rest: Vec<CardFile> = files.iter().filter(|file| !held.contains(file.name.as_str())).cloned().collect();
         let mut rest = rest;
@@ -98,8 +102,26 @@ impl Memory {
             rest.clone_from(&files);
             looked = zoo.read_these(&rest, &problems);
         }
-        let order = files.into_iter().enumerate().map(|(place, file)| (file.name, place)).collect();
-        Self { circumstances, began, fresh, read: rest.into_iter().zip(looked).collect(), order }
+        let order = places(&files);
+        Self { circumstances, began, fresh, basis, read: rest.into_iter().zip(looked).collect(), order }
+    }
+
+    /// Whether there is something that another run can have made void.
+    pub(super) const fn is_of_use(&self) -> bool {
+        self.fresh.is_some()
+    }
+
+    /// Looks whether what was recalled still counts, now that nobody else can change results; if it does not, all cards are
+    /// read. Prerequisite: the store is locked.
+    pub(super) fn look_again(&mut self, zoo: &mut Zoo, store: &Store) {
+        if !self.is_of_use() || Store::basis(store.cache(), store.build_root(), self.circumstances) == self.basis {
+            return;
+        }
+        self.fresh = None;
+        let (files, problems) = find_cards(zoo.options());
+        let looked = zoo.read_these(&files, &problems);
+        self.order = places(&files);
+        self.read = files.into_iter().zip(looked).collect();
     }
 
     /// Steps that are known to be up to date.
@@ -215,6 +237,11 @@ impl Memory {
     }
 }
 
+/// Each card's place in the order of the zoo, by its file.
+fn places(files: &[CardFile]) -> BTreeMap<String, usize> {
+    files.iter().enumerate().map(|(place, file)| (file.name.clone(), place)).collect()
+}
+
 fn steps_by_network(summary: &Summary) -> BTreeMap<&str, Vec<&StepSummary>> {
     let mut steps: BTreeMap<&str, Vec<&StepSummary>> = BTreeMap::new();
     for step in &summary.steps {
@@ -287,7 +314,8 @@ impl<'a> Finder<'a> {
         let mut certain = BTreeSet::new();
         if let Some(network) = network {
             let name = network.name();
-            if built.refusals.iter().any(|it| it.network == name) {
+            let is_left = built.summary.not_removed.iter().any(|it| it.network == name);
+            if is_left || built.refusals.iter().any(|it| it.network == name) {
                 return None;
             }
             lookeds.push(&network.looked);

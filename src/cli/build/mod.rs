@@ -36,8 +36,14 @@ use crate::report::Refusal;
 use crate::report::Report;
 use crate::report::StepLabel;
 use crate::report::Trace;
+use crate::store::Holder;
+use crate::store::Store;
+use crate::store::StoreError;
 
 pub(super) use runner::identity;
+
+/// What others are told while they wait for a build.
+const PURPOSE: &str = "axzoo build";
 
 /// Builds what the targets name.
 pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
@@ -47,13 +53,14 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let began = Instant::now();
     let cancel = CancelToken::new();
     let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error, None))?;
-    let (zoo, memory) = read(arguments, flags, directory)?;
+    let (mut zoo, mut memory) = read(arguments, flags, directory)?;
     check_trace(arguments, &zoo, directory)?;
     if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
         tell(&memory.said(&zoo, &[], &[]), arguments.format, output);
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
         return write_trace(arguments, &Trace::new(Vec::new(), began), &zoo, directory);
     }
+    let opened = open_store(&mut zoo, memory.as_mut(), &cancel, arguments.format, output);
     // Of a zoo that is remembered, targets that mean all are those cards that are not.
     let targets = if memory.is_some() { &[][..] } else { &arguments.targets[..] };
     let networks = zoo.networks(targets, &arguments.config)?;
@@ -72,20 +79,15 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
 
     let settings = &zoo.resolved.settings;
     let parallel = parallel(settings.jobs.parallel);
-    let mut store = zoo.store().map_err(|error| run_error(&ExecError::Store(error), Some(&zoo)))?;
+    let failed = |error: ExecError| match signals.received() {
+        Some(signal) if error.is_interrupted() => Failure::Interrupted(signal),
+        _ => run_error(&error, Some(&zoo)),
+    };
+    // What is wrong with the cards is told first, all at once.
+    let mut store = opened.map_err(|error| failed(error.into()))?;
     let toolchain = zoo.toolchain();
     let runner = runner::StepRunner { toolchain: toolchain.as_ref(), threads: parallel, root: zoo.root() };
-    let options = exec::Options {
-        parallel,
-        dry_run: arguments.dry_run,
-        fail_fast: arguments.fail_fast,
-        force: arguments.force,
-        timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
-        memory: zoo.memory_limit(),
-        pools: settings.pools.places(),
-        root: zoo.root().to_owned(),
-        ..exec::Options::default()
-    };
+    let options = options(arguments, &zoo, parallel);
     let mut labels = StepLabel::all(&plan.graph);
     let remembered = memory.as_ref().map_or(0, Memory::steps);
     // Scripts are told of every step.
@@ -111,10 +113,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     });
     reporter.finish();
     drop(reporter);
-    let mut summary = result.map_err(|error| match signals.received() {
-        Some(signal) if error.is_interrupted() => Failure::Interrupted(signal),
-        _ => run_error(&error, Some(&zoo)),
-    })?;
+    let mut summary = result.map_err(failed)?;
 
     write_trace(arguments, &trace, &zoo, directory)?;
     let kept = memory.as_ref().filter(|_| !summary.interrupted);
@@ -146,6 +145,39 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let refused = refusals.iter().any(|refusal| !(refusal.unsupported && arguments.skip_unsupported));
     let good = arguments.dry_run || summary.is_good();
     if good && !refused && !failed_check { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Opens the store. Where something is remembered, the store is locked, and what other runs made void is forgotten: before
+/// anything is planned, since whoever has the store now may change what there is to plan.
+fn open_store(
+    zoo: &mut Zoo,
+    memory: Option<&mut Memory>,
+    cancel: &CancelToken,
+    format: Format,
+    output: Output,
+) -> Result<Store, StoreError> {
+    let mut store = zoo.store()?;
+    if let Some(memory) = memory.filter(|memory| memory.is_of_use()) {
+        store.lock(PURPOSE, cancel, |holder| tell_waiting(holder, format, output))?;
+        memory.look_again(zoo, &store);
+    }
+    Ok(store)
+}
+
+fn options(arguments: &BuildArgs, zoo: &Zoo, parallel: usize) -> exec::Options {
+    let settings = &zoo.resolved.settings;
+    exec::Options {
+        parallel,
+        dry_run: arguments.dry_run,
+        fail_fast: arguments.fail_fast,
+        force: arguments.force,
+        timeout: Some(Duration::from_millis(settings.toolchain.timeout)),
+        memory: zoo.memory_limit(),
+        pools: settings.pools.places(),
+        root: zoo.root().to_owned(),
+        purpose: PURPOSE.to_owned(),
+        ..exec::Options::default()
+    }
 }
 
 /// What there is to say of the cards that were read, of their configurations, and of the plan. A note is for `check`: a build says
@@ -190,6 +222,11 @@ fn tell_end(
     if failed > 0 {
         let steps = counted(failed, "step");
         output.note(&format!("error: {steps} failed; the reasons are above\n"));
+    }
+    if !summary.not_removed.is_empty() {
+        let files = counted(summary.not_removed.len(), "file");
+        output
+            .note(&format!("error: {files} that nothing makes any more could not be removed; the reasons are above\n"));
     }
 }
 
@@ -254,6 +291,17 @@ fn tell(problems: &[Diagnostic], format: Format, output: Output) {
                 }
                 output.data(&format!("{event}\n"));
             }
+        }
+    }
+}
+
+/// Says for whom a build waits, before there is a display of its steps.
+fn tell_waiting(holder: &Holder, format: Format, output: Output) {
+    match format {
+        Format::Human => output.note(&format!("waiting: {holder}\n")),
+        Format::Json => {
+            let holder = holder.to_string();
+            report::JsonLines::new(output, Vec::new()).event(&Event::Waiting { holder: &holder });
         }
     }
 }
@@ -330,7 +378,7 @@ fn nothing_to_do(memory: &Memory, wall: Duration, format: Format, output: Output
     for step in &steps {
         reporter.event(&finished(step));
     }
-    let summary = Summary { steps, wall, interrupted: false };
+    let summary = Summary { steps, not_removed: Vec::new(), wall, interrupted: false };
     output.data(&format!("{}\n", report::summary_json(&summary, &[])));
 }
 

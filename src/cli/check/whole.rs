@@ -22,6 +22,8 @@ use crate::cards::find_cards;
 use crate::cli::args::ConfigFlags;
 use crate::cli::failure::Failure;
 use crate::cli::zoo::Zoo;
+use crate::store::Store;
+use crate::store::StoreError;
 
 /// The file in the cache folder.
 const FILE: &str = "checked.jsonl";
@@ -65,12 +67,13 @@ pub(super) fn check(zoo: &Zoo) -> Result<Option<Checked>, Failure> {
 }
 
 /// Writes the memory. A folder that is made for it keeps itself out of version control: whoever only checks cards expects no
-/// new files among them.
-fn keep(cache: &Path, bytes: &[u8]) -> Result<(), fs::FsError> {
+/// new files among them. Nothing is written into a folder that is somebody else's.
+fn keep(cache: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    Store::check_folder(cache)?;
     if !fs::exists(cache) {
         fs::write_atomic(&cache.join(".gitignore"), b"*\n")?;
     }
-    fs::write_atomic(&cache.join(FILE), bytes)
+    Ok(fs::write_atomic(&cache.join(FILE), bytes)?)
 }
 
 /// Reads and checks one card.

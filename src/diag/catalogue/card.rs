@@ -83,7 +83,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         placed: Placed::Line,
         title: "a name cannot be the name of a folder",
         meaning: "The network's and each model's name become folders below `build/`, so a name has no `/`, is not \
-              `.` or `..`, is not empty, has no control characters and is at most 200 bytes long.",
+              `.` or `..`, is not empty, has no control characters and is at most 200 bytes long. \
+              No model is called `NETWORK.zip`: that is the network's bundle, in the same folder.",
         why: "Results would lie outside `build/`, or could not be written at all.",
         remedy: "Choose a name of letters, digits, `-`, `_` and `.`.",
         example: "name: yolo/v8s",

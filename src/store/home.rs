@@ -1,0 +1,133 @@
+//! Where the cache folder keeps what it knows of each build root, and whether a folder is a cache at all.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::StoreError;
+use crate::base::Digest;
+use crate::base::fs;
+
+/// The file beside a state that says which build root it is of: its path.
+pub(super) const ROOT: &str = "root";
+
+/// The file beside a state that says where its build root is as seen from the cache folder: what stays the same when a zoo is
+/// moved as a whole.
+pub(super) const FROM_CACHE: &str = "from-cache";
+
+/// Digits in the name of a folder of [`homes`].
+const DIGITS: usize = 12;
+
+/// The folder of what is known of one build root, by its path.
+pub(super) fn home_of(cache: &Path, build_root: &Path) -> PathBuf {
+    cache.join("builds").join(Digest::of(build_root.as_os_str().as_bytes()).short())
+}
+
+/// The folder of what is known of one build root, or of what it was before the zoo was moved. Two paths are taken for one
+/// build root when they are the same as seen from the cache folder, and nothing is where the older one was.
+pub(super) fn find_home(cache: &Path, build_root: &Path) -> PathBuf {
+    let own = home_of(cache, build_root);
+    if fs::exists(&own) {
+        return own;
+    }
+    let place = from_cache(cache, build_root);
+    let is_same = |home: &PathBuf| fs::read(&home.join(FROM_CACHE)).is_ok_and(|found| found == place);
+    let is_left = |home: &PathBuf| match fs::read(&home.join(ROOT)) {
+        Ok(root) => root == build_root.as_os_str().as_bytes() || !fs::exists(Path::new(OsStr::from_bytes(&root))),
+        Err(_) => false,
+    };
+    let moved = homes(cache).into_iter().filter(|home| is_same(home) && is_left(home));
+    moved.max_by_key(|home| fs::stat(&home.join("state-1")).map(|stat| stat.mtime)).unwrap_or(own)
+}
+
+/// Gives what is known of a build root the name that follows from where it is now. Prerequisite: the store is locked.
+pub(super) fn move_home(cache: &Path, build_root: &Path, home: &Path) -> Result<PathBuf, StoreError> {
+    let own = home_of(cache, build_root);
+    if *home != own {
+        // First, so that a run that is killed in between is understood.
+        fs::write_atomic(&home.join(ROOT), build_root.as_os_str().as_bytes())?;
+        for name in ["stats-1", "fresh-2"] {
+            fs::remove_file(&home.join(name))?;
+        }
+        fs::rename(home, &own)?;
+    }
+    Ok(own)
+}
+
+/// The folders of all build roots. Others in the same place are not axzoo's.
+pub(super) fn homes(cache: &Path) -> Vec<PathBuf> {
+    let is_name = |name: &str| name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let folders = fs::list(&cache.join("builds")).unwrap_or_default().into_iter();
+    folders
+        .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(is_name) && fs::is_folder(path))
+        .collect()
+}
+
+/// A build root as seen from the cache folder, both absolute.
+pub(super) fn from_cache(cache: &Path, build_root: &Path) -> Vec<u8> {
+    let (cache, root): (Vec<Component<'_>>, Vec<Component<'_>>) =
+        (cache.components().collect(), build_root.components().collect());
+    let same = cache.iter().zip(&root).take_while(|(one, other)| one == other).count();
+    let up = cache.iter().skip(same).map(|_| Component::ParentDir);
+    let place: PathBuf = up.chain(root.iter().skip(same).copied()).collect();
+    place.into_os_string().as_bytes().to_vec()
+}
+
+/// An error when a folder has something in it and nothing of it tells of a run of axzoo: whoever names it by mistake loses
+/// nothing. What version control keeps an otherwise empty folder with is nothing, and what a new file system has at its root.
+pub(super) fn check_is_cache(cache: &Path) -> Result<(), StoreError> {
+    let is_nothing = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        name.starts_with("README") || [".gitignore", ".gitkeep", ".keep", "lost+found"].contains(&name)
+    };
+    let entries = match fs::list(cache) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        entries => entries?,
+    };
+    if entries.iter().all(is_nothing) || is_cache(cache) {
+        return Ok(());
+    }
+    // As on a full disk: the lock was taken, and folders were made, but nothing could be written.
+    let lock = cache.join("lock");
+    let is_begun = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        is_nothing(path) || *path == lock || ["blobs", "builds", "logs", "tmp"].contains(&name)
+    };
+    if fs::stat(&lock).is_some_and(|stat| stat.size == 0) && entries.iter().all(is_begun) {
+        return Ok(());
+    }
+    Err(StoreError::Foreign { cache: cache.to_owned() })
+}
+
+/// Whether what only axzoo writes is in a folder.
+fn is_cache(cache: &Path) -> bool {
+    let is_shelf = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let holder = |path: &Path| fs::read_limited(path, 4096).is_ok_and(|text| text.starts_with(b"process "));
+    ["journal-1", "journal-1.index", "checked.jsonl"].iter().any(|name| fs::is_file(&cache.join(name)))
+        || holder(&cache.join("lock"))
+        || !homes(cache).is_empty()
+        || fs::list(&cache.join("blobs")).is_ok_and(|shelves| shelves.iter().any(is_shelf))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_root_as_seen_from_the_cache_moves_with_the_zoo() {
+        let cases = [
+            ("/a/zoo/cache", "/a/zoo/build", "../build"),
+            ("/a/zoo/cache", "/a/out/x", "../../out/x"),
+            ("/a/zoo/.axzoo/cache", "/a/zoo", "../.."),
+            ("/cache", "/cache/build", "build"),
+        ];
+        for (cache, root, place) in cases {
+            assert_eq!(from_cache(Path::new(cache), Path::new(root)), place.as_bytes(), "{cache} {root}");
+        }
+    }
+}

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::table::{Align, table_within};
 use crate::base::fs;
+use crate::compiler::quantize::Evaluation;
 use crate::compiler::quantize::QuantizationReport;
+use crate::compiler::quantize::told_lost;
 use crate::imaging::Audit;
 use crate::imaging::Finding;
 
@@ -60,6 +62,15 @@ pub fn read_findings(build: &Path, network: &str, model: &str) -> Vec<Finding> {
     let value: Option<Value> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let audit = value.and_then(|value| serde_json::from_value::<Audit>(value["images"].clone()).ok());
     audit.map(|audit| audit.findings).unwrap_or_default()
+}
+
+/// What the quantizer says of layers of which next to nothing is left.
+#[must_use]
+pub fn read_lost(build: &Path, network: &str, model: &str) -> Vec<String> {
+    let path = build.join(network).join(model).join("quantized/report.json");
+    let report: Option<QuantizationReport> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let evaluation = report.and_then(|report| report.evaluation);
+    evaluation.iter().flat_map(Evaluation::lost).map(told_lost).collect()
 }
 
 /// A row a model: images (calibration + held out), top-1 of float and of int8, the share of images on which both name the

@@ -15,7 +15,9 @@ mod trace;
 
 use crate::exec::Event;
 
-pub use accuracy::{Accuracy, accuracy_table, accuracy_table_within, read_accuracy, read_accuracy_of, read_findings};
+pub use accuracy::{
+    Accuracy, accuracy_table, accuracy_table_within, read_accuracy, read_accuracy_of, read_findings, read_lost,
+};
 pub use json::{JsonLines, summary_json};
 pub use label::StepLabel;
 pub use live::Live;

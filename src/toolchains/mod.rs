@@ -105,6 +105,8 @@ pub enum WorkError {
         floor: String,
         /// The card's key.
         key: &'static str,
+        /// The worst layers, where that was measured.
+        worst: String,
     },
     /// An external tool did not do its work.
     #[error(transparent)]
@@ -123,8 +125,9 @@ impl WorkError {
                 Some("put the right file in place, or write the new `weight_md5` into the card".to_owned())
             }
             Self::Stage(error) => error.hint.clone(),
-            Self::UnderFloor { .. } => {
-                Some("look at the worst layers in the report; more or better calibration images help most".to_owned())
+            Self::UnderFloor { worst, .. } => {
+                let worst = if worst.is_empty() { String::new() } else { format!("; the worst layers: {worst}") };
+                Some(format!("more or better calibration images help most{worst}"))
             }
             Self::Tool(error) => error.hint(),
             Self::File(error) => error.hint().map(ToOwned::to_owned),

@@ -1,4 +1,4 @@
-//! What the quantizer found odd about the images, told with the names that users know.
+//! What the quantizer found odd, about the images with the names that users know.
 
 use std::path::Path;
 
@@ -35,6 +35,9 @@ pub(super) fn image_warnings<'a>(
             let Some(entry) = catalogue::find(&finding.code) else { continue };
             let message = finding.told(finding.images.iter().map(name));
             warnings.push(Diagnostic::warning(entry.code, message).network(network).model(model));
+        }
+        for message in report::read_lost(build_root, network, model) {
+            warnings.push(Diagnostic::warning("build/lost-layer", message).network(network).model(model));
         }
     }
     warnings

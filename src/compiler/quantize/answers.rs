@@ -25,9 +25,15 @@ pub(crate) fn largest<T: PartialOrd + Copy>(values: &[T]) -> usize {
     best
 }
 
-/// Signal to noise; `None` where either is nothing.
+/// Signal to noise; `None` where either is nothing, or beyond what can be said.
 pub(crate) fn decibels(signal: f64, noise: f64) -> Option<f64> {
-    (signal > 0.0 && noise > 0.0).then(|| 10.0 * libm::log10(signal / noise))
+    let is_said = signal > 0.0 && noise > 0.0 && signal.is_finite() && noise.is_finite();
+    is_said.then(|| 10.0 * libm::log10(signal / noise))
+}
+
+/// Whether an output of this shape has one number for each of so many classes: one axis has them, the others nothing.
+pub(crate) fn names_classes(shape: &[usize], classes: usize) -> bool {
+    classes > 1 && shape.contains(&classes) && shape.iter().filter(|&&size| size != 1).count() == 1
 }
 
 /// How often float and int8 name one class, and the right one, over some images.

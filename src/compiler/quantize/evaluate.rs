@@ -1,6 +1,7 @@
 //! Measures the integer reference against the float network, tensor by tensor, image by image.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -11,6 +12,7 @@ use crate::compiler::calibrate::for_each_index;
 use crate::compiler::calibrate::lanes;
 use crate::compiler::calibrate::load_sample;
 use crate::compiler::error::StageError;
+use crate::compiler::error::Status;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
 use crate::compiler::machine::Work;
@@ -28,11 +30,12 @@ use crate::compiler::quantize::agreement;
 use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::decibels;
 use crate::compiler::quantize::largest;
+use crate::compiler::quantize::names_classes;
 use crate::compiler::reference::Buffers;
 use crate::compiler::reference::Executor;
 
 /// The most samples on which stages are measured: they are there for comparison.
-const STAGED: usize = 4;
+pub(super) const STAGED: usize = 4;
 
 /// Parts of a step in which means over images are summed: whole numbers, so that the order of images does not matter.
 const PARTS: f64 = 256.0;
@@ -199,14 +202,16 @@ pub fn evaluate(
     let quantized = &converted.graph;
     let executor = Executor::sharing(quantized, &buffers)?;
     let compared = compared_values(converted);
-    let floats: Vec<ValueId> = compared.iter().map(|&(_, float)| float).collect();
+    // Of a value that is there with one encoding and with one for each channel the engine shows the float elements once.
+    let mut known = BTreeSet::new();
+    let floats: Vec<ValueId> = compared.iter().map(|&(_, float)| float).filter(|&float| known.insert(float)).collect();
     let engine = FloatEngine::prepared(graph, &floats, options.threads)?;
     let mut places: BTreeMap<ValueId, Vec<usize>> = BTreeMap::new();
     for (place, &(_, float)) in compared.iter().enumerate() {
         places.entry(float).or_default().push(place);
     }
     let classifier = quantized.outputs.iter().copied().find(|&output| {
-        options.class_count.is_some_and(|classes| classes > 1 && quantized.value(output).len() == classes)
+        options.class_count.is_some_and(|classes| names_classes(&quantized.value(output).shape, classes))
     });
     let done = AtomicUsize::new(0);
     let states = for_each_index(samples.len(), options.threads, Seen::default, |seen, index| {
@@ -226,6 +231,7 @@ pub fn evaluate(
         let mut tallies = vec![Tally::default(); compared.len()];
         let mut classes = None;
         let mut outputs = vec![Vec::new(); quantized.outputs.len()];
+        let mut infinite = None;
         engine.run(&inputs, &mut |float, values| {
             for &place in places.get(&float).into_iter().flatten() {
                 let id = compared[place].0;
@@ -240,6 +246,9 @@ pub fn evaluate(
                 let of_output = outputs.iter_mut().zip(sums.iter_mut()).zip(&quantized.outputs);
                 for ((output, sums), _) in of_output.filter(|(_, output)| **output == id) {
                     output.extend_from_slice(values);
+                    if !values.iter().all(|x| x.is_finite()) {
+                        infinite = Some(&value.name);
+                    }
                     sums.resize(values.len(), 0);
                     tallies[place].parts = add_parts(values, PARTS / f64::from(value.encoding.scale), sums);
                 }
@@ -249,6 +258,11 @@ pub fn evaluate(
                 }
             }
         })?;
+        if let Some(name) = infinite {
+            let message = format!("`{name}` becomes infinite or not a number in float on the evaluation images");
+            return Err(StageError::new(Status::QtoolsError, message)
+                .hint("check that these images are like those for calibration: int8 cannot be compared with that"));
+        }
         let own: Vec<Vec<i8>> = quantized.outputs.iter().map(|id| answers[id.index()].clone()).collect();
         let own = executor.dequantize_outputs(&own);
         samples.answered(index, &outputs, &own)?;
@@ -356,8 +370,8 @@ fn summarize(
             integer: node.operator.is_integer(),
             sqnr_db: decibels(tally.signal, tally.noise),
             centred_sqnr_db: decibels(centred, tally.noise).filter(|_| several),
-            cosine: (energy > 0.0).then(|| tally.product / energy.sqrt()),
-            saturated: tally.outside as f64 / tally.elements.max(1) as f64,
+            cosine: (energy > 0.0 && energy.is_finite()).then(|| tally.product / energy.sqrt()),
+            saturated: Some(tally.outside as f64 / tally.elements.max(1) as f64),
             range: Some(range(value)),
         };
         if output.is_some() {

@@ -20,7 +20,7 @@ mod verify;
 
 pub use crate::compiler::calibrate::Scheme;
 pub use crate::compiler::calibrate::Watch;
-pub(crate) use answers::{Classes, agreement, decibels, largest};
+pub(crate) use answers::{Classes, agreement, decibels, largest, names_classes};
 pub use convert::{Converted, convert};
 pub use equalize::{Equalization, equalize};
 pub use evaluate::evaluate;
@@ -28,12 +28,14 @@ pub use layers::LayerWeights;
 pub use quantized::{
     QuantizedGraph, QuantizedNode, QuantizedOperator, QuantizedValue, TensorId, Weights, clamp_behind, function_name,
 };
-pub use report::{Agreement, Evaluation, QuantizationReport, Technique, Tried, ValueQuality};
+pub use report::{Agreement, Evaluation, QuantizationReport, Technique, Tried, ValueQuality, told_lost};
 pub use run::{QuantizeOptions, Quantized, quantize};
 pub use sharing::Sharing;
 
 #[cfg(test)]
 mod coverage;
+#[cfg(test)]
+mod measured_tests;
 #[cfg(test)]
 mod shared_models;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use crate::compiler::calibrate::Scheme;
+use crate::compiler::quantize::evaluate::STAGED;
 
 /// How one int8 tensor agrees with the float one, over all evaluation images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,8 +25,8 @@ pub struct ValueQuality {
     pub centred_sqnr_db: Option<f64>,
     /// Σxy/√(Σx²·Σy²); absent when one of the sums is 0.
     pub cosine: Option<f64>,
-    /// Share of elements whose float value lies outside what int8 can stand for.
-    pub saturated: f64,
+    /// Share of elements whose float value lies outside what int8 can stand for. Absent for what the host computes in float.
+    pub saturated: Option<f64>,
     /// The smallest and the largest number that int8 stands for; of a tensor with an encoding for each channel, of any. Absent
     /// for what the host computes in float.
     pub range: Option<[f64; 2]>,
@@ -138,6 +139,9 @@ pub struct QuantizationReport {
 /// Layers that the text shows.
 const WORST: usize = 10;
 
+/// The SQNR in dB under which next to nothing of a layer is left: noise has as much power as what it should be, nearly.
+const LEAST_SQNR: f64 = 1.0;
+
 fn decibels(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2} dB"))
 }
@@ -169,12 +173,17 @@ impl QuantizationReport {
             let (count, names) = (self.float_islands.len(), self.float_islands.join(", "));
             line(format!("computed in float: {count} of {} nodes: {names}", self.nodes));
         }
+        let images = self.evaluation.as_ref().map_or(0, |evaluation| evaluation.images);
+        let staged = match images > STAGED {
+            true => format!("the first {STAGED} evaluation images"),
+            false => "the evaluation images".to_owned(),
+        };
         for tried in &self.techniques {
             let (name, gain, error) = (tried.technique.name(), tried.judged_gain_db, tried.judged_error_db);
             let kept = match (tried.kept, tried.gain_db) {
                 (false, _) => "left out".to_owned(),
                 (true, None) => "kept".to_owned(),
-                (true, Some(gain)) => format!("kept, {gain:+.2} dB on evaluation images"),
+                (true, Some(gain)) => format!("kept, {gain:+.2} dB on {staged}"),
             };
             line(format!("{name}: {gain:+.2} ± {error:.2} dB on calibration images, {kept}"));
         }
@@ -191,6 +200,9 @@ impl QuantizationReport {
             }
             line(classes);
         }
+        for layer in evaluation.lost() {
+            line(format!("LOST: {}", told_lost(layer)));
+        }
         for output in &evaluation.outputs {
             line(format!("output {}", described(output)));
         }
@@ -202,10 +214,28 @@ impl QuantizationReport {
     }
 }
 
+/// That next to nothing of a layer is left.
+#[must_use]
+pub fn told_lost(layer: &ValueQuality) -> String {
+    let (operator, name, sqnr) = (&layer.operator, &layer.name, decibels(layer.sqnr_db));
+    format!(
+        "int8 keeps next to nothing of `{name}` ({operator}), SQNR {sqnr}: its numbers are small for the range that they share"
+    )
+}
+
+impl Evaluation {
+    /// Layers of which int8 keeps next to nothing, worst first: an output that is made of one says nothing, however good the
+    /// figures of all outputs together are.
+    pub fn lost(&self) -> impl Iterator<Item = &ValueQuality> {
+        self.layers.iter().filter(|layer| layer.sqnr_db.is_some_and(|sqnr| sqnr < LEAST_SQNR))
+    }
+}
+
 fn described(quality: &ValueQuality) -> String {
     let range = quality.range.map_or_else(String::new, |[low, high]| format!(", range {low:.4} to {high:.4}"));
     let cosine = quality.cosine.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.5}"));
     let centred = quality.centred_sqnr_db.map_or_else(String::new, |db| format!(", centred {db:.2} dB"));
-    let (name, sqnr, saturated) = (&quality.name, decibels(quality.sqnr_db), share(quality.saturated));
-    format!("`{name}`: SQNR {sqnr}{centred}, cosine {cosine}, saturated {saturated}{range}")
+    let saturated = quality.saturated.map_or_else(String::new, |part| format!(", saturated {}", share(part)));
+    let (name, sqnr) = (&quality.name, decibels(quality.sqnr_db));
+    format!("`{name}`: SQNR {sqnr}{centred}, cosine {cosine}{saturated}{range}")
 }

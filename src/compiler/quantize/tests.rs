@@ -87,7 +87,14 @@ impl Sketch {
         output
     }
 
-    fn convolution(&mut self, input: ValueId, name: &str, shape: [usize; 4], kernel: usize, group: usize) -> ValueId {
+    pub(crate) fn convolution(
+        &mut self,
+        input: ValueId,
+        name: &str,
+        shape: [usize; 4],
+        kernel: usize,
+        group: usize,
+    ) -> ValueId {
         let channels = self.0.value(input).shape[1];
         let [_, outputs, ..] = shape;
         let sizes = [outputs, channels / group, kernel, kernel];

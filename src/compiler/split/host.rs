@@ -14,6 +14,7 @@ use crate::compiler::quantize::ValueQuality;
 use crate::compiler::quantize::agreement;
 use crate::compiler::quantize::decibels;
 use crate::compiler::quantize::largest;
+use crate::compiler::quantize::names_classes;
 use crate::compiler::split::Parts;
 
 /// Parts of a unit in which sums over images are taken: whole numbers, so that the order of images does not matter.
@@ -175,7 +176,7 @@ struct Tally {
 }
 
 impl<'a> Measured<'a> {
-    /// Samples of the network; the first output with `class_count` elements, where that is more than one, is a classifier's.
+    /// Samples of the network; the first output with one number for each of `class_count` classes is a classifier's.
     #[must_use]
     pub fn new(host: &'a HostParts, samples: &'a dyn Samples, class_count: Option<usize>) -> Self {
         Self { host, samples, class_count: class_count.filter(|&count| count > 1), seen: Mutex::default() }
@@ -208,9 +209,9 @@ impl<'a> Measured<'a> {
                 centred_sqnr_db: decibels(centred, total.noise).filter(|_| count > 1),
                 cosine: {
                     let energy = total.signal * total.answer;
-                    (energy > 0.0).then(|| total.product / energy.sqrt())
+                    (energy > 0.0 && energy.is_finite()).then(|| total.product / energy.sqrt())
                 },
-                saturated: 0.0,
+                saturated: None,
                 range: None,
             });
         }
@@ -224,10 +225,9 @@ impl<'a> Measured<'a> {
     }
 }
 
-/// The place of the first output with so many elements.
+/// The place of the first output with a number for each of so many classes.
 fn classifier(graph: &Graph, classes: usize) -> Option<usize> {
-    let count = |id| crate::compiler::graph::element_count(&graph.value(id).shape);
-    graph.outputs.iter().position(|&output| count(output) == Some(classes))
+    graph.outputs.iter().position(|&output| names_classes(&graph.value(output).shape, classes))
 }
 
 impl Tally {

@@ -18,6 +18,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         no_case: None,
     },
     Entry {
+        code: "build/lost-layer",
+        severity: Severity::Warning,
+        placed: Placed::Nowhere,
+        title: "int8 keeps next to nothing of a layer",
+        meaning: "On the held-out images the noise of a layer's int8 results has nearly as much power as the results \
+              themselves have in float (SQNR under 1 dB).",
+        why: "Outputs that are made of it say nothing. The SQNR of all outputs together hides that where others are much \
+              larger: scores of 0 to 1 that are concatenated with coordinates of 0 to 640 share their range.",
+        remedy: "Let the network end before the two are joined (the graph cleaner's properties, or another export), so that \
+              each has a range of its own.",
+        example: "# scores of 0 to 1 and boxes of 0 to 640 in one output\nweight_path: weights/joined.onnx",
+        no_case: Some("it takes images and a build; the tests of quantization cause it"),
+    },
+    Entry {
         code: "build/missing-weights",
         severity: Severity::Error,
         placed: Placed::Line,

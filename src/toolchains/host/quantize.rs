@@ -161,28 +161,50 @@ fn scheme(settings: &QuantizeSettings) -> quantizer::Scheme {
     }
 }
 
+/// Layers that the failure names.
+const WORST_TOLD: usize = 3;
+
 /// What the card demands at least (SPEC 8): a model under its floor is no artifact.
 fn check_floors(report: &quantizer::QuantizationReport, settings: &QuantizeSettings) -> Result<(), WorkError> {
     let measured = report.evaluation.as_ref();
-    let under = |what: String, found: Option<f64>, floor: f64, key| {
-        let found =
-            found.map_or_else(|| "not measured (there are no held-out images)".to_owned(), |it| format!("{it:.3}"));
-        Err(WorkError::UnderFloor { what, found, floor: floor.to_string(), key })
+    let worst = measured.map_or(&[][..], |measured| measured.layers.as_slice()).iter().take(WORST_TOLD);
+    let worst: Vec<String> = worst
+        .filter_map(|layer| Some(format!("`{}` ({}) {:.1} dB", layer.name, layer.operator, layer.sqnr_db?)))
+        .collect();
+    let under = |what, found, floor: f64, key| WorkError::UnderFloor {
+        what,
+        found,
+        floor: floor.to_string(),
+        key,
+        worst: worst.join(", "),
     };
+    let unmeasured = || "not measured (there are no held-out images)".to_owned();
     if let Some(floor) = settings.min_sqnr_db {
         let outputs = measured.map_or(&[][..], |measured| measured.outputs.as_slice());
         if outputs.is_empty() {
-            return under("the SQNR".to_owned(), None, floor, "min_sqnr_db");
+            return Err(under("the SQNR".to_owned(), unmeasured(), floor, "min_sqnr_db"));
         }
-        if let Some(output) = outputs.iter().find(|output| output.sqnr_db.is_some_and(|found| found < floor)) {
-            return under(format!("the SQNR of `{}` in dB", output.name), output.sqnr_db, floor, "min_sqnr_db");
+        // Without noise there is no SQNR, but a cosine; without both, float or int8 is nothing.
+        let is_under = |output: &quantizer::ValueQuality| match output.sqnr_db {
+            Some(found) => found < floor,
+            None => output.cosine.is_none(),
+        };
+        if let Some(output) = outputs.iter().find(|output| is_under(output)) {
+            let what = format!("the SQNR of `{}` in dB", output.name);
+            let found = output.sqnr_db.map_or_else(|| "no number".to_owned(), |found| format!("{found:.3}"));
+            return Err(under(what, found, floor, "min_sqnr_db"));
         }
     }
     if let Some(floor) = settings.min_top1_agreement {
         let agreement =
             measured.and_then(|measured| measured.classification.as_ref()).map(|found| found.top1_agreement);
         if agreement.is_none_or(|found| found < floor) {
-            return under("top-1 agreement with float".to_owned(), agreement, floor, "min_top1_agreement");
+            let found = match (agreement, measured) {
+                (Some(found), _) => format!("{found:.3}"),
+                (None, None) => unmeasured(),
+                (None, Some(_)) => "not measured (no output has one number for each of `num_classes`)".to_owned(),
+            };
+            return Err(under("top-1 agreement with float".to_owned(), found, floor, "min_top1_agreement"));
         }
     }
     Ok(())

@@ -174,16 +174,13 @@ impl QuantizationReport {
             line(format!("computed in float: {count} of {} nodes: {names}", self.nodes));
         }
         let images = self.evaluation.as_ref().map_or(0, |evaluation| evaluation.images);
-        let staged = match images > STAGED {
-            true => format!("the first {STAGED} evaluation images"),
-            false => "the evaluation images".to_owned(),
-        };
+        let first = if images > STAGED { format!("first {STAGED} ") } else { String::new() };
         for tried in &self.techniques {
             let (name, gain, error) = (tried.technique.name(), tried.judged_gain_db, tried.judged_error_db);
             let kept = match (tried.kept, tried.gain_db) {
                 (false, _) => "left out".to_owned(),
                 (true, None) => "kept".to_owned(),
-                (true, Some(gain)) => format!("kept, {gain:+.2} dB on {staged}"),
+                (true, Some(gain)) => format!("kept, {gain:+.2} dB on the {first}evaluation images"),
             };
             line(format!("{name}: {gain:+.2} ± {error:.2} dB on calibration images, {kept}"));
         }

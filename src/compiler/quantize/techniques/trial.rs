@@ -149,7 +149,7 @@ impl Trial<'_> {
     /// front, the other half, then as many again each time.
     pub(super) fn turns(&self) -> Vec<Range<usize>> {
         let (front, all) = (self.judged(), self.pool.places.len());
-        let mut ends: Vec<usize> = (1..).map(|times| times * front).take_while(|&end| end < all).collect();
+        let mut ends: Vec<usize> = (front..all).step_by(front.max(1)).collect();
         ends.push(all);
         if front / 2 >= LEAST_GLANCED {
             ends.insert(0, front / 2);

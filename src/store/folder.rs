@@ -429,7 +429,7 @@ impl Store {
             let place = from_cache(&self.cache, &self.build_root);
             for (name, bytes) in [(ROOT, self.build_root.as_os_str().as_bytes()), (FROM_CACHE, &place)] {
                 let path = self.home.join(name);
-                if !fs::exists(&path) {
+                if fs::read(&path).map_or(true, |known| known != bytes) {
                     fs::write_atomic(&path, bytes)?;
                 }
             }

@@ -13,8 +13,8 @@ use crate::base::fs;
 /// The file beside a state that says which build root it is of: its path.
 pub(super) const ROOT: &str = "root";
 
-/// The file beside a state that says where its build root is as seen from the cache folder: what stays the same when a zoo is
-/// moved as a whole.
+/// The file beside a state that says where its build root is as seen from the cache folder, which stays the same when a zoo is
+/// moved as a whole, and on a second line where the cache folder is.
 pub(super) const FROM_CACHE: &str = "from-cache";
 
 /// Digits in the name of a folder of [`homes`].
@@ -26,19 +26,26 @@ pub(super) fn home_of(cache: &Path, build_root: &Path) -> PathBuf {
 }
 
 /// The folder of what is known of one build root, or of what it was before the zoo was moved. Two paths are taken for one
-/// build root when they are the same as seen from the cache folder, and nothing is where the older one was.
+/// build root when they are the same as seen from the cache folder, that has another place than it had, and nothing is where
+/// it and the older build root were.
 pub(super) fn find_home(cache: &Path, build_root: &Path) -> PathBuf {
     let own = home_of(cache, build_root);
     if fs::exists(&own) {
         return own;
     }
-    let place = from_cache(cache, build_root);
-    let is_same = |home: &PathBuf| fs::read(&home.join(FROM_CACHE)).is_ok_and(|found| found == place);
-    let is_left = |home: &PathBuf| match fs::read(&home.join(ROOT)) {
-        Ok(root) => root == build_root.as_os_str().as_bytes() || !fs::exists(Path::new(OsStr::from_bytes(&root))),
-        Err(_) => false,
+    let now = from_cache(cache, build_root);
+    let is_there = |path: &[u8]| fs::exists(Path::new(OsStr::from_bytes(path)));
+    let is_same = |home: &PathBuf| {
+        let known = fs::read(&home.join(FROM_CACHE)).unwrap_or_default();
+        let (known, now) = (lines(&known), lines(&now));
+        known.zip(now).is_some_and(|(known, now)| known.0 == now.0 && known.1 != now.1 && !is_there(known.1))
     };
-    let moved = homes(cache).into_iter().filter(|home| is_same(home) && is_left(home));
+    // A move that was begun is one.
+    let is_moved = |home: &PathBuf| {
+        let root = fs::read(&home.join(ROOT));
+        root.is_ok_and(|root| root == build_root.as_os_str().as_bytes() || !is_there(&root) && is_same(home))
+    };
+    let moved = homes(cache).into_iter().filter(is_moved);
     moved.max_by_key(|home| fs::stat(&home.join("state-1")).map(|stat| stat.mtime)).unwrap_or(own)
 }
 
@@ -47,7 +54,11 @@ pub(super) fn move_home(cache: &Path, build_root: &Path, home: &Path) -> Result<
     let own = home_of(cache, build_root);
     if *home != own {
         // First, so that a run that is killed in between is understood.
-        fs::write_atomic(&home.join(ROOT), build_root.as_os_str().as_bytes())?;
+        match fs::write_atomic(&home.join(ROOT), build_root.as_os_str().as_bytes()) {
+            // On a full disk, which this run may be about to make room on, it keeps its name for now.
+            Err(error) if error.is_no_space() => return Ok(home.to_owned()),
+            written => written?,
+        }
         for name in ["stats-1", "fresh-2"] {
             fs::remove_file(&home.join(name))?;
         }
@@ -65,8 +76,27 @@ pub(super) fn homes(cache: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A build root as seen from the cache folder, both absolute.
+/// Both lines of [`FROM_CACHE`].
+fn lines(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = text.iter().position(|&byte| byte == b'\n')?;
+    Some((&text[..end], &text[end + 1..]))
+}
+
+/// A path without links and `..`, as far as there is something.
+fn settled(path: &Path) -> PathBuf {
+    let known = path.ancestors().find_map(|above| Some((above, fs::canonical(above).ok()?)));
+    let Some((above, settled)) = known else { return path.to_owned() };
+    path.strip_prefix(above).map_or(settled.clone(), |rest| settled.join(rest))
+}
+
+/// What [`FROM_CACHE`] says of a build root.
 pub(super) fn from_cache(cache: &Path, build_root: &Path) -> Vec<u8> {
+    let cache = settled(cache);
+    [&seen_from(&cache, &settled(build_root)), b"\n".as_slice(), cache.as_os_str().as_bytes()].concat()
+}
+
+/// A build root as seen from the cache folder, both absolute and without `..`.
+fn seen_from(cache: &Path, build_root: &Path) -> Vec<u8> {
     let (cache, root): (Vec<Component<'_>>, Vec<Component<'_>>) =
         (cache.components().collect(), build_root.components().collect());
     let same = cache.iter().zip(&root).take_while(|(one, other)| one == other).count();
@@ -80,7 +110,8 @@ pub(super) fn from_cache(cache: &Path, build_root: &Path) -> Vec<u8> {
 pub(super) fn check_is_cache(cache: &Path) -> Result<(), StoreError> {
     let is_nothing = |path: &PathBuf| {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        name.starts_with("README") || [".gitignore", ".gitkeep", ".keep", "lost+found"].contains(&name)
+        let is_hidden = name.starts_with('.') && fs::is_file(path);
+        is_hidden || name.starts_with("README") || ["CACHEDIR.TAG", "lost+found"].contains(&name)
     };
     let entries = match fs::list(cache) {
         Err(error) if error.is_not_found() => return Ok(()),
@@ -127,7 +158,7 @@ mod tests {
             ("/cache", "/cache/build", "build"),
         ];
         for (cache, root, place) in cases {
-            assert_eq!(from_cache(Path::new(cache), Path::new(root)), place.as_bytes(), "{cache} {root}");
+            assert_eq!(seen_from(Path::new(cache), Path::new(root)), place.as_bytes(), "{cache} {root}");
         }
     }
 }

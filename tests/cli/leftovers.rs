@@ -194,6 +194,49 @@ fn a_copy_of_a_zoo_is_not_the_zoo() {
 }
 
 #[test]
+fn zoos_that_share_a_cache_keep_apart() {
+    let space = zoo(&["a", "b"]);
+    for folder in ["z", "y"] {
+        fs::create_dir(space.path(folder)).expect("created");
+        for part in ["model_cards", "weights", "data", "axzoo.toml"] {
+            let done = Command::new("cp").args(["-r", part, folder]).current_dir(space.path("")).status();
+            assert!(done.is_ok_and(|status| status.success()));
+        }
+    }
+    space.axzoo("build -C z --cache ../c").expect_code(0);
+    fs::rename(space.path("z/build"), space.path("z/away")).expect("moved");
+    fs::remove_file(space.path("y/model_cards/b.yaml")).expect("removed");
+    space.write("y/build/b/b.zip", "mine");
+    space.axzoo("build -C y --cache ../c").expect_code(0);
+    space.axzoo("clean --stale -C y --cache ../c").expect_code(0);
+    assert_eq!(space.read("y/build/b/b.zip"), "mine");
+}
+
+#[test]
+fn a_trace_is_written_to_a_link_and_a_device_and_replaces_neither() {
+    let space = zoo(&["a"]);
+    space.write("real.json", "old");
+    std::os::unix::fs::symlink("real.json", space.path("link.json")).expect("linked");
+    space.axzoo("build --trace link.json").expect_code(0);
+    assert!(space.path("link.json").is_symlink() && space.read("real.json").contains("traceEvents"));
+    let made = Command::new("mkfifo").arg(space.path("pipe")).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let reader =
+        Command::new("cat").arg(space.path("pipe")).stdout(std::process::Stdio::piped()).spawn().expect("started");
+    space.axzoo("build --trace pipe").expect_code(0);
+    let read = reader.wait_with_output().expect("ended").stdout;
+    assert!(String::from_utf8_lossy(&read).contains("traceEvents"));
+}
+
+#[test]
+fn a_cache_of_a_check_that_was_killed_at_once_is_one() {
+    let space = zoo(&["a"]);
+    space.write("cache/.gitignore", "*\n");
+    space.write("cache/.checked.jsonl.4000000-1.tmp", "half");
+    space.axzoo("build").expect_code(0);
+}
+
+#[test]
 fn what_killed_runs_wrote_half_goes() {
     let space = zoo(&["a"]);
     space.axzoo("build").expect_code(0);

@@ -255,7 +255,10 @@ fn check_trace(arguments: &BuildArgs, zoo: &Zoo, directory: Option<&Path>) -> Re
 /// Writes what was asked for with `--trace`.
 fn write_trace(arguments: &BuildArgs, trace: &Trace, zoo: &Zoo, directory: Option<&Path>) -> Result<(), Failure> {
     let Some(path) = trace_path(arguments, zoo, directory) else { return Ok(()) };
-    fs::write_atomic(&path, trace.text().as_bytes()).map_err(|error| {
+    // A link, a pipe or a device is written to, not replaced.
+    let is_plain = fs::is_file(&path) && !fs::is_link(&path) || !fs::exists(&path);
+    let write = if is_plain { fs::write_atomic } else { fs::write };
+    write(&path, trace.text().as_bytes()).map_err(|error| {
         let message = format!("the trace is not written: {error}");
         Failure::Failed(Diagnostic::error("build/run", zoo.relative(&message)).maybe_hint(error.hint()))
     })

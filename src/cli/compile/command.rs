@@ -130,7 +130,7 @@ fn in_the_way(request: &Request, folder: &Folder, kept: &[PathBuf]) -> Vec<Diagn
         );
     }
     let tensors = if request.is_manifest { None } else { tensors_of(&request.input) };
-    problems.extend(folder.obstacles(&tensors.unwrap_or_default(), kept).into_iter().map(obstacle));
+    problems.extend(folder.obstacles(&tensors.unwrap_or_default()).into_iter().map(obstacle));
     problems.extend(dumps::problems(request, folder, kept));
     problems
 }
@@ -148,7 +148,9 @@ fn given_files(gathered: &Gathered, flags: &CompileArgs, standing: &Path, folder
         files.extend(fs::list(&beside.with_file_name("input_model")).unwrap_or_default());
     } else if let Some(tensors) = tensors_of(&input) {
         let names = tensors.iter().filter_map(|name| Path::new(name).file_name());
-        files.extend(names.map(|name| beside.join(name)));
+        // Where the model is given by a link, they lie beside what it leads to.
+        let led = fs::canonical(&input).ok().and_then(|path| Some(path.parent()?.to_owned()));
+        files.extend(names.flat_map(|name| led.iter().map(move |led| led.join(name)).chain([beside.join(name)])));
     } else if fs::canonical(beside).ok() == fs::canonical(&folder.result("input_model")).ok() {
         // It cannot be told what belongs to it.
         files.extend(fs::list(beside).unwrap_or_default());

@@ -177,9 +177,8 @@ impl Folder {
         OWN.into_iter().filter(|name| *name != MODEL).find(own)
     }
 
-    /// What is in the way of files and folders that a run may write, `tensors` (beside the copy of its model) among them; `given`
-    /// are files that the run was given.
-    pub(super) fn obstacles(&self, tensors: &[String], given: &[PathBuf]) -> Vec<String> {
+    /// What is in the way of files and folders that a run may write, `tensors` (beside the copy of its model) among them.
+    pub(super) fn obstacles(&self, tensors: &[String]) -> Vec<String> {
         let is_folder = |name: &&str| fs::is_folder(&self.path.join(name));
         let files = OWN.into_iter().chain([REPORT, LOG]).chain(tensors.iter().map(String::as_str)).filter(is_folder);
         let files =
@@ -197,7 +196,7 @@ impl Folder {
         for name in tensors.iter().filter(|name| !known.contains(name)) {
             let place = self.path.join(name);
             let is_there = fs::is_link(&place) || fs::exists(&place) && !fs::is_folder(&place);
-            if is_there && !self.is_given(name, given) {
+            if is_there {
                 problems
                     .push(format!("`{name}` is the name of a file of the run, and no run made the one that is there"));
             }

@@ -40,7 +40,8 @@ const COMMON: &str = include_str!("kernels/common.c");
 
 /// Words with `_` inside that mean something to compilers, and how such words of C and POSIX begin.
 const WORDS: [&str; 3] = ["static_assert", "thread_local", "typeof_unqual"];
-const FAMILIES: [&str; 9] = ["aligned_", "at_", "atomic_", "call_", "cnd_", "mtx_", "posix_", "pthread_", "thrd_"];
+const FAMILIES: [&str; 10] =
+    ["aligned_", "at_", "atomic_", "call_", "cnd_", "mtx_", "posix_", "pthread_", "thrd_", "va_"];
 
 /// A network's name as a C identifier, which stays as it is where it has a shape that C, its headers and its libraries do not
 /// use: letters of both cases, or `_` between small ones. Any other (`int`, `asm`, `INT8_MAX`, `int8_t`, `read`), and one that
@@ -55,7 +56,12 @@ pub(super) fn identifier(name: &str) -> String {
     // `PRId8` and `SCNd8` are macros of <inttypes.h>.
     let is_mixed = has_small && has_large && !["PRI", "SCN"].iter().any(|family| word.starts_with(family));
     let is_long = has_small && !has_large && word.contains('_');
-    let is_known = WORDS.contains(&word.as_str())
+    // What the code numbers, and what is beside it in C libraries.
+    let (stem, last) = word.rsplit_once('_').unwrap_or((&word, ""));
+    let is_numbered = !stem.is_empty() && !last.is_empty() && last.bytes().all(|letter| letter.is_ascii_digit());
+    let is_known = is_numbered
+        || ["r", "unlocked"].contains(&last)
+        || WORDS.contains(&word.as_str())
         || FAMILIES.iter().any(|family| word.starts_with(family))
         || word.ends_with("_t");
     let is_free = starts_right && (is_mixed || is_long) && !is_known && !taken.any(|other| other == word);

@@ -237,3 +237,28 @@ fn a_given_model_is_no_place_for_a_result() {
     ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("the input is `quantized_model/quantized_model.onnx`");
     assert_eq!(space.tree("out/quantized_model"), before);
 }
+
+#[test]
+fn tensors_of_a_model_that_is_given_by_a_link_stay() {
+    let space = with_tensors_beside();
+    space.axzoo("compile -i ext/net.onnx -o out").expect_code(0);
+    let before = space.tree("out/input_model");
+    fs::create_dir(space.path("links")).expect("created");
+    std::os::unix::fs::symlink("../out/input_model/fp32_model.onnx", space.path("links/net.onnx")).expect("linked");
+    space.axzoo("compile -i links/net.onnx -o out").expect_code(1);
+    assert_eq!(space.tree("out/input_model").len(), before.len());
+}
+
+#[test]
+fn a_model_of_the_user_among_the_copies_keeps_its_tensors() {
+    let space = with_tensors_beside();
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    for name in ["net.onnx", "weights.bin"] {
+        fs::copy(space.path("ext").join(name), space.path("out/input_model").join(name)).expect("copied");
+    }
+    let run = space.axzoo("compile -i out/input_model/net.onnx -o out");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR")
+        .says("`input_model/weights.bin` is the name of a file of the run");
+    space.axzoo("compile -i net.onnx -o out").expect_code(0);
+    assert!(space.path("out/input_model/weights.bin").exists());
+}

@@ -167,7 +167,7 @@ fn raw(kind: i32, dims: &[i64], bytes: usize) -> TensorProto {
 struct Hostile(&'static str, fn() -> Vec<u8>, &'static str);
 
 const HOSTILE: &[Hostile] = &[
-    Hostile("nothing", Vec::new, "does not say which opset"),
+    Hostile("nothing", Vec::new, "the file is empty"),
     Hostile("a text", || b"It was a dark and stormy night".to_vec(), "not an ONNX model"),
     Hostile("zeros", || vec![0; 1 << 20], "not an ONNX model"),
     Hostile("zeros without end", || vec![0; 4 << 20], "more than 1048576 nodes"),

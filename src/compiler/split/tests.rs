@@ -285,9 +285,9 @@ impl Samples for Pictures {
 
 #[test]
 fn quality_is_measured_behind_the_postamble() {
-    let lines = "a = Exp x; b = Conv a w; c1 = Mul b tiny; d1 = Softmax c1 axis=1; y = Mul d1 d1";
+    let lines = "a = Exp x; b = Conv a w; c1 = Mul b tiny; d1 = Softmax c1 axis=1; e1 = Mul d1 d1; y = Flatten e1 axis=1";
     let (_, parts) = cut(&sample(IMAGE, lines).bytes(), &TABLE).expect("split");
-    assert_eq!(shown(&parts), "exponential | convolution | softmax multiply");
+    assert_eq!(shown(&parts), "exponential | convolution | softmax multiply reshape");
     let host = HostParts::new(&parts).expect("the engine loads the host's graphs");
     let pictures = Pictures { count: 5, elements: 144 };
     let classes = 64;
@@ -326,7 +326,7 @@ fn quality_is_measured_behind_the_postamble() {
         right += usize::from(largest(&int8[0]) == Some(index));
     }
     let [output] = evaluation.outputs.as_slice() else { panic!("one output: {:?}", evaluation.outputs) };
-    assert_eq!((output.name.as_str(), output.operator.as_str(), output.integer), ("y", "multiply", false));
+    assert_eq!((output.name.as_str(), output.operator.as_str(), output.integer), ("y", "reshape", false));
     let expected = 10.0 * (signal / noise).log10();
     assert!((output.sqnr_db.expect("measured") - expected).abs() < 1e-6, "{:?} is not {expected}", output.sqnr_db);
     assert_eq!(evaluation.sqnr_db, output.sqnr_db);

@@ -285,7 +285,8 @@ impl Samples for Pictures {
 
 #[test]
 fn quality_is_measured_behind_the_postamble() {
-    let lines = "a = Exp x; b = Conv a w; c1 = Mul b tiny; d1 = Softmax c1 axis=1; e1 = Mul d1 d1; y = Flatten e1 axis=1";
+    let lines =
+        "a = Exp x; b = Conv a w; c1 = Mul b tiny; d1 = Softmax c1 axis=1; e1 = Mul d1 d1; y = Flatten e1 axis=1";
     let (_, parts) = cut(&sample(IMAGE, lines).bytes(), &TABLE).expect("split");
     assert_eq!(shown(&parts), "exponential | convolution | softmax multiply reshape");
     let host = HostParts::new(&parts).expect("the engine loads the host's graphs");

@@ -233,6 +233,14 @@ pub fn exists(path: &Path) -> bool {
     path.exists()
 }
 
+/// Whether there is surely nothing at `path` (links followed): what a user may not look into can be there.
+#[must_use]
+pub fn is_gone(path: &Path) -> bool {
+    watch::path(path);
+    let missing = |error: io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    fs::metadata(path).is_err_and(missing)
+}
+
 /// Whether `path` is a folder (links followed).
 #[must_use]
 pub fn is_folder(path: &Path) -> bool {

@@ -259,7 +259,7 @@ impl Store {
 /// Whether a state is of a build root that is no longer there; not where it does not say of which it is.
 fn is_of_no_root(state: &Path) -> bool {
     let root = fs::read(&state.with_file_name(ROOT));
-    root.is_ok_and(|root| !fs::exists(Path::new(OsStr::from_bytes(&root))))
+    root.is_ok_and(|root| fs::is_gone(Path::new(OsStr::from_bytes(&root))))
 }
 
 /// Takes every result away from a state. What says which files are axzoo's stays.

@@ -34,16 +34,16 @@ pub(super) fn find_home(cache: &Path, build_root: &Path) -> PathBuf {
         return own;
     }
     let now = from_cache(cache, build_root);
-    let is_there = |path: &[u8]| fs::exists(Path::new(OsStr::from_bytes(path)));
+    let is_gone = |path: &[u8]| fs::is_gone(Path::new(OsStr::from_bytes(path)));
     let is_same = |home: &PathBuf| {
         let known = fs::read(&home.join(FROM_CACHE)).unwrap_or_default();
         let (known, now) = (lines(&known), lines(&now));
-        known.zip(now).is_some_and(|(known, now)| known.0 == now.0 && known.1 != now.1 && !is_there(known.1))
+        known.zip(now).is_some_and(|(known, now)| known.0 == now.0 && known.1 != now.1 && is_gone(known.1))
     };
     // A move that was begun is one.
     let is_moved = |home: &PathBuf| {
         let root = fs::read(&home.join(ROOT));
-        root.is_ok_and(|root| root == build_root.as_os_str().as_bytes() || !is_there(&root) && is_same(home))
+        root.is_ok_and(|root| root == build_root.as_os_str().as_bytes() || is_gone(&root) && is_same(home))
     };
     let moved = homes(cache).into_iter().filter(is_moved);
     moved.max_by_key(|home| fs::stat(&home.join("state-1")).map(|stat| stat.mtime)).unwrap_or(own)

@@ -1,6 +1,7 @@
 //! What lies where axzoo writes and removes: files of others, files that cannot be removed, and what runs left behind.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -179,15 +180,20 @@ fn a_zoo_that_was_moved_knows_its_left_overs() {
     assert_eq!(homes, 1, "what was known under the old path stayed");
 }
 
+/// Copies the zoo into a folder below it: what the user has, and some of what axzoo made.
+fn copy_into(space: &Space, folder: &str, made: &[&str]) {
+    fs::create_dir(space.path(folder)).expect("created");
+    for part in ["model_cards", "weights", "data", "axzoo.toml"].iter().chain(made) {
+        let done = Command::new("cp").args(["-r", part, folder]).current_dir(space.path("")).status();
+        assert!(done.is_ok_and(|status| status.success()));
+    }
+}
+
 #[test]
 fn a_copy_of_a_zoo_is_not_the_zoo() {
     let space = zoo(&["a"]);
     space.axzoo("build").expect_code(0);
-    fs::create_dir(space.path("copy")).expect("created");
-    for part in ["cache", "build", "model_cards", "weights", "data", "axzoo.toml"] {
-        let done = Command::new("cp").args(["-r", part, "copy"]).current_dir(space.path("")).status();
-        assert!(done.is_ok_and(|status| status.success()));
-    }
+    copy_into(&space, "copy", &["cache", "build"]);
     let outcomes = space.build("all -C copy");
     assert!(steps_with(&outcomes, "ran").is_empty(), "{outcomes:?}");
     assert!(space.build("all").values().all(|outcome| outcome == "up_to_date"));
@@ -197,11 +203,7 @@ fn a_copy_of_a_zoo_is_not_the_zoo() {
 fn zoos_that_share_a_cache_keep_apart() {
     let space = zoo(&["a", "b"]);
     for folder in ["z", "y"] {
-        fs::create_dir(space.path(folder)).expect("created");
-        for part in ["model_cards", "weights", "data", "axzoo.toml"] {
-            let done = Command::new("cp").args(["-r", part, folder]).current_dir(space.path("")).status();
-            assert!(done.is_ok_and(|status| status.success()));
-        }
+        copy_into(&space, folder, &[]);
     }
     space.axzoo("build -C z --cache ../c").expect_code(0);
     fs::rename(space.path("z/build"), space.path("z/away")).expect("moved");
@@ -213,7 +215,24 @@ fn zoos_that_share_a_cache_keep_apart() {
 }
 
 #[test]
-fn a_trace_is_written_to_a_link_and_a_device_and_replaces_neither() {
+fn results_of_a_zoo_that_one_may_not_look_into_stay() {
+    let space = zoo(&["a"]);
+    for folder in ["z", "y"] {
+        copy_into(&space, folder, &[]);
+    }
+    space.write("y/model_cards/a.yaml", card("a", "      compilation_config: {aipu_cores_used: 2}\n"));
+    let Some(axzoo) = as_a_user(&space) else { return };
+    let set = |mode: u32| fs::set_permissions(space.path("z"), fs::Permissions::from_mode(mode)).expect("set");
+    axzoo("build -C z --cache ../c").expect_code(0);
+    set(0o000);
+    axzoo("build -C y --cache ../c").expect_code(0);
+    axzoo("cache gc -C y --cache ../c").expect_code(0);
+    set(0o755);
+    axzoo("build -C z --cache ../c").expect_code(0).says("up to date");
+}
+
+#[test]
+fn a_trace_is_written_to_a_link_and_a_pipe_and_replaces_neither() {
     let space = zoo(&["a"]);
     space.write("real.json", "old");
     std::os::unix::fs::symlink("real.json", space.path("link.json")).expect("linked");
@@ -226,6 +245,7 @@ fn a_trace_is_written_to_a_link_and_a_device_and_replaces_neither() {
     space.axzoo("build --trace pipe").expect_code(0);
     let read = reader.wait_with_output().expect("ended").stdout;
     assert!(String::from_utf8_lossy(&read).contains("traceEvents"));
+    assert!(space.path("pipe").exists() && !space.path("pipe").is_file());
 }
 
 #[test]

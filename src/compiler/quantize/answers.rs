@@ -1,6 +1,8 @@
 //! What float and int8 answer, compared: the classes that they name, and signal against noise. For evaluating a network, and
 //! what the host computes behind it.
 
+use crate::compiler::error::StageError;
+use crate::compiler::error::Status;
 use crate::compiler::quantize::Agreement;
 
 /// The classes that float and int8 name on one image.
@@ -29,6 +31,13 @@ pub(crate) fn largest<T: PartialOrd + Copy>(values: &[T]) -> usize {
 pub(crate) fn decibels(signal: f64, noise: f64) -> Option<f64> {
     let is_said = signal > 0.0 && noise > 0.0 && signal.is_finite() && noise.is_finite();
     is_said.then(|| 10.0 * libm::log10(signal / noise))
+}
+
+/// The failure of a comparison with float that is no number.
+pub(crate) fn not_finite(output: &str) -> StageError {
+    let message = format!("`{output}` becomes infinite or not a number in float on the evaluation images");
+    StageError::new(Status::QtoolsError, message)
+        .hint("check that these images are like those for calibration: int8 cannot be compared with that")
 }
 
 /// Whether an output of this shape has one number for each of so many classes: one axis has them, the others nothing.

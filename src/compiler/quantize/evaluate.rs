@@ -12,7 +12,6 @@ use crate::compiler::calibrate::for_each_index;
 use crate::compiler::calibrate::lanes;
 use crate::compiler::calibrate::load_sample;
 use crate::compiler::error::StageError;
-use crate::compiler::error::Status;
 use crate::compiler::graph::Graph;
 use crate::compiler::graph::ValueId;
 use crate::compiler::machine::Work;
@@ -31,6 +30,7 @@ use crate::compiler::quantize::contract::Encoding;
 use crate::compiler::quantize::decibels;
 use crate::compiler::quantize::largest;
 use crate::compiler::quantize::names_classes;
+use crate::compiler::quantize::not_finite;
 use crate::compiler::reference::Buffers;
 use crate::compiler::reference::Executor;
 
@@ -259,9 +259,7 @@ pub fn evaluate(
             }
         })?;
         if let Some(name) = infinite {
-            let message = format!("`{name}` becomes infinite or not a number in float on the evaluation images");
-            return Err(StageError::new(Status::QtoolsError, message)
-                .hint("check that these images are like those for calibration: int8 cannot be compared with that"));
+            return Err(not_finite(name));
         }
         let own: Vec<Vec<i8>> = quantized.outputs.iter().map(|id| answers[id.index()].clone()).collect();
         let own = executor.dequantize_outputs(&own);

@@ -20,7 +20,7 @@ mod verify;
 
 pub use crate::compiler::calibrate::Scheme;
 pub use crate::compiler::calibrate::Watch;
-pub(crate) use answers::{Classes, agreement, decibels, largest, names_classes};
+pub(crate) use answers::{Classes, agreement, decibels, largest, names_classes, not_finite};
 pub use convert::{Converted, convert};
 pub use equalize::{Equalization, equalize};
 pub use evaluate::evaluate;

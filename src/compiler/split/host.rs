@@ -15,10 +15,15 @@ use crate::compiler::quantize::agreement;
 use crate::compiler::quantize::decibels;
 use crate::compiler::quantize::largest;
 use crate::compiler::quantize::names_classes;
+use crate::compiler::quantize::not_finite;
 use crate::compiler::split::Parts;
 
-/// Parts of a unit in which sums over images are taken: whole numbers, so that the order of images does not matter.
-const PARTS: f64 = 1_048_576.0;
+/// Parts of a unit in which sums over images are taken, 2¹⁰: whole numbers, so that the order of images does not matter. Elements
+/// of up to 2⁴⁰ of 8,192 images fit 64 bits.
+const PARTS: f64 = 1024.0;
+
+/// Parts of these in which what is left is summed, 2⁵⁰: outputs may be far below 1.
+const FINE: f64 = 1_125_899_906_842_624.0;
 
 /// Tensors that were computed.
 type Tensors = Result<Vec<Vec<f32>>, StageError>;
@@ -160,8 +165,8 @@ pub struct Measured<'a> {
 struct Seen {
     /// By image, then by output.
     images: BTreeMap<usize, (Vec<Tally>, Option<Classes>)>,
-    /// By output, then by element: x in whole parts of a unit, over the images.
-    sums: Vec<Vec<i64>>,
+    /// By output, then by element: x over the images, in whole parts of a unit and fine parts of these.
+    sums: Vec<Vec<[i64; 2]>>,
 }
 
 /// Sums over the elements of one output on one image.
@@ -171,8 +176,6 @@ struct Tally {
     noise: f64,
     product: f64,
     answer: f64,
-    /// Σx² with x in whole parts of a unit.
-    parts: f64,
 }
 
 impl<'a> Measured<'a> {
@@ -193,9 +196,9 @@ impl<'a> Measured<'a> {
         for (place, &id) in postamble.graph.outputs.iter().enumerate() {
             let mut total = Tally::default();
             images.values().filter_map(|(tallies, _)| tallies.get(place)).for_each(|tally| total.add(tally));
-            let squares: f64 =
-                sums.get(place).into_iter().flatten().map(|&sum| (sum as f64) * (sum as f64)).sum::<f64>();
-            let centred = (total.parts - squares / count.max(1) as f64).max(0.0) / (PARTS * PARTS);
+            let sum = |&[parts, fine]: &[i64; 2]| (parts as f64 + fine as f64 / FINE) / PARTS;
+            let squares: f64 = sums.get(place).into_iter().flatten().map(|sums| sum(sums).powi(2)).sum();
+            let centred = (total.signal - squares / count.max(1) as f64).max(0.0);
             whole.add(&total);
             whole_centred += centred;
             let value = postamble.graph.value(id);
@@ -236,23 +239,21 @@ impl Tally {
         self.noise += other.noise;
         self.product += other.product;
         self.answer += other.answer;
-        self.parts += other.parts;
     }
 
-    /// Compares one output on one image; `sums` gathers x in whole parts of a unit.
-    fn of(float: &[f32], int8: &[f32], sums: &mut Vec<i64>) -> Self {
+    /// Compares one output on one image; `sums` gathers x.
+    fn of(float: &[f32], int8: &[f32], sums: &mut Vec<[i64; 2]>) -> Self {
         let mut tally = Self::default();
-        sums.resize(float.len().max(sums.len()), 0);
-        for ((&x, &y), sum) in float.iter().zip(int8).zip(sums) {
+        sums.resize(float.len().max(sums.len()), [0; 2]);
+        for ((&x, &y), [parts, fine]) in float.iter().zip(int8).zip(sums) {
             let (x, y) = (f64::from(x), f64::from(y));
             tally.signal += x * x;
             tally.noise += (x - y) * (x - y);
             tally.product += x * y;
             tally.answer += y * y;
-            // Up to 2⁴⁰ parts, so that no sum of images leaves 64 bits.
-            let part = (x * PARTS).clamp(-1_099_511_627_776.0, 1_099_511_627_776.0) as i64;
-            *sum = sum.wrapping_add(part);
-            tally.parts += (part as f64) * (part as f64);
+            let scaled = (x * PARTS).clamp(-FINE, FINE);
+            *parts = parts.wrapping_add(scaled as i64);
+            *fine = fine.wrapping_add((scaled.fract() * FINE) as i64);
         }
         tally
     }
@@ -283,6 +284,10 @@ impl Samples for Measured<'_> {
             self.samples.load(index).map_err(failed)
         };
         let float = self.host.behind_core(float, &sample)?;
+        let names = names(&postamble.graph, &postamble.graph.outputs);
+        if let Some((name, _)) = names.iter().zip(&float).find(|(_, output)| !output.iter().all(|x| x.is_finite())) {
+            return Err(not_finite(name));
+        }
         let int8 = self.host.behind_core(int8, &sample)?;
         let classes = self.class_count.and_then(|wanted| classifier(&postamble.graph, wanted)).and_then(|place| {
             let (float, int8) = (largest(float.get(place)?), largest(int8.get(place)?));

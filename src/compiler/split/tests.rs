@@ -311,6 +311,7 @@ fn quality_is_measured_behind_the_postamble() {
     // The same again by hand: each part on its own, outputs compared as they are.
     let [before, after] = [&parts.preamble, &parts.postamble].map(|part| part.as_ref().expect("there"));
     let (mut signal, mut noise, mut same, mut right) = (0.0, 0.0, 0, 0);
+    let mut floats = Vec::new();
     for index in 0..pictures.count {
         let core_input = run(before, &pictures.load(index).expect("loaded"));
         let float = run(after, &run(&parts.core, &core_input));
@@ -325,12 +326,21 @@ fn quality_is_measured_behind_the_postamble() {
         };
         same += usize::from(largest(&float[0]) == largest(&int8[0]));
         right += usize::from(largest(&int8[0]) == Some(index));
+        floats.push(float[0].clone());
     }
+    // The outputs lie far below 1, and so does what varies of them.
+    let count = floats.len() as f64;
+    let means = (0..floats[0].len()).map(|at| floats.iter().map(|image| f64::from(image[at])).sum::<f64>() / count);
+    let varied =
+        means.enumerate().map(|(at, mean)| floats.iter().map(|it| (f64::from(it[at]) - mean).powi(2)).sum::<f64>());
+    let centred = 10.0 * (varied.sum::<f64>() / noise).log10();
     let [output] = evaluation.outputs.as_slice() else { panic!("one output: {:?}", evaluation.outputs) };
     assert_eq!((output.name.as_str(), output.operator.as_str(), output.integer), ("y", "reshape", false));
     let expected = 10.0 * (signal / noise).log10();
     assert!((output.sqnr_db.expect("measured") - expected).abs() < 1e-6, "{:?} is not {expected}", output.sqnr_db);
     assert_eq!(evaluation.sqnr_db, output.sqnr_db);
+    let found = output.centred_sqnr_db.expect("measured");
+    assert!((found - centred).abs() < 1e-6, "{found} is not {centred}");
     let found = evaluation.classification.expect("a classifier");
     assert_eq!((found.output.as_str(), found.images, found.labelled), ("y", 5, 5));
     let close = |found: f64, count: usize| (found - count as f64 / 5.0).abs() < 1e-9;

@@ -64,11 +64,11 @@ pub fn read_findings(build: &Path, network: &str, model: &str) -> Vec<Finding> {
     audit.map(|audit| audit.findings).unwrap_or_default()
 }
 
-/// What the quantizer says of layers of which next to nothing is left.
+/// What the report that quantize wrote says of layers of which next to nothing is left.
 #[must_use]
-pub fn read_lost(build: &Path, network: &str, model: &str) -> Vec<String> {
-    let path = build.join(network).join(model).join("quantized/report.json");
-    let report: Option<QuantizationReport> = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+pub fn read_lost(report: &Path) -> Vec<String> {
+    let report: Option<QuantizationReport> =
+        fs::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let evaluation = report.and_then(|report| report.evaluation);
     evaluation.iter().flat_map(Evaluation::lost).map(told_lost).collect()
 }

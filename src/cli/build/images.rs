@@ -36,7 +36,7 @@ pub(super) fn image_warnings<'a>(
             let message = finding.told(finding.images.iter().map(name));
             warnings.push(Diagnostic::warning(entry.code, message).network(network).model(model));
         }
-        for message in report::read_lost(build_root, network, model) {
+        for message in report::read_lost(&build_root.join(network).join(model).join("quantized/report.json")) {
             warnings.push(Diagnostic::warning("build/lost-layer", message).network(network).model(model));
         }
     }

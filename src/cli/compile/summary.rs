@@ -85,7 +85,7 @@ pub(super) fn failure(outcome: &Outcome) -> Diagnostic {
     Diagnostic::error("compile/failed", message).maybe_hint(outcome.hint.clone())
 }
 
-/// What the quantizer found odd about the images, with the names that the user knows.
+/// What the quantizer found odd, about the images with the names that the user knows.
 pub(super) fn image_warnings(report: &Path, images: &[Vec<PathBuf>; 2], standing: &Path) -> Vec<Diagnostic> {
     let value: Option<Json> = fs::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let audit = value.and_then(|mut value| serde_json::from_value::<Audit>(value["images"].take()).ok());
@@ -99,5 +99,6 @@ pub(super) fn image_warnings(report: &Path, images: &[Vec<PathBuf>; 2], standing
         let entry = catalogue::find(&finding.code)?;
         Some(Diagnostic::warning(entry.code, finding.told(finding.images.iter().map(name))))
     };
-    audit.iter().flat_map(|audit| &audit.findings).filter_map(told).collect()
+    let lost = report::read_lost(report).into_iter().map(|message| Diagnostic::warning("build/lost-layer", message));
+    audit.iter().flat_map(|audit| &audit.findings).filter_map(told).chain(lost).collect()
 }

@@ -64,6 +64,23 @@ impl Card {
         self.assembled(model, &own, color, |span| Place::new(&self.source, span))
     }
 
+    /// Where each operator of [`Self::preprocess_of`] is written, in order: in the card or in its template. Nothing where
+    /// that has errors.
+    #[must_use]
+    pub fn operator_places(&self, model: &Model) -> Vec<Place> {
+        let task = self.tasks_of(&model.name.value).next();
+        let Ok(resolved) = task.map(|task| self.resolve_task(task)).transpose() else { return Vec::new() };
+        match resolved {
+            Some(task) if !task.preprocess.is_empty() => {
+                task.preprocess.iter().map(|operator| task.place(operator.name.span)).collect()
+            }
+            _ => {
+                let own = model.extra.axzoo.preprocess.iter();
+                own.map(|operator| Place::new(&self.source, operator.name.span)).collect()
+            }
+        }
+    }
+
     /// The preprocess that one task gives a model, template included, if it has operators; and the colours of its input.
     ///
     /// # Errors

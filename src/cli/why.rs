@@ -96,9 +96,12 @@ fn text(graph: &Graph<StepWork>, explanations: &[Explanation], shown: &dyn Fn(&P
             lines.push(subject.clone());
         }
         lines.push(format!("  {}: {}", step.kind, verdict(explanation)));
-        let differences = explanation.differences.iter().take(SHOWN);
-        lines.extend(differences.map(|difference| format!("    {}", line(difference, shown))));
-        if let Some(more) = explanation.differences.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        // The package's TOML file holds the properties that are told one by one.
+        let is_told = explanation.differences.iter().any(|difference| difference.what.starts_with("compile_config."));
+        let told = |difference: &&Difference| difference.what != "compiler_config" || !is_told;
+        let differences: Vec<&Difference> = explanation.differences.iter().filter(told).collect();
+        lines.extend(differences.iter().take(SHOWN).map(|difference| format!("    {}", line(difference, shown))));
+        if let Some(more) = differences.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             lines.push(format!("    and {more} more; `--format json` has all"));
         }
     }

@@ -26,13 +26,28 @@ pub(super) fn origins(card: &Card, model: &Model, config: &Config, board: Board)
     }
     let mut say = |name: &str, span: Span| origins.insert(name.to_owned(), line(card, span));
     say("input_shape", model.input_shape_span);
-    if let Some(task) = card.tasks.iter().find(|task| task.model.value == model.name.value) {
-        say("preprocess", task.name.span);
+    let key_of = |node: &Node, name: &str| node.entry(name).map(|(key, _)| key.span);
+    if let Some(task) = card.tasks_of(&model.name.value).next() {
+        say("preprocess", key_of(&task.node, "preprocess").unwrap_or(task.name.span));
     }
+    for (key, setting) in [("input_color_format", "input_color"), ("input_tensor_layout", "layout")] {
+        if let Some(span) = key_of(&model.node, key) {
+            say(&format!("preprocess.{setting}"), span);
+        }
+    }
+    if let Some(color) = card.tasks_of(&model.name.value).next().and_then(|task| task.input.color.as_ref()) {
+        say("preprocess.input_color", color.span);
+    }
+    say("preprocess.shape", model.input_shape_span);
     for (key, setting) in [("weight_md5", "md5"), ("prequantized_md5", "md5"), ("num_classes", "class_count")] {
         if let Some((key, _)) = model.node.entry(key) {
             say(setting, key.span);
         }
+    }
+    if let Some(dataset) = card.dataset_of(model) {
+        // Where the card gives no number it is that of the dataset's images; the folders of held-out ones tell their classes.
+        say("calibration_images", dataset.name.span);
+        say("labels", dataset.val_data.as_ref().map_or(dataset.name.span, |folder| folder.span));
     }
     for (key, _) in model.node.entries() {
         if let Some(name) = key.as_text() {
@@ -55,6 +70,10 @@ pub(super) fn origins(card: &Card, model: &Model, config: &Config, board: Board)
         if let Some((key, _)) = floors.and_then(|floors| floors.entry(floor)) {
             say(floor, key.span);
         }
+    }
+    for (index, place) in card.operator_places(model).into_iter().enumerate() {
+        let said = (place.source.name().to_owned(), place.position().line);
+        origins.insert(format!("preprocess.operators[{index}]"), said);
     }
     origins
 }

@@ -125,7 +125,7 @@ impl StatIndex {
     pub fn look_all<P: AsRef<Path> + Sync>(&mut self, paths: &[P]) -> Vec<Result<Seen, FsError>> {
         let index = &*self;
         let found: Vec<Result<Seen, FsError>> =
-            paths.par_iter().with_min_len(32).map(|path| index.look(path.as_ref())).collect();
+            paths.par_iter().with_min_len(4).map(|path| index.look(path.as_ref())).collect();
         for (path, seen) in paths.iter().zip(&found) {
             if let Ok(seen) = seen {
                 self.remember(path.as_ref(), *seen);

@@ -199,6 +199,21 @@ fn why_names_every_difference_with_its_place() {
         .expect_code(0)
         .says("quantization_scheme: per_tensor_histogram → per_tensor_min_max, configs/digits.toml:4")
         .says("tiling_depth: 1 → 6, configs/digits.toml:5");
+
+    let space = built("digits");
+    space.edit(&space.path("pipeline-template/grey-digits.yaml"), "mean: 0.305", "mean: 0.5");
+    let card = space.path("model_cards/digits.yaml");
+    space.edit(&card, "  input_tensor_layout: NCHW", "  input_tensor_layout: NHWC");
+    space.edit(&card, "[1, 1, 16, 16]", "[1, 16, 16, 1]");
+    let told = space
+        .axzoo("why digits")
+        .expect_code(0)
+        .says("0.305 → 0.5, pipeline-template/grey-digits.yaml:11")
+        .says("preprocess.layout: NCHW → NHWC, model_cards/digits.yaml:22")
+        .stdout;
+    let is_placed = |line: &&str| line.rsplit_once(':').is_some_and(|(_, line)| line.parse::<usize>().is_ok());
+    let settings = told.lines().filter(|line| line.contains(" → ") && !line.contains("input "));
+    assert!(settings.clone().all(|line| is_placed(&line)), "{told}");
 }
 
 #[test]

@@ -118,19 +118,20 @@ fn in_the_way(request: &Request, folder: &Folder, kept: &[PathBuf]) -> Vec<Diagn
         Diagnostic::error("compile/output", message).hint("move it away, or name another folder with `-o`")
     };
     let mut problems: Vec<Diagnostic> = request.conf_in_the_way(folder).into_iter().collect();
-    if !request.is_manifest
-        && let Some(name) = folder.replaced_by_result(&request.input)
-    {
-        problems.push(
-            Diagnostic::error(
-                "compile/output",
-                format!("the input is `{name}` of the folder of results, and would be replaced"),
-            )
-            .hint("keep it under another name, or name another folder with `-o`"),
-        );
+    let mut tensors = Vec::new();
+    if !request.is_manifest {
+        let beside = files_of(&request.input);
+        tensors.extend(tensors_of(&request.input).unwrap_or_default());
+        let files = std::iter::once(("the input", &request.input))
+            .chain(beside.iter().map(|file| ("a file of the input's tensors", file)));
+        problems.extend(files.filter_map(|(what, file)| {
+            let name = folder.replaced_by_result(file)?;
+            let message = format!("{what} is `{name}` of the folder of results, and would be replaced");
+            let hint = "keep it under another name, or name another folder with `-o`";
+            Some(Diagnostic::error("compile/output", message).hint(hint))
+        }));
     }
-    let tensors = if request.is_manifest { None } else { tensors_of(&request.input) };
-    problems.extend(folder.obstacles(&tensors.unwrap_or_default()).into_iter().map(obstacle));
+    problems.extend(folder.obstacles(&tensors).into_iter().map(obstacle));
     problems.extend(dumps::problems(request, folder, kept));
     problems
 }
@@ -146,16 +147,23 @@ fn given_files(gathered: &Gathered, flags: &CompileArgs, standing: &Path, folder
         // A manifest stands for the files beside it, and for the model that it was quantized from.
         files.extend(fs::list(beside).unwrap_or_default());
         files.extend(fs::list(&beside.with_file_name("input_model")).unwrap_or_default());
-    } else if let Some(tensors) = tensors_of(&input) {
-        let names = tensors.iter().filter_map(|name| Path::new(name).file_name());
-        // Where the model is given by a link, they lie beside what it leads to.
-        let led = fs::canonical(&input).ok().and_then(|path| Some(path.parent()?.to_owned()));
-        files.extend(names.flat_map(|name| led.iter().map(move |led| led.join(name)).chain([beside.join(name)])));
+    } else if tensors_of(&input).is_some() {
+        files.extend(files_of(&input));
     } else if fs::canonical(beside).ok() == fs::canonical(&folder.result("input_model")).ok() {
         // It cannot be told what belongs to it.
         files.extend(fs::list(beside).unwrap_or_default());
     }
     files
+}
+
+/// Files that a model keeps tensors in.
+fn files_of(model: &Path) -> Vec<PathBuf> {
+    let tensors = tensors_of(model).unwrap_or_default();
+    let names = tensors.iter().filter_map(|name| Path::new(name).file_name());
+    // Where the model is given by a link, they lie beside what it leads to.
+    let led = fs::canonical(model).ok().and_then(|path| Some(path.parent()?.to_owned()));
+    let folders: Vec<&Path> = led.iter().map(PathBuf::as_path).chain(model.parent()).collect();
+    names.flat_map(|name| folders.iter().map(move |folder| folder.join(name))).collect()
 }
 
 /// Nothing names the folder of results, so there is no place for a report.

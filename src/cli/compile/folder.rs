@@ -169,12 +169,11 @@ impl Folder {
         there.filter(|there| there != bytes)
     }
 
-    /// The result that a run from this model would put in its place, if there is one; the copy of the model is the same file.
-    pub(super) fn replaced_by_result(&self, model: &Path) -> Option<&'static str> {
-        let own = |name: &&str| {
-            fs::canonical(&self.path.join(name)).is_ok_and(|own| fs::canonical(model).is_ok_and(|model| model == own))
-        };
-        OWN.into_iter().filter(|name| *name != MODEL).find(own)
+    /// The result that a run would put in the place of a file of its model, if there is one; the copy of the model is the same file.
+    pub(super) fn replaced_by_result(&self, given: &Path) -> Option<&'static str> {
+        let given = fs::canonical(given).ok()?;
+        let own = |name: &&str| fs::canonical(&self.path.join(name)).is_ok_and(|own| own == given);
+        OWN.into_iter().chain([REPORT, LOG]).filter(|name| *name != MODEL).find(own)
     }
 
     /// What is in the way of files and folders that a run may write, `tensors` (beside the copy of its model) among them.

@@ -236,6 +236,16 @@ fn a_given_model_is_no_place_for_a_result() {
     let run = space.axzoo("compile -i out/quantized_model/quantized_model.onnx -o out");
     ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("the input is `quantized_model/quantized_model.onnx`");
     assert_eq!(space.tree("out/quantized_model"), before);
+
+    // Nor are its tensors.
+    let mut model =
+        ModelProto::decode(fs::read(space.path("ext/net.onnx")).expect("read").as_slice()).expect("a model");
+    model.graph.as_mut().expect("a graph").initializer[0].external_data[0].value = "conf.json".to_owned();
+    space.write("out/own.onnx", model.encode_to_vec());
+    fs::copy(space.path("ext/weights.bin"), space.path("out/conf.json")).expect("copied");
+    let run = space.axzoo("compile -i out/own.onnx -o out");
+    ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("a file of the input's tensors is `conf.json`");
+    assert_eq!(space.tree("out")["conf.json"], space.tree("ext")["weights.bin"]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 """Times the C code of models against ONNX Runtime's int8, one thread each, in one process and in turns.
 
-The models are built as tools/check_emitted_code.py builds them; the C code is compiled with -O3 -march=native. ONNX Runtime runs
+The models are built as tools/check_emitted_code.py builds them; the C code is compiled with -O3 and -march (native). ONNX Runtime runs
 our QDQ file (s8), and what its own `quantize_static` makes with unsigned activations and signed weights per channel (u8), both
 with all optimizations. Milliseconds are the least of the runs, which what else runs on the machine disturbs the least. Run by hand:
 
-    python benches/emitted_code.py MODELS IMAGES [--axzoo target/release/axzoo] [--compiler gcc] [--runs 30] [--keep FOLDER] [--only NAME …]
+    python benches/emitted_code.py MODELS IMAGES [--axzoo target/release/axzoo] [--compiler gcc] [--march native] [--runs 30] [--keep FOLDER] [--only NAME …]
 """
 
 import argparse
@@ -36,11 +36,11 @@ def aligned(size):
     return memory[start : start + size]
 
 
-def emitted(folder, compiler):
+def emitted(folder, compiler, machine):
     """A call of the compiled code on random input."""
     source = (folder / "kernel_function.c").read_text()
     library = folder.parent / "emitted.so"
-    command = [compiler, "-std=gnu17", "-O3", "-march=native", "-shared", "-fPIC", folder / "kernel_function.c", "-o", library]
+    command = [compiler, "-std=gnu17", "-O3", f"-march={machine}", "-shared", "-fPIC", folder / "kernel_function.c", "-o", library]
     subprocess.run(command, check=True)
     function = getattr(ctypes.CDLL(str(library)), re.search(r"^int (\w+)\(", source, re.MULTILINE).group(1))
     workspace = int(re.search(r"_WORKSPACE_BYTES (\d+)", source).group(1))
@@ -77,7 +77,7 @@ def unsigned(entry, arguments, folder):
     tensors = [compare_onnxruntime.tensor(compare_onnxruntime.picture(path, pre), pre) for path in paths]
     source = Path(arguments.models) / entry["file"]
     # For its preparation; what it quantizes is signed.
-    compare_onnxruntime.quantize_static(source, tensors[:1], quantization.CalibrationMethod.MinMax, folder)
+    compare_onnxruntime.quantize_static(source, tensors[:1], quantization.CalibrationMethod.MinMax, True, folder / "signed.onnx")
     name = onnxruntime.InferenceSession(folder / "prepared.onnx", providers=["CPUExecutionProvider"]).get_inputs()[0].name
     found = folder / "unsigned.onnx"
     quantization.quantize_static(
@@ -94,6 +94,7 @@ def main():
     parser.add_argument("images")
     parser.add_argument("--axzoo", default=ROOT / "target/release/axzoo")
     parser.add_argument("--compiler", default="gcc")
+    parser.add_argument("--march", default="native", help="the processor that the C code is compiled for, such as haswell")
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", nargs="*", default=MODELS)
@@ -108,7 +109,7 @@ def main():
             own = Path(temporary) / f"{name}-unsigned"
             own.mkdir(parents=True)
             calls = [
-                emitted(compiled, arguments.compiler),
+                emitted(compiled, arguments.compiler, arguments.march),
                 in_onnxruntime(zoo / "build/model/model/quantized/quantized_model.onnx"),
                 in_onnxruntime(unsigned(entry, arguments, own)),
             ]

@@ -36,6 +36,8 @@ VARIANTS = [
     ["-std=gnu17", "-O2"],
     ["-std=gnu17", "-O3", "-march=native"],
     ["-std=gnu17", "-O0", "-march=native"],
+    ["-std=gnu17", "-O3", "-march=haswell"],
+    ["-std=c99", "-O0", "-mavx2"],
     ["-std=gnu17", "-O2", "-march=native", *SANITIZERS],
     ["-std=c99", "-O1", *SANITIZERS],
 ]

@@ -383,6 +383,13 @@ fn has(compiler: &str) -> bool {
     Command::new(compiler).arg("--version").output().is_ok_and(|done| done.status.success())
 }
 
+fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 fn compare(graph: &QuantizedGraph, name: &str, folder: &Path, compiler: &str, flags: &[&str]) -> Result<(), String> {
     let mut pool = ConstantPool::default();
     let code = emit(graph, &mut pool, &CancelToken::new()).map_err(|error| error.to_string())?;
@@ -496,11 +503,14 @@ fn compiled_code_computes_what_the_reference_computes() {
     let common = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
     let checked = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
     // The plain form and the one in vectors, each with a compiler's sanitizers.
-    let variants: [(&str, &[&str], bool); 4] = [
+    let variants: [(&str, &[&str], bool); 6] = [
         ("gcc", &["-std=c99", "-O1", "-D_POSIX_C_SOURCE=200112L"], true),
         ("gcc", &["-std=gnu17", "-O3", "-march=native"], false),
         ("clang", &["-std=c99", "-O0", "-D_POSIX_C_SOURCE=200112L"], false),
         ("clang", &["-std=gnu17", "-O1", "-march=native"], true),
+        // What most processors have, where the one at hand can run it.
+        ("gcc", &["-std=gnu17", "-O1", "-mavx2"], true),
+        ("clang", &["-std=gnu17", "-O1", "-march=haswell"], false),
     ];
     let whole = quantized(&network(), 1, 0).expect("quantized").graph;
     let graphs = [("layers", layers()), ("elements", elements()), ("moves", moves()), ("network", whole)];
@@ -508,6 +518,10 @@ fn compiled_code_computes_what_the_reference_computes() {
     for (compiler, flags, is_checked) in variants {
         if !has(compiler) {
             let _ = writeln!(std::io::stderr(), "skipped: there is no {compiler}");
+            continue;
+        }
+        if flags.iter().any(|flag| flag.contains("avx2") || flag.contains("haswell")) && !has_avx2() {
+            let _ = writeln!(std::io::stderr(), "skipped: the processor has no AVX2");
             continue;
         }
         let checks = checked.into_iter().filter(|_| is_checked);

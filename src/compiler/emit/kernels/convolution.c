@@ -35,7 +35,7 @@ static void surround(const struct convolution *layer, const int8_t *from, int8_t
     }
 }
 
-#if WIDE
+#if LANES == 16
 /* `COUNT` positions by `BLOCKS` times 16 outputs. */
 #define CONVOLVE(NAME, COUNT, BLOCKS)                                                                                  \
     static void NAME(const struct convolution *layer, const int32_t *places, const int8_t *weights, const int32_t *rows, \
@@ -91,6 +91,61 @@ CONVOLVE(convolve_8_by_48, 8, 3)
 CONVOLVE(convolve_12_by_32, 12, 2)
 CONVOLVE(convolve_14_by_16, 14, 1)
 #define BLOCKS 4
+#elif LANES == 8
+/* Three positions by 16 outputs. */
+static void convolve_3_by_16(const struct convolution *layer, const int32_t *places, const int8_t *weights, const int32_t *rows,
+                             const int8_t *const *from, int8_t *const *to, int32_t count, int32_t outputs) {
+    const words8 flip = (words8){0} + (int32_t)0x80808080u;
+    words8 sums[3][2];
+    int32_t segment, quad, m, n, i;
+    UNROLL for (m = 0; m < 3; m++) UNROLL for (n = 0; n < 2; n++) sums[m][n] = (words8){0};
+    for (segment = 0; segment < layer->segments; segment++) {
+        const int8_t *at[3];
+        UNROLL for (m = 0; m < 3; m++) at[m] = from[m] + places[segment];
+        for (quad = 0; quad < layer->quads; quad++, weights += 64) {
+            words8 first[3], second[3];
+            UNROLL for (m = 0; m < 3; m++) {
+                const words8 x = ((words8){0} + *(const loose_word *)(at[m] + 4 * quad)) ^ flip;
+                first[m] = FIRST_COUNTS(x);
+                second[m] = SECOND_COUNTS(x);
+            }
+            UNROLL for (n = 0; n < 2; n++) {
+                const words8 packed = *(const loose_words8 *)(weights + 32 * n);
+                const words8 firsts = FIRST_BYTES(packed), seconds = SECOND_BYTES(packed);
+                UNROLL for (m = 0; m < 3; m++) {
+                    words8 one, other;
+                    PAIR("vpmaddwd", one, first[m], firsts);
+                    PAIR("vpmaddwd", other, second[m], seconds);
+                    sums[m][n] += one;
+                    sums[m][n] += other;
+                }
+            }
+        }
+    }
+    UNROLL for (n = 0; n < 2; n++) {
+        const int32_t *row = rows + 8 * n;
+        const words8 bias = *(const loose_words8 *)row;
+        const floats8 multiplier = *(const loose_floats8 *)(row + 16);
+        const floats8 low = *(const loose_floats8 *)(row + 32), high = *(const loose_floats8 *)(row + 48);
+        const words8 zero = *(const loose_words8 *)(row + 64) - ROUNDING_BITS;
+        const int32_t rest = outputs - 8 * n;
+        UNROLL for (m = 0; m < 3; m++) {
+            floats8 steps = __builtin_convertvector(sums[m][n] + bias, floats8) * multiplier;
+            bytes8 bytes;
+            PAIR("vmaxps", steps, steps, low);
+            PAIR("vminps", steps, steps, high);
+            steps += ROUNDING;
+            bytes = __builtin_convertvector((words8)steps + zero, bytes8);
+            if (m >= count) continue;
+            if (rest >= 8) {
+                *(loose_bytes8 *)(to[m] + 8 * n) = bytes;
+            } else {
+                for (i = 0; i < rest; i++) to[m][8 * n + i] = bytes[i];
+            }
+        }
+    }
+}
+#define BLOCKS 1
 #else
 /* One position by 16 outputs. */
 static void convolve(const struct convolution *layer, const int32_t *places, const int8_t *weights, const int32_t *rows,
@@ -138,9 +193,13 @@ static void convolution(const struct convolution *layer, constants_t constants, 
                 int32_t position, x = 0;
                 const int8_t *in = group_from;
                 int8_t *out = group_to + first;
-#if WIDE
+#if LANES
+#if LANES == 16
                 const int32_t blocks = outputs > 48 ? 4 : (outputs + 15) / 16;
                 const int32_t most = blocks == 4 ? 6 : blocks == 3 ? 8 : blocks == 2 ? 12 : 14;
+#else
+                const int32_t blocks = 1, most = 3;
+#endif
                 for (position = 0; position < layer->positions; position += most) {
                     const int8_t *in_at[14];
                     int8_t *out_at[14];
@@ -160,6 +219,9 @@ static void convolution(const struct convolution *layer, constants_t constants, 
                             out += layer->out_row - layer->columns * layer->out_column;
                         }
                     }
+#if LANES == 8
+                    convolve_3_by_16(layer, places, weights, rows, in_at, out_at, count, outputs);
+#else
                     if (blocks == 4) {
                         convolve_6_by_64(layer, places, weights, rows, in_at, out_at, count, outputs);
                     } else if (blocks == 3) {
@@ -169,6 +231,7 @@ static void convolution(const struct convolution *layer, constants_t constants, 
                     } else {
                         convolve_14_by_16(layer, places, weights, rows, in_at, out_at, count, outputs);
                     }
+#endif
                 }
                 weights += blocks * block;
                 rows += blocks * 80;

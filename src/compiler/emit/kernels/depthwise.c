@@ -33,8 +33,20 @@ static void surround_channels(const struct depthwise *layer, const int8_t *paddi
     }
 }
 
-#if WIDE
-#define PAIR(INSTRUCTION, TO, LEFT, RIGHT) __asm__(INSTRUCTION " %2, %1, %0" : "=v"(TO) : "v"(LEFT), "v"(RIGHT))
+#if LANES
+/* Adds to each sum the products of its four unsigned and its four signed bytes. */
+static inline words8 add_products(words8 sums, words8 unsigned_bytes, words8 signed_bytes) {
+#if LANES == 16
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(unsigned_bytes), "v"(signed_bytes));
+#else
+    words8 first, second;
+    PAIR("vpmaddwd", first, FIRST_COUNTS(unsigned_bytes), FIRST_BYTES(signed_bytes));
+    PAIR("vpmaddwd", second, SECOND_COUNTS(unsigned_bytes), SECOND_BYTES(signed_bytes));
+    sums += first;
+    sums += second;
+#endif
+    return sums;
+}
 
 static void depthwise_at(const struct depthwise *layer, const int32_t *places, const int8_t *weights, const int32_t *rows,
                          const uint8_t *from, int8_t *to, int32_t channels) {
@@ -54,8 +66,7 @@ static void depthwise_at(const struct depthwise *layer, const int32_t *places, c
         PAIR("vpunpckhwd", x[1], low_left, low_right);
         PAIR("vpunpcklwd", x[2], high_left, high_right);
         PAIR("vpunpckhwd", x[3], high_left, high_right);
-        UNROLL for (i = 0; i < 4; i++)
-            __asm__("vpdpbusd %2, %1, %0" : "+v"(sums[i]) : "v"(x[i]), "v"(*(const loose_words8 *)(weights + 32 * i)));
+        UNROLL for (i = 0; i < 4; i++) sums[i] = add_products(sums[i], x[i], *(const loose_words8 *)(weights + 32 * i));
     }
     UNROLL for (i = 0; i < 4; i++) {
         floats8 steps = __builtin_convertvector(sums[i], floats8) * *(const loose_floats8 *)(rows + 32 + 8 * i);

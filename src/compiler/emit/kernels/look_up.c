@@ -1,7 +1,7 @@
 /* Each element through a table whose first entry is that of -128; `from` and `to` may be the same. */
 static void look_up(const int8_t *table, const int8_t *from, int8_t *to, int32_t count) {
     int32_t i = 0;
-#if WIDE && defined(__AVX512VBMI__)
+#if LANES == 16 && defined(__AVX512VBMI__)
     const words16 below[2] = {*(const loose_words16 *)table, *(const loose_words16 *)(table + 64)};
     const words16 above[2] = {*(const loose_words16 *)(table + 128), *(const loose_words16 *)(table + 192)};
     for (; i + 64 <= count; i += 64) {

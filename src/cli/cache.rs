@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::args::{CacheGcArgs, CacheStatsArgs, CacheVerifyArgs, ConfigFlags, Format, ZooFlags};
 use super::failure::Failure;
 use super::output::Output;
-use super::plans::{Planned, take};
+use super::plans::{Planned, check_cards_are_known, take};
 use super::quantity::{AGES, SIZES, quantity};
 use super::settings::Flags;
 use super::zoo::Zoo;
@@ -93,6 +93,7 @@ pub(super) fn collect(arguments: &CacheGcArgs, output: Output, directory: Option
     }
     // Not before: while this run waited, cards may have come and been built.
     zoo.read_cards(None);
+    check_cards_are_known(&zoo, "axzoo cache clear")?;
     let networks = zoo.networks(&[], &ConfigFlags::default())?;
     let Planned { plan, .. } = zoo.plan(&networks, &arguments.store, false);
     let needed = exec::known_keys(&plan.graph, &mut store)
@@ -100,7 +101,13 @@ pub(super) fn collect(arguments: &CacheGcArgs, output: Output, directory: Option
     let mut there: BTreeSet<&str> = networks.iter().map(super::zoo::Network::name).collect();
     there.extend(zoo.catalog.broken.iter().filter_map(|broken| broken.name.as_deref()));
     // A card that cannot be read, and does not even say its name, may be the one of any network.
-    let all = zoo.catalog.broken.iter().any(|broken| broken.name.is_none());
+    let others = store.other_zoos(zoo.root());
+    let all = !others.is_empty() || zoo.catalog.broken.iter().any(|broken| broken.name.is_none());
+    for other in others {
+        let root = zoo.shown(store.build_root());
+        let other = other.display();
+        output.note(&format!("`{other}` builds into `{root}` too: what was built last of any network there stays\n"));
+    }
     let is_there = |network: &str| all || there.contains(network);
     let found =
         store.collect(&needed, is_there, &limits, arguments.dry_run).map_err(|error| zoo.store_failure(&error))?;

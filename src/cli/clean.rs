@@ -9,7 +9,7 @@ use globset::GlobBuilder;
 use super::args::{CleanArgs, ZooFlags};
 use super::failure::Failure;
 use super::output::Output;
-use super::plans::take;
+use super::plans::{check_cards_are_known, take};
 use super::zoo::Zoo;
 use crate::base::did_you_mean;
 use crate::base::fs;
@@ -19,6 +19,7 @@ use crate::diag::Diagnostic;
 use crate::exec;
 use crate::exec::NotRemoved;
 use crate::report::bytes;
+use crate::store::Store;
 
 /// Removes the recorded files of the networks that are named, or of those whose cards are gone.
 pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Path>) -> Result<(), Failure> {
@@ -31,6 +32,8 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
     if arguments.stale {
         // Not before: while this run waited, cards may have come and been built.
         zoo.read_cards(None);
+        check_cards_are_known(&zoo, "axzoo clean all")?;
+        check_no_other_zoo(&zoo, &store)?;
     }
     let recorded = store.networks();
     let networks: Vec<String> = if arguments.stale {
@@ -69,6 +72,19 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
     };
     output.diagnostics(&left.iter().map(failed).collect::<Vec<_>>());
     Err(Failure::Reported)
+}
+
+/// Results of another zoo that builds into the same build root are not stale because this one has no cards of them.
+fn check_no_other_zoo(zoo: &Zoo, store: &Store) -> Result<(), Failure> {
+    let others: Vec<String> = store.other_zoos(zoo.root()).iter().map(|root| format!("`{}`", root.display())).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let root = zoo.shown(store.build_root());
+    let message =
+        format!("{} builds into `{root}` too, so it is not known whose results are stale", others.join(" and "));
+    let hint = "name the networks to remove; or give each zoo a build root of its own";
+    Err(Failure::Failed(Diagnostic::error("build/unknown-owner", message).hint(hint)))
 }
 
 /// The names of all cards. A card that cannot be read may be the one of any network.

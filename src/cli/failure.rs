@@ -15,6 +15,8 @@ pub(super) enum Failure {
     Reported,
     /// Something failed: 1.
     Failed(Diagnostic),
+    /// Several things failed: 1.
+    Problems(Vec<Diagnostic>),
     /// A signal ended it: 128 + its number.
     Interrupted(u8),
 }
@@ -24,7 +26,7 @@ impl Failure {
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
-            Self::Reported | Self::Failed(_) => 1,
+            Self::Reported | Self::Failed(_) | Self::Problems(_) => 1,
             Self::Interrupted(signal) => 128_u8.saturating_add(*signal),
         })
     }

@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             match &failure {
-                Failure::Usage(problems) => output.diagnostics(problems),
+                Failure::Usage(problems) | Failure::Problems(problems) => output.diagnostics(problems),
                 Failure::Failed(problem) => output.diagnostics(std::slice::from_ref(problem)),
                 Failure::Reported | Failure::Interrupted(_) => {}
             }

@@ -174,3 +174,25 @@ pub(super) fn take(store: &mut Store, purpose: &str, zoo: &Zoo, output: Output) 
     let waiting = |holder: &Holder| output.note(&format!("waiting for {holder}, which is using the cache\n"));
     store.lock(purpose, &CancelToken::new(), waiting).map_err(|error| zoo.store_failure(&error))
 }
+
+/// Refuses to take away what only cards that were not found may need: where a folder of cards is missing or cannot be listed, or
+/// holds no card at all. `instead` is the command for whoever means it.
+pub(super) fn check_cards_are_known(zoo: &Zoo, instead: &str) -> Result<(), Failure> {
+    let is_read = |problem: &Diagnostic| {
+        zoo.catalog.broken.iter().any(|broken| Some(broken.file.as_str()) == problem.file_name())
+    };
+    let is_of_finding = |problem: &&Diagnostic| match problem.code {
+        "card/none" | "card/root-missing" => true,
+        "card/unreadable" => problem.severity == Severity::Error && !is_read(problem),
+        _ => false,
+    };
+    let problems = zoo.catalog.problems.iter().filter(is_of_finding);
+    let refused = problems.map(|problem| {
+        let message = format!("{}: it is not known which networks are gone", problem.message);
+        let hint =
+            format!("bring the cards back, or name their folders with `--cards`; if all of it shall go: `{instead}`");
+        Diagnostic::error("build/unknown-owner", message).hint(hint)
+    });
+    let refused: Vec<Diagnostic> = refused.collect();
+    if refused.is_empty() { Ok(()) } else { Err(Failure::Problems(refused)) }
+}

@@ -243,6 +243,17 @@ pub struct Summary {
     pub wall: Duration,
     /// Whether somebody asked to stop.
     pub interrupted: bool,
+    /// What ended the run before its time, where that is no step's failure.
+    pub broken: Option<Broken>,
+}
+
+/// Why a run as a whole could not go on, such as a cache that cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// What could not be done, and why.
+    pub message: String,
+    /// What would help.
+    pub hint: Option<String>,
 }
 
 impl Summary {
@@ -255,6 +266,7 @@ impl Summary {
     /// Whether nothing failed and nothing was left out or behind.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        !self.interrupted && self.not_removed.is_empty() && self.steps.iter().all(|step| step.outcome.is_good())
+        let is_whole = !self.interrupted && self.broken.is_none();
+        is_whole && self.not_removed.is_empty() && self.steps.iter().all(|step| step.outcome.is_good())
     }
 }

@@ -22,7 +22,7 @@ mod tests;
 mod workers;
 
 pub use error::ExecError;
-pub use events::{Event, NotRemoved, Options, Outcome, StepSummary, StopCause, Summary};
+pub use events::{Broken, Event, NotRemoved, Options, Outcome, StepSummary, StopCause, Summary};
 pub use explain::{Explanation, explain, known_keys};
 pub use job::{Job, Log, LogEnd, Runner, StepFailure};
 pub use networks::clean;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::ExecError;
-use super::events::{Event, NotRemoved, Options, Outcome, StepSummary, StopCause, Summary};
+use super::events::{Broken, Event, NotRemoved, Options, Outcome, StepSummary, StopCause, Summary};
 use super::explain::{forecast, outcome_of, skipped_after};
 use super::flush::flush_in_groups;
 use super::job::{LogEnd, Runner, StepFailure};
@@ -45,8 +45,8 @@ use crate::store::StoreError;
 /// How often the run looks whether somebody asked it to stop, and lets displays show the time.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Runs the chosen steps of a graph. A step that fails is an outcome in the summary; an error is what keeps the run as a
-/// whole from being carried out.
+/// Runs the chosen steps of a graph. A step that fails is an outcome in the summary, which also says what ended the run before its
+/// time; an error is what keeps it from being begun.
 pub fn run<S, R>(
     graph: &Graph<S>,
     store: &mut Store,
@@ -78,14 +78,16 @@ where
         check_build_root(graph, store, &judged)?;
     }
     let mut run = Run::new(graph, store, options, events, judged, &wanted);
+    let mut broken = None;
     if options.dry_run {
         run.foretell();
     } else {
         let result = run.carry_out(runner, cancel).and_then(|()| Ok(run.store.save()?));
         run.store.unlock();
-        result?;
+        let told = |error: ExecError| Broken { message: error.to_string(), hint: error.hint().map(ToOwned::to_owned) };
+        broken = result.err().map(told);
     }
-    Ok(run.summary(began.elapsed()))
+    Ok(Summary { broken, ..run.summary(began.elapsed()) })
 }
 
 /// How a step ended.
@@ -543,7 +545,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
             });
         }
         let interrupted = self.stopped == Some(StopCause::Interrupted);
-        Summary { steps, not_removed: self.not_removed, wall, interrupted }
+        Summary { steps, not_removed: self.not_removed, wall, interrupted, broken: None }
     }
 }
 

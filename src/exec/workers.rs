@@ -19,16 +19,21 @@ use super::judge::Files;
 use super::networks::Wanted;
 use crate::base::CancelToken;
 use crate::base::fs;
+use crate::base::fs::Stat;
 use crate::plan::Graph;
 use crate::plan::StepId;
 use crate::store::Blobs;
 use crate::store::Output;
 use crate::store::Seen;
+use crate::store::Since;
 use crate::store::StatIndex;
-use crate::store::is_unchanged;
+use crate::store::since;
 
 /// Progress of one step is told at most this often, in milliseconds.
 const PROGRESS_EVERY: u64 = 50;
+
+/// How often a step runs whose sources are written to meanwhile.
+const ATTEMPTS: usize = 3;
 
 /// Something to do.
 #[derive(Debug)]
@@ -128,8 +133,39 @@ where
     fn run(&self, task: &StepTask, memory: &AtomicU64, messages: &Sender<Message>) -> Result<Vec<Output>, StepFailure> {
         fs::empty_folder(&task.folder)?;
         let log = Log::create(task.log.clone())?;
-        let result = self.work_on(task, &log, memory, messages).and_then(|()| Ok(self.blobs.take_in(&task.folder)?));
+        let result = self.attempts(task, &log, memory, messages).and_then(|()| Ok(self.blobs.take_in(&task.folder)?));
         result.map_err(|failure| StepFailure { log: Some(Box::new(log.end())), ..failure })
+    }
+
+    /// Does the work until no source was written to meanwhile: one that was, and holds what it held, may have been read as
+    /// something else.
+    fn attempts(
+        &self,
+        task: &StepTask,
+        log: &Log,
+        memory: &AtomicU64,
+        messages: &Sender<Message>,
+    ) -> Result<(), StepFailure> {
+        let hint = "run the same command again";
+        for _ in 0..ATTEMPTS {
+            let before: Vec<Option<Stat>> = task.files.sources.iter().map(|(path, _)| fs::stat(path)).collect();
+            self.work_on(task, log, memory, messages)?;
+            let mut touched = None;
+            for ((path, seen), before) in task.files.sources.iter().zip(before) {
+                match since(path, seen, before) {
+                    Since::Unchanged => {}
+                    Since::Touched => touched = Some(path),
+                    Since::Changed => {
+                        let message = format!("`{}` was changed during the build", path.display());
+                        return Err(StepFailure::new(message).hint(hint));
+                    }
+                }
+            }
+            let Some(path) = touched else { return Ok(()) };
+            log.line(&format!("`{}` was written to meanwhile, and holds what it held: once more", path.display()));
+            fs::empty_folder(&task.folder)?;
+        }
+        Err(StepFailure::new("a file that it reads was written to each time that it ran").hint(hint))
     }
 
     fn work_on(
@@ -167,20 +203,13 @@ where
             memory: &weigh,
         };
         match caught(|| self.runner.run(&job))? {
-            Err(_) if cancel.is_late() && !self.cancel.is_cancelled() => return Err(self.late()),
+            Err(_) if cancel.is_late() && !self.cancel.is_cancelled() => Err(self.late()),
             Err(failure) if !failure.no_space && fs::is_disk_full(&task.folder) => {
                 // A program says so in its log only.
-                return Err(StepFailure { no_space: true, ..failure.hint(fs::NO_SPACE_HINT) });
+                Err(StepFailure { no_space: true, ..failure.hint(fs::NO_SPACE_HINT) })
             }
-            result => result?,
+            result => result,
         }
-        for (path, seen) in &task.files.sources {
-            if !is_unchanged(path, seen) {
-                let message = format!("`{}` was changed during the build", path.display());
-                return Err(StepFailure::new(message).hint("run the same command again"));
-            }
-        }
-        Ok(())
     }
 
     fn late(&self) -> StepFailure {

@@ -198,6 +198,10 @@ impl Store {
             self.state_mut().remove_slots(|network| !is_there(network));
             // The journal goes first: killed in between, artifacts are left that the next run removes.
             let is_full = is_full(self.keep_results(|key| kept.contains(key)))?;
+            if is_full && collected.results == 0 && go.is_empty() {
+                // There is nothing to gain, and no room to tidy up in.
+                return Ok(collected);
+            }
             for (digest, _) in go {
                 self.blobs().remove(digest)?;
             }

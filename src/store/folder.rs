@@ -22,7 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::home::{FROM_CACHE, ROOT, check_is_cache, find_home, from_cache, home_of, homes, move_home};
+use super::home::{FROM_CACHE, ROOT, check_is_cache, find_home, from_cache, home_of, homes, move_home, note_zoo, zoos};
 use super::journal::Journal;
 use super::state::State;
 use super::sweep::has_work;
@@ -53,6 +53,8 @@ pub struct Store {
     journal: Journal,
     state: State,
     state_stat: Option<Stat>,
+    /// The root of the zoo that builds; of no interest to other commands.
+    builder: Option<PathBuf>,
     /// What files held when they were last read.
     pub stats: StatIndex,
     lock: Option<File>,
@@ -70,6 +72,7 @@ impl Store {
             journal: Journal::new(cache.join("journal-1")),
             state: State::default(),
             state_stat: None,
+            builder: None,
             stats: StatIndex::default(),
             lock: None,
             cache,
@@ -78,6 +81,18 @@ impl Store {
         };
         store.read_state()?;
         Ok(store)
+    }
+
+    /// Says which zoo builds, so that it is known whose results lie in the build root.
+    pub fn set_builder(&mut self, root: &Path) {
+        self.builder = Some(fs::canonical(root).unwrap_or_else(|_| root.to_owned()));
+    }
+
+    /// The roots of other zoos that build into the same build root with the same cache.
+    #[must_use]
+    pub fn other_zoos(&self, root: &Path) -> Vec<PathBuf> {
+        let own = fs::canonical(root).unwrap_or_else(|_| root.to_owned());
+        zoos(&self.home).into_iter().filter(|zoo| *zoo != own).collect()
     }
 
     /// An error where `cache` is a folder with something in it and no cache, so that nothing may be written there, nor removed.
@@ -433,6 +448,9 @@ impl Store {
                     fs::write_atomic(&path, bytes)?;
                 }
             }
+            if let Some(root) = &self.builder {
+                note_zoo(&self.home, root)?;
+            }
             let path = self.state_path();
             fs::write_atomic(&path, &self.state.encode())?;
             self.state_stat = fs::stat(&path);
@@ -442,7 +460,11 @@ impl Store {
         }
         if self.stats.is_changed() {
             self.stats.settle();
-            fs::write_atomic(&self.stats_path(), &self.stats.encode())?;
+            match fs::write_atomic(&self.stats_path(), &self.stats.encode()) {
+                // It only saves reading.
+                Err(error) if error.is_no_space() => {}
+                written => written?,
+            }
         }
         Ok(())
     }

@@ -17,6 +17,9 @@ pub(super) const ROOT: &str = "root";
 /// moved as a whole, and on a second line where the cache folder is.
 pub(super) const FROM_CACHE: &str = "from-cache";
 
+/// The file beside a state that says which zoos build into the build root: the root of each, a line each.
+pub(super) const ZOOS: &str = "zoos";
+
 /// Digits in the name of a folder of [`homes`].
 const DIGITS: usize = 12;
 
@@ -65,6 +68,25 @@ pub(super) fn move_home(cache: &Path, build_root: &Path, home: &Path) -> Result<
         fs::rename(home, &own)?;
     }
     Ok(own)
+}
+
+/// The zoos that were noted to build into a build root and are still there.
+pub(super) fn zoos(home: &Path) -> Vec<PathBuf> {
+    let known = fs::read(&home.join(ZOOS)).unwrap_or_default();
+    let roots = known.split(|&byte| byte == b'\n').filter(|root| !root.is_empty());
+    let is_zoo = |root: &PathBuf| ["axzoo.toml", "model_cards"].iter().any(|name| !fs::is_gone(&root.join(name)));
+    roots.map(|root| PathBuf::from(OsStr::from_bytes(root))).filter(is_zoo).collect()
+}
+
+/// Notes that a zoo builds into a build root, and forgets those that are gone.
+pub(super) fn note_zoo(home: &Path, root: &Path) -> Result<(), StoreError> {
+    let mut roots = zoos(home);
+    if roots.iter().any(|known| known == root) {
+        return Ok(());
+    }
+    roots.push(root.to_owned());
+    let lines: Vec<u8> = roots.iter().flat_map(|root| [root.as_os_str().as_bytes(), b"\n"].concat()).collect();
+    Ok(fs::write_atomic(&home.join(ZOOS), &lines)?)
 }
 
 /// The folders of all build roots. Others in the same place are not axzoo's.

@@ -28,4 +28,4 @@ pub use journal::Entry;
 pub use lock::Holder;
 pub use record::{Difference, KeyRecord, Output, SCHEMA};
 pub use state::{Slot, SlotName};
-pub use stats::{Seen, StatIndex, is_unchanged};
+pub use stats::{Seen, Since, StatIndex, since};

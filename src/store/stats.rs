@@ -163,13 +163,27 @@ impl StatIndex {
     }
 }
 
-/// Whether a file still holds what was seen: by its stat where that is certain, else by reading it.
+/// What became of a file while something read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It held what was seen all the time.
+    Unchanged,
+    /// It holds what was seen, but was written to or touched in between: it may have held something else for a while.
+    Touched,
+    /// It holds something else, or cannot be read.
+    Changed,
+}
+
+/// What became of a file that held `seen` when it was looked at, and whose stat was `before` when the reading began: by its stat
+/// where that is certain, else by reading it.
 #[must_use]
-pub fn is_unchanged(path: &Path, seen: &Seen) -> bool {
+pub fn since(path: &Path, seen: &Seen, before: Option<Stat>) -> Since {
     match regular(path) {
-        Ok(stat) if seen.holds_for(&stat) => true,
-        Ok(stat) => read(path, stat).is_ok_and(|now| now.digest == seen.digest),
-        Err(_) => false,
+        Ok(after) if seen.holds_for(&after) => Since::Unchanged,
+        Ok(after) if !read(path, after).is_ok_and(|now| now.digest == seen.digest) => Since::Changed,
+        Ok(after) if before == Some(after) => Since::Unchanged,
+        Ok(_) => Since::Touched,
+        Err(_) => Since::Changed,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::home::{FROM_CACHE, ROOT, homes};
+use super::home::{FROM_CACHE, ROOT, ZOOS, homes};
 use super::{Store, StoreError};
 use crate::base::fs;
 use crate::plan::StepKind;
@@ -13,7 +13,7 @@ use crate::plan::StepKind;
 const OF_CACHE: [&str; 4] = ["journal-1", "journal-1.index", "checked.jsonl", ".gitignore"];
 
 /// Files of a build root's folder that are.
-const OF_HOME: [&str; 5] = ["state-1", "stats-1", "fresh-2", ROOT, FROM_CACHE];
+const OF_HOME: [&str; 6] = ["state-1", "stats-1", "fresh-2", ROOT, FROM_CACHE, ZOOS];
 
 /// Whether a killed run left folders of steps in `temporary`.
 pub(super) fn has_work(temporary: &Path) -> bool {

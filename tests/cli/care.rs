@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::scripted::{card, zoo};
 use crate::space::{Space, steps_with};
 
 fn built() -> Space {
@@ -14,9 +15,10 @@ fn built() -> Space {
     space
 }
 
-/// Removes a card for good.
+/// Removes a card for good; there is another one, of what was never built.
 fn without_card(space: &Space) {
     fs::rename(space.path("model_cards/digits.yaml"), space.path("digits.away")).expect("moved");
+    space.write("model_cards/another.yaml", card("another", ""));
 }
 
 fn with_card(space: &Space) {
@@ -190,7 +192,45 @@ fn flags_that_would_have_no_effect_are_refused() {
         space.axzoo(arguments).expect_code(2);
     }
     // A folder of cards without this one: its results belong to nobody then.
-    fs::create_dir(space.path("others")).expect("a folder");
+    space.write("others/another.yaml", card("another", ""));
     space.axzoo("clean --stale -n --cards others").expect_code(0).says("of 1 network");
     space.axzoo("clean --stale -n --cards model_cards").expect_code(0).says("of 0 networks");
+}
+
+#[test]
+fn cards_that_are_not_found_cost_no_results() {
+    let space = zoo(&["a", "b"]);
+    space.axzoo("build").expect_code(0);
+    let (built, cache) = (space.tree("build"), space.tree("cache/blobs"));
+    let both = |cards: &str, said: &str| {
+        for command in ["cache gc", "clean --stale"] {
+            let run = space.axzoo(&format!("{command}{cards}"));
+            run.expect_code(1).says(said).says("it is not known which networks are gone");
+        }
+        assert_eq!((space.tree("build"), space.tree("cache/blobs")), (built.clone(), cache.clone()));
+    };
+    both(" --cards model_card", "the folder of cards `model_card` does not exist");
+    fs::rename(space.path("model_cards"), space.path("away")).expect("renamed");
+    both("", "the folder of cards `model_cards` does not exist");
+    // As where nothing is mounted.
+    fs::create_dir(space.path("model_cards")).expect("created");
+    both("", "there is no card in `model_cards`");
+}
+
+#[test]
+fn zoos_that_share_build_root_and_cache_keep_each_others_results() {
+    let (one, other) = (zoo(&["a"]), zoo(&["b"]));
+    let shared = format!("--build-root {0}/build --cache {0}/cache", one.path(".").display());
+    one.axzoo(&format!("build {shared}")).expect_code(0);
+    other.axzoo(&format!("build {shared}")).expect_code(0);
+    let built = one.tree("build");
+    one.axzoo(&format!("clean --stale {shared}")).expect_code(1).says("builds into").says("whose results are stale");
+    one.axzoo(&format!("cache gc {shared}")).expect_code(0).says("removed 0 results").says("builds into");
+    assert_eq!(one.tree("build"), built);
+    for zoo in [&one, &other] {
+        zoo.axzoo(&format!("build {shared}")).expect_code(0).says("up to date");
+    }
+    // A zoo that is gone has no results to keep.
+    drop(other);
+    one.axzoo(&format!("clean --stale {shared}")).expect_code(0).says("of 1 network");
 }

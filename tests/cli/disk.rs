@@ -17,6 +17,7 @@ for folder in "$@"; do
     mount -t tmpfs -o "size=$size" small "$folder" 2> mount.txt || exit 77
 done
 "$program" build -j 2 > first.txt 2>&1; echo "first $?"
+"$program" build -j 2 --format json > again.jsonl 2> again.txt; echo "again $?"
 for folder in "$@"; do mount -o "remount,size=50m" "$folder" || exit 77; done
 "$program" build -j 2 > second.txt 2>&1; echo "second $?"
 "$program" build > third.txt 2>&1; echo "third $?"
@@ -59,6 +60,20 @@ rm disk/fill
 "$program" cache verify > verify.txt 2>&1; echo "verify $?"
 "#;
 
+/// Leaves no byte on the disk of the cache, where there is nothing to do but to read a file again.
+const NOTHING_TO_DO: &str = r#"
+program=$1
+mkdir disk
+mount -t tmpfs -o size=20m small disk 2> mount.txt || exit 77
+export AXZOO_CACHE=disk/cache
+"$program" build > first.txt 2>&1; echo "first $?"
+cat /dev/zero > disk/fill 2> fill.txt
+cat /dev/zero >> disk/fill 2> fill.txt
+sleep 0.1; touch weights/a.onnx
+"$program" build > again.txt 2>&1; echo "again $?"
+"$program" cache gc > gc.txt 2>&1; echo "gc $?"
+"#;
+
 /// What a script says in a namespace where an ordinary user may mount; its first argument is the program. `None`, told, where
 /// that cannot be had.
 fn run_where_one_may_mount(space: &Space, script: &str, arguments: &[&str]) -> Option<String> {
@@ -98,6 +113,8 @@ fn a_build_on_a_full_disk_says_so_and_is_right_when_there_is_space_again() {
             if codes.starts_with("first 1") {
                 assert!(first.to_lowercase().contains("no space left on device"), "{about}: {first}");
             }
+            let last = space.read("again.jsonl").lines().last().unwrap_or_default().to_owned();
+            assert!(last.contains("\"event\":\"summary\""), "{about}: {last}{}", space.read("again.txt"));
             assert!(codes.starts_with("first 1") || size != "40k", "{about}: {first}");
             assert!(codes.ends_with("second 0\nthird 0\nverify 0\n"), "{about}: {codes}{}", space.read("second.txt"));
             assert!(space.read("third.txt").contains("up to date"), "{about}: {}", space.read("third.txt"));
@@ -144,4 +161,13 @@ fn what_is_to_free_space_needs_none() {
         assert_eq!(codes, "first 0\nfull 1\nhelp 0\nsecond 0\nthird 0\nfourth 0\nverify 0\n", "{help}: {told:#?}");
         assert!(space.read("fourth.txt").contains("up to date"), "{help}: {told:#?}");
     }
+}
+
+#[test]
+fn where_there_is_nothing_to_do_a_full_disk_is_in_nobodys_way() {
+    let space = full_zoo();
+    let Some(codes) = run_where_one_may_mount(&space, NOTHING_TO_DO, &[]) else { return };
+    let told = ["again", "gc"].map(|name| space.read(&format!("{name}.txt")));
+    assert_eq!(codes, "first 0\nagain 0\ngc 0\n", "{told:#?}");
+    assert!(told[0].contains("up to date") && told[1].contains("removed 0 results"), "{told:#?}");
 }

@@ -69,6 +69,31 @@ pub(crate) fn zoo(networks: &[&str]) -> Space {
     space
 }
 
+#[test]
+fn a_source_that_is_changed_while_it_is_read_and_put_back_gives_no_wrong_result() {
+    // As a checkout back and forth does it during a long step: the first run of the step reads something else.
+    let space = with_command(
+        "quantize",
+        r#"
+picture=$AXZOO_INPUT_CALIBRATION_000000
+if [ ! -e "$HOME/once" ]; then
+    touch "$HOME/once"; sleep 0.05
+    printf 'another' > "$picture"; cp "$picture" quantized_model.txt; sleep 0.05; printf 'a picture' > "$picture"
+else
+    cp "$picture" quantized_model.txt
+fi
+echo "\"$(cat quantized_model.txt)\"" > quantized_model.json
+"#,
+    );
+    let home = space.path("home");
+    fs::create_dir(&home).expect("created");
+    let run = space.command("build").env("HOME", &home).output().expect("it runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert!(home.join("once").exists());
+    assert_eq!(space.read("build/a/a/quantized/quantized_model.json"), "\"a picture\"\n");
+    assert!(space.read("cache/logs/a/a/quantize.log").contains("was written to meanwhile"));
+}
+
 /// The zoo with one command replaced by another.
 fn with_command(step: &str, command: &str) -> Space {
     let space = zoo(&["a"]);

@@ -84,7 +84,8 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         _ => run_error(&error, Some(&zoo)),
     };
     // What is wrong with the cards is told first, all at once.
-    let mut store = opened.map_err(|error| failed(error.into()))?;
+    let unable = |error: ExecError| not_begun(failed(error), &refusals, arguments.format, output);
+    let mut store = opened.map_err(|error| unable(error.into()))?;
     let toolchain = zoo.toolchain();
     let runner = runner::StepRunner { toolchain: toolchain.as_ref(), threads: parallel, root: zoo.root() };
     let options = options(arguments, &zoo, parallel);
@@ -113,10 +114,13 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     });
     reporter.finish();
     drop(reporter);
-    let mut summary = result.map_err(failed)?;
-
-    write_trace(arguments, &trace, &zoo, directory)?;
-    let kept = memory.as_ref().filter(|_| !summary.interrupted);
+    let mut summary = result.map_err(unable)?;
+    // Its disk may be full; the failure to tell is the run's.
+    let traced = write_trace(arguments, &trace, &zoo, directory);
+    if summary.broken.is_none() {
+        traced?;
+    }
+    let kept = memory.as_ref().filter(|_| !summary.interrupted && summary.broken.is_none());
     if let Some(memory) = kept {
         let built = Built {
             networks: &networks,
@@ -128,7 +132,7 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
         };
         memory.keep(&zoo, &store, &built);
     }
-    if !arguments.dry_run {
+    if !arguments.dry_run && summary.broken.is_none() {
         let shown = |path: &Path| zoo.shown(path);
         let build_root = zoo.root().join(&settings.zoo.build);
         let warnings = images::image_warnings(quantized(&summary), &plan.graph, &build_root, &shown);
@@ -157,6 +161,7 @@ fn open_store(
     output: Output,
 ) -> Result<Store, StoreError> {
     let mut store = zoo.store()?;
+    store.set_builder(zoo.root());
     if let Some(memory) = memory.filter(|memory| memory.is_of_use()) {
         store.lock(PURPOSE, cancel, |holder| tell_waiting(holder, format, output))?;
         memory.look_again(zoo, &store);
@@ -207,13 +212,29 @@ fn tell_end(
     up_to_date: (usize, usize),
     output: Output,
 ) {
+    let broken: Vec<Diagnostic> = summary
+        .broken
+        .iter()
+        .map(|broken| {
+            let problem = Diagnostic::error("build/run", zoo.relative(&broken.message));
+            problem.maybe_hint(broken.hint.clone())
+        })
+        .collect();
     if arguments.format == Format::Json {
+        tell(&broken, arguments.format, output);
         output.data(&format!("{}\n", report::summary_json(summary, refusals)));
         return;
     }
     let relative = |path: &Path| zoo.shown(path);
-    output.note(&report::failure_blocks(summary, &relative, &repeated(&arguments.targets)));
+    if summary.broken.is_none() {
+        output.note(&report::failure_blocks(summary, &relative, &repeated(&arguments.targets)));
+    }
     output.data(&closing(summary, refusals, arguments.dry_run, up_to_date, output.columns()));
+    if summary.broken.is_some() {
+        // What ended the run is told instead of what the steps say of it.
+        tell(&broken, arguments.format, output);
+        return;
+    }
     if !arguments.dry_run {
         let build_root = zoo.root().join(&zoo.resolved.settings.zoo.build);
         output.data(&accuracy(summary, &build_root, output.columns()));
@@ -262,6 +283,25 @@ fn write_trace(arguments: &BuildArgs, trace: &Trace, zoo: &Zoo, directory: Optio
         let message = format!("the trace is not written: {error}");
         Failure::Failed(Diagnostic::error("build/run", zoo.relative(&message)).maybe_hint(error.hint()))
     })
+}
+
+/// What kept the run from being begun. Scripts are told of it as of everything else, and the last line is a summary.
+fn not_begun(failure: Failure, refusals: &[Refusal], format: Format, output: Output) -> Failure {
+    if format != Format::Json {
+        return failure;
+    }
+    let interrupted = matches!(failure, Failure::Interrupted(_));
+    let nothing =
+        Summary { steps: Vec::new(), not_removed: Vec::new(), wall: Duration::ZERO, interrupted, broken: None };
+    let told = match failure {
+        Failure::Failed(problem) => {
+            tell(std::slice::from_ref(&problem), format, output);
+            Failure::Reported
+        }
+        other => other,
+    };
+    output.data(&format!("{}\n", report::summary_json(&nothing, refusals)));
+    told
 }
 
 fn run_error(error: &ExecError, zoo: Option<&Zoo>) -> Failure {
@@ -343,6 +383,7 @@ fn closing(
     let what = match (dry_run, summary.interrupted) {
         (true, _) => "plan",
         (false, true) => "interrupted",
+        (false, false) if summary.broken.is_some() => "stopped",
         (false, false) => "done",
     };
     let table = report::network_table(summary, refusals, networks, columns);
@@ -381,7 +422,7 @@ fn nothing_to_do(memory: &Memory, wall: Duration, format: Format, output: Output
     for step in &steps {
         reporter.event(&finished(step));
     }
-    let summary = Summary { steps, not_removed: Vec::new(), wall, interrupted: false };
+    let summary = Summary { steps, not_removed: Vec::new(), wall, interrupted: false, broken: None };
     output.data(&format!("{}\n", report::summary_json(&summary, &[])));
 }
 

@@ -383,6 +383,48 @@ fn has(compiler: &str) -> bool {
     Command::new(compiler).arg("--version").output().is_ok_and(|done| done.status.success())
 }
 
+/// One node of a graph as a network of its own.
+fn alone(graph: &QuantizedGraph, node: &QuantizedNode) -> QuantizedGraph {
+    let mut inputs: Vec<TensorId> = node.inputs.clone();
+    inputs.retain(|&id| graph.value(id).constant.is_none());
+    inputs.dedup();
+    let values = graph.values.clone();
+    QuantizedGraph { name: graph.name.clone(), values, nodes: vec![node.clone()], inputs, outputs: vec![node.output] }
+}
+
+#[test]
+fn code_of_a_network_of_one_operator_compiles_without_a_warning() {
+    let warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"];
+    let mut seen = std::collections::BTreeSet::new();
+    let mut wrong = Vec::new();
+    for graph in [layers(), elements(), moves()] {
+        for node in &graph.nodes {
+            let operator = format!("{:?}", node.operator);
+            let kind = operator.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+            if !seen.insert(kind.clone()) {
+                continue;
+            }
+            let mut pool = ConstantPool::default();
+            let code = emit(&alone(&graph, node), &mut pool, &CancelToken::new()).expect("code");
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("code.c"), code.source).expect("written");
+            for (compiler, machine) in [("gcc", "-DPLAIN"), ("clang", "-DPLAIN"), ("clang", "-march=native")] {
+                if !has(compiler) {
+                    continue;
+                }
+                let mut command = Command::new(compiler);
+                let command = command.current_dir(folder.path()).args(warnings).args(["-std=c99", machine, "code.c"]);
+                let made = command.output().expect("it runs");
+                if !made.status.success() || !made.stderr.is_empty() {
+                    wrong.push(format!("{kind}, {compiler} {machine}: {}", String::from_utf8_lossy(&made.stderr)));
+                }
+            }
+        }
+    }
+    assert!(seen.len() > 15, "{seen:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 fn has_avx2() -> bool {
     #[cfg(target_arch = "x86_64")]
     return std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");

@@ -120,10 +120,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         severity: Severity::Error,
         placed: Placed::Nowhere,
         title: "it is not known whose results are stale",
-        meaning: "`axzoo clean --stale` removes the results of networks whose cards are gone, and a card is so broken that not \
-              even its name can be read: any of them may be its results.",
-        why: "The results of a network that is merely being edited would be removed.",
-        remedy: "Mend the card (`axzoo check` says what is wrong with it), or name the networks to remove.",
+        meaning: "`axzoo clean --stale` removes the results of networks whose cards are gone, and `axzoo cache gc` what no card \
+              needs; but it is not known which cards there are. A folder of cards is missing, cannot be listed or holds no card; or \
+              a card is so broken that not even its name can be read; or another zoo builds into the same build root.",
+        why: "The results of a network that is merely being edited, or of a folder that is not mounted, would be removed.",
+        remedy: "Mend the card (`axzoo check` says what is wrong with it), bring the folder back, or name the networks to remove; \
+             `axzoo clean all` and `axzoo cache clear` remove everything.",
         example: "axzoo clean --stale",
         no_case: None,
     },

@@ -84,6 +84,14 @@ pub(super) fn origins_of_bundle(network: &NetworkRequest<'_>) -> Origins {
     let mut origins = Origins::new();
     for (place, task) in card.tasks.iter().enumerate() {
         origins.insert(format!("description.pipeline[{place}]"), line(card, task.name.span));
+        let Ok(resolved) = card.resolve_task(task) else { continue };
+        for (phase, operators) in [("preprocess", &resolved.preprocess), ("postprocess", &resolved.postprocess)] {
+            for (index, operator) in operators.iter().enumerate() {
+                let written = resolved.place(operator.name.span);
+                let said = (written.source.name().to_owned(), written.position().line);
+                origins.insert(format!("description.pipeline[{place}].{phase}[{index}]"), said);
+            }
+        }
     }
     if let Some((key, _)) = card.node.entry("description") {
         origins.insert("description.description".to_owned(), line(card, key.span));

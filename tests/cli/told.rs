@@ -34,8 +34,9 @@ fn a_difference_is_told_with_the_line_that_said_it() {
             "- torch-totensor:",
             "- torch-totensor:\n        - normalize: {mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}",
             vec![
-                ("preprocess.operators[", "- classify"),
-                ("description.pipeline[0].preprocess[2].normalize.mean", "- classify"),
+                // In the changed card it is the line behind.
+                ("preprocess.operators[", "models:"),
+                ("description.pipeline[0].preprocess[2].normalize.mean", "models:"),
             ],
         ),
         (

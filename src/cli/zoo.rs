@@ -151,7 +151,8 @@ impl Zoo {
         let typed_from = if directory.is_some() { root.as_path() } else { standing.as_path() };
         let resolved = resolve(&root, typed_from, &more, &variables).map_err(Failure::Usage)?;
         let settings = &resolved.settings;
-        let names_cards = more.iter().any(|(flag, _)| *flag == "cards") || variables.contains_key("AXZOO_CARDS");
+        let said = |name: &str| variables.get(name).filter(|text| !text.is_empty());
+        let names_cards = more.iter().any(|(flag, _)| *flag == "cards") || said("AXZOO_CARDS").is_some();
         if directory.is_none() && !names_cards && find_root(&standing).is_none() {
             let message = format!("there is no zoo at `{}` or above it", standing.display());
             let hint = "a zoo has `model_cards/` or `axzoo.toml` at its root; go there, or name it with `-C DIR`";
@@ -166,7 +167,6 @@ impl Zoo {
             return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message).hint(hint)]));
         }
         let device = Device { board, cores };
-        let said = |name: &str| variables.get(name).filter(|text| !text.is_empty());
         let search = SearchPath {
             root: root.clone(),
             config_folders: settings.zoo.configs.iter().map(|folder| root.join(folder)).collect(),

@@ -25,7 +25,7 @@ pub use lock::try_lock_folder;
 pub use memory::{Memory, memory_of_group, memory_of_machine, memory_of_this_process};
 pub use read::{open, read, read_limited, read_range};
 pub use remove::{empty_folder, make_folders_writable, remove_file, remove_folder, remove_folder_if_empty};
-pub use walk::{bytes_on_disk, files_below, find_files};
+pub use walk::{Below, bytes_on_disk, files_below, find_files, look_below};
 
 /// What was being done to a path, for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,13 @@ impl FsError {
         Self { path: path.into(), ..self }
     }
 
+    /// The error of a file that cannot be used because its name is not UTF-8.
+    #[must_use]
+    pub fn not_utf8(path: PathBuf) -> Self {
+        let source = io::Error::new(io::ErrorKind::InvalidFilename, "its name is not UTF-8");
+        Self { action: Action::Read, path, source }
+    }
+
     /// What would help, for the errors that have a usual cure.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -115,6 +122,7 @@ impl FsError {
             io::ErrorKind::NotSeekable => Some("write what comes out of a pipe to a file first"),
             _ => None,
         }
+            io::ErrorKind::InvalidFilename => Some("rename it"),
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn zoo(networks: &[&str]) -> Space {
 }
 
 /// The zoo with one command replaced by another.
-fn with_command(step: &str, command: &str) -> Space {
+pub(crate) fn with_command(step: &str, command: &str) -> Space {
     let space = zoo(&["a"]);
     let mut table: toml::Table = COMMANDS.parse().expect("TOML");
     table["scripted"][step] = command.into();

@@ -159,9 +159,14 @@ pub(super) fn remove(
             continue;
         }
         let path = store.build_root().join(file);
-        if let Err(error) = fs::remove_file(&path) {
-            left.push(NotRemoved { network: network.clone(), file: file.clone(), message: error.to_string() });
-            continue;
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            // What is there now is nothing that was recorded: the file is gone, and the folder is somebody else's.
+            Err(_) if fs::is_folder(&path) && !fs::is_link(&path) => continue,
+            Err(error) => {
+                left.push(NotRemoved { network: network.clone(), file: file.clone(), message: error.to_string() });
+                continue;
+            }
         }
         let folders = path.ancestors().skip(1).take_while(|folder| *folder != store.build_root());
         for folder in folders {

@@ -118,11 +118,14 @@ impl FsError {
             io::ErrorKind::IsADirectory => {
                 Some("a folder stands where a file is needed; remove it, or choose another place")
             }
+            io::ErrorKind::AlreadyExists if self.source.get_ref().is_some() => {
+                Some("make the folder that it leads to, or choose another place")
+            }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(NO_SPACE_HINT),
+            io::ErrorKind::InvalidFilename => Some("rename it"),
             io::ErrorKind::NotSeekable => Some("write what comes out of a pipe to a file first"),
             _ => None,
         }
-            io::ErrorKind::InvalidFilename => Some("rename it"),
     }
 }
 
@@ -150,6 +153,7 @@ pub fn check_writable(path: &Path) -> Result<()> {
     let Some(folder) = path.ancestors().find(|folder| folder.symlink_metadata().is_ok()) else { return Ok(()) };
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     let is_folder = fs::metadata(folder)
+        .map_err(|error| dangling(folder).unwrap_or(error))
         .and_then(|meta| if meta.is_dir() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotADirectory)) });
     let found = is_folder.and_then(|()| rustix::fs::access(folder, access).map_err(io::Error::from));
     at(Action::Write, folder, found)
@@ -277,7 +281,17 @@ pub fn open_append(path: &Path) -> Result<fs::File> {
 
 /// Creates `path` and the folders above it.
 pub fn create_folders(path: &Path) -> Result<()> {
-    at(Action::CreateFolder, path, fault::point().and_then(|()| fs::create_dir_all(path)))
+    let created = fault::point().and_then(|()| fs::create_dir_all(path));
+    let Err(source) = created else { return Ok(()) };
+    let link = path.ancestors().find_map(|above| Some((above, dangling(above)?)));
+    let (path, source) = link.unwrap_or((path, source));
+    at(Action::CreateFolder, path, Err(source))
+}
+
+/// The error of what is to be a folder and is a link to what does not exist.
+fn dangling(path: &Path) -> Option<io::Error> {
+    let is_dangling = path.is_symlink() && !path.exists();
+    is_dangling.then(|| io::Error::new(io::ErrorKind::AlreadyExists, "it is a link to what does not exist"))
 }
 
 /// Does something with `path`; where a folder above it is missing, creates those and does it once more.

@@ -176,6 +176,20 @@ fn a_left_over_that_became_something_else_is_gone() {
     assert_eq!(space.tree("build").into_keys().collect::<Vec<_>>(), ["a/a/1/model.json/mine.txt", "b/b/1"]);
 }
 
+#[test]
+fn a_link_to_nothing_is_told_as_one() {
+    for (folder, flag) in [("cache", "--cache"), ("build", "--build-root")] {
+        let space = zoo(&["a"]);
+        std::os::unix::fs::symlink("nowhere", space.path(folder)).expect("linked");
+        for place in [String::new(), format!("{flag} {folder}/deep/er")] {
+            let run = space.axzoo(&format!("build {place}")).expect_code(1);
+            run.says(&format!("`{folder}`: it is a link to what does not exist")).says("hint: make the folder that it");
+        }
+        fs::create_dir(space.path("nowhere")).expect("made");
+        space.axzoo("build").expect_code(0);
+    }
+}
+
 /// Puts the zoo of a space into a folder of its own.
 fn move_into(space: &Space, folder: &str) {
     let entries: Vec<_> = fs::read_dir(space.path("")).expect("readable").flatten().map(|entry| entry.path()).collect();

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use crate::scripted::{with_command, zoo};
+use crate::scripted::{card, with_command, zoo};
 use crate::space::Space;
 
 fn path(space: &Space, name: &[u8]) -> PathBuf {
@@ -56,4 +57,30 @@ fn an_output_that_is_no_file_with_a_name_is_refused() {
         let space = with_command("lower", &format!("echo '{{}}' | tee manifest.json > model.json; {command}"));
         space.axzoo("build").expect_code(1).says(says).says("a step writes regular files only");
     }
+}
+
+#[test]
+fn a_card_is_a_target_by_every_path_that_leads_to_it() {
+    let space = zoo(&["a", "b"]);
+    symlink(space.path(""), space.path("zoo-again")).expect("linked");
+    space.write("elsewhere/c.yaml", card("c", ""));
+    symlink("../elsewhere/c.yaml", space.path("model_cards/linked.yaml")).expect("linked");
+    let cases = [
+        ("model_cards/../model_cards/a.yaml", "a"),
+        ("./model_cards/./a.yaml", "a"),
+        ("zoo-again/model_cards/a.yaml", "a"),
+        ("zoo-again/model_cards/../model_cards/b.yaml", "b"),
+        ("model_cards/linked.yaml", "c"),
+        ("zoo-again/model_cards/linked.yaml", "c"),
+    ];
+    for (target, network) in cases {
+        for target in [target.to_owned(), space.path(target).display().to_string()] {
+            let outcomes = space.build(&format!("{target} -n"));
+            assert!(outcomes.keys().all(|step| step.starts_with(&format!("{network}/"))), "{target}: {outcomes:?}");
+        }
+    }
+    space.write("broken.yaml", "name: [");
+    space.axzoo("build broken.yaml").expect_code(2).says("`broken.yaml` is none of the zoo's cards");
+    space.write("model_cards/broken.yaml", "name: broken\nmodels: [\n");
+    space.axzoo("build zoo-again/model_cards/broken.yaml").expect_code(1).says("model_cards/broken.yaml:");
 }

@@ -323,6 +323,19 @@ fn why_of_what_cannot_be_built_says_so_and_fails() {
 }
 
 #[test]
+fn clean_takes_networks_and_paths_of_cards() {
+    let space = zoo(&["a", "b"]);
+    space.axzoo("build").expect_code(0);
+    space.axzoo("clean a/a").expect_code(2).says("`clean` removes the results of whole networks; name `a`");
+    space.axzoo("clean model_cards/a.yaml").expect_code(0).says("of 1 network");
+    assert!(!space.path("build/a").exists() && space.path("build/b").exists());
+    space.axzoo("clean model_cards/a.yaml").expect_code(2).says("no network `a` has results");
+    space.write("model_cards/b.yaml", "name: b\nmodels: [\n");
+    space.axzoo("clean model_cards/b.yaml").expect_code(0);
+    assert!(!space.path("build/b").exists());
+}
+
+#[test]
 fn clean_says_what_may_be_typed() {
     let space = zoo(&["a"]);
     for arguments in ["clean", "clean --help"] {

@@ -40,9 +40,9 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
         let targets: Vec<String> = arguments
             .targets
             .iter()
-            .map(|target| match recorded.contains_key(target) {
-                true => target.clone(),
-                false => zoo.network_of_file(target).unwrap_or_else(|| target.clone()),
+            .map(|target| {
+                let of_file = || zoo.network_of_file(target).unwrap_or_else(|| target.clone());
+                if recorded.contains_key(target) { target.clone() } else { of_file() }
             })
             .collect();
         named(&targets, &recorded.keys().map(String::as_str).collect::<Vec<_>>())?

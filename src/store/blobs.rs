@@ -141,10 +141,12 @@ impl Blobs {
         fs::make_folders_writable(folder)?;
         let Below { files, unnamed, others } = fs::look_below(folder)?;
         let refused = |path: &Path| {
-            let what = match fs::is_link(path) {
-                true => "is a symbolic link",
-                false if fs::is_file(path) => "has a name that is not UTF-8",
-                false => "is no regular file",
+            let what = if fs::is_link(path) {
+                "is a symbolic link"
+            } else if fs::is_file(path) {
+                "has a name that is not UTF-8"
+            } else {
+                "is no regular file"
             };
             StoreError::NoOutput { name: shown(path, folder), what }
         };

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::scripted::{card, zoo};
+use crate::scripted::{card, with_command, zoo};
 use crate::space::{Run, Space, steps_with};
 
 /// Runs that write into the cache, or remove something from it.
@@ -174,6 +174,34 @@ fn a_left_over_that_became_something_else_is_gone() {
     assert!(space.build("all").values().all(|outcome| outcome == "up_to_date"));
     space.axzoo("clean all").expect_code(0);
     assert_eq!(space.tree("build").into_keys().collect::<Vec<_>>(), ["a/a/1/model.json/mine.txt", "b/b/1"]);
+}
+
+#[test]
+fn files_and_folders_of_axzoo_give_way_to_each_other() {
+    let lower = |made: &str| format!("echo '{{}}' | tee manifest.json > model.json; {made}");
+    let (file, folder) =
+        (lower("echo x > extra"), lower("mkdir -p extra/deep; echo x | tee extra/deep/one > extra/two"));
+    let space = with_command("lower", &file);
+    space.axzoo("build").expect_code(0);
+    let settings = space.path("axzoo.toml");
+    let extra = space.path("build/a/a/1/extra");
+    space.edit(&settings, &file, &folder);
+    space.axzoo("build").expect_code(0);
+    assert!(extra.join("deep/one").is_file());
+    space.edit(&settings, &folder, &file);
+    space.axzoo("build").expect_code(0);
+    assert!(extra.is_file());
+    space.edit(&settings, &file, &folder);
+    space.axzoo("build").expect_code(0);
+    // What is somebody else's keeps its place, and what is beside it.
+    space.write("build/a/a/1/extra/deep/mine.txt", "mine");
+    space.edit(&settings, &folder, &file);
+    let before = space.tree("build/a/a/1/extra");
+    space.axzoo("build").expect_code(1).says("build/a/a/1/extra");
+    assert_eq!(space.tree("build/a/a/1/extra"), before);
+    fs::remove_file(extra.join("deep/mine.txt")).expect("removed");
+    space.axzoo("build").expect_code(0);
+    assert!(extra.is_file());
 }
 
 #[test]

@@ -97,11 +97,12 @@ impl FsError {
         Self { path: path.into(), ..self }
     }
 
-    /// The error of a file that cannot be used because its name is not UTF-8.
+    /// The error of a folder with a file below it that is needed and whose name is not UTF-8.
     #[must_use]
-    pub fn not_utf8(path: PathBuf) -> Self {
-        let source = io::Error::new(io::ErrorKind::InvalidFilename, "its name is not UTF-8");
-        Self { action: Action::Read, path, source }
+    pub fn not_utf8(folder: &Path, file: &Path) -> Self {
+        let message = format!("the name `{}` in it is not UTF-8", super::shown(file, folder));
+        let source = io::Error::new(io::ErrorKind::InvalidFilename, message);
+        Self { action: Action::List, path: folder.to_owned(), source }
     }
 
     /// What would help, for the errors that have a usual cure.

@@ -32,7 +32,7 @@ impl ImageFolder {
         };
         let Below { files: mut images, unnamed, .. } = fs::look_below(folder)?;
         if let Some(image) = unnamed.into_iter().find(|path| is_image(&path.to_string_lossy())) {
-            return Err(FsError::not_utf8(image));
+            return Err(FsError::not_utf8(folder, &image));
         }
         images.retain(|name| is_image(name));
         Ok(Self { folder: folder.to_owned(), images })

@@ -35,7 +35,8 @@ fn an_image_whose_name_is_no_text_is_told_before_the_work() {
         let image = path(&space, name);
         fs::create_dir_all(image.parent().expect("a folder")).expect("made");
         fs::write(&image, "a picture").expect("written");
-        let run = space.axzoo("build").expect_code(1).says("data/pictures/\\xff").says("its name is not UTF-8");
+        let run =
+            space.axzoo("build").expect_code(1).says("`data/pictures`: the name `\\xff").says("in it is not UTF-8");
         run.says("hint: rename it").says("model_cards/a.yaml:");
         assert!(!space.path("cache/logs").exists(), "work was begun");
         // What is no image is nobody's business.

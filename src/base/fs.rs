@@ -25,7 +25,7 @@ pub use lock::try_lock_folder;
 pub use memory::{Memory, memory_of_group, memory_of_machine, memory_of_this_process};
 pub use read::{open, read, read_limited, read_range};
 pub use remove::{empty_folder, make_folders_writable, remove_file, remove_folder, remove_folder_if_empty};
-pub use walk::{bytes_on_disk, files_below, find_files};
+pub use walk::{Below, bytes_on_disk, files_below, find_files, look_below};
 
 /// What was being done to a path, for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,14 @@ impl FsError {
         Self { path: path.into(), ..self }
     }
 
+    /// The error of a folder with a file below it that is needed and whose name is not UTF-8.
+    #[must_use]
+    pub fn not_utf8(folder: &Path, file: &Path) -> Self {
+        let message = format!("the name `{}` in it is not UTF-8", super::shown(file, folder));
+        let source = io::Error::new(io::ErrorKind::InvalidFilename, message);
+        Self { action: Action::List, path: folder.to_owned(), source }
+    }
+
     /// What would help, for the errors that have a usual cure.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -111,7 +119,11 @@ impl FsError {
             io::ErrorKind::IsADirectory => {
                 Some("a folder stands where a file is needed; remove it, or choose another place")
             }
+            io::ErrorKind::AlreadyExists if self.source.get_ref().is_some() => {
+                Some("make the folder that it leads to, or choose another place")
+            }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(NO_SPACE_HINT),
+            io::ErrorKind::InvalidFilename => Some("rename it"),
             io::ErrorKind::NotSeekable => Some("write what comes out of a pipe to a file first"),
             _ => None,
         }
@@ -142,6 +154,7 @@ pub fn check_writable(path: &Path) -> Result<()> {
     let Some(folder) = path.ancestors().find(|folder| folder.symlink_metadata().is_ok()) else { return Ok(()) };
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     let is_folder = fs::metadata(folder)
+        .map_err(|error| dangling(folder).unwrap_or(error))
         .and_then(|meta| if meta.is_dir() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotADirectory)) });
     let found = is_folder.and_then(|()| rustix::fs::access(folder, access).map_err(io::Error::from));
     at(Action::Write, folder, found)
@@ -269,7 +282,17 @@ pub fn open_append(path: &Path) -> Result<fs::File> {
 
 /// Creates `path` and the folders above it.
 pub fn create_folders(path: &Path) -> Result<()> {
-    at(Action::CreateFolder, path, fault::point().and_then(|()| fs::create_dir_all(path)))
+    let created = fault::point().and_then(|()| fs::create_dir_all(path));
+    let Err(source) = created else { return Ok(()) };
+    let link = path.ancestors().find_map(|above| Some((above, dangling(above)?)));
+    let (path, source) = link.unwrap_or((path, source));
+    at(Action::CreateFolder, path, Err(source))
+}
+
+/// The error of what is to be a folder and is a link to what does not exist.
+fn dangling(path: &Path) -> Option<io::Error> {
+    let is_dangling = path.is_symlink() && !path.exists();
+    is_dangling.then(|| io::Error::new(io::ErrorKind::AlreadyExists, "it is a link to what does not exist"))
 }
 
 /// Does something with `path`; where a folder above it is missing, creates those and does it once more.

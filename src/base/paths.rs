@@ -1,5 +1,6 @@
 //! Paths as text: what people read, and what a name on the command line means. No file is looked at.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
@@ -26,7 +27,17 @@ pub fn tidy(path: &Path) -> PathBuf {
 pub fn shown(path: &Path, root: &Path) -> String {
     let clean = tidy(path);
     let relative = clean.strip_prefix(tidy(root)).unwrap_or(&clean);
-    if relative.as_os_str().is_empty() { ".".to_owned() } else { relative.to_string_lossy().into_owned() }
+    if relative.as_os_str().is_empty() { ".".to_owned() } else { text(relative) }
+}
+
+/// A path as text. Bytes that are not UTF-8 stand as `\xff`, so that names which differ in nothing else stay apart.
+fn text(path: &Path) -> String {
+    let mut out = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    out
 }
 
 /// Text for people with the quoted paths below `root` relative to it; an empty root changes nothing.
@@ -41,6 +52,12 @@ pub fn relative(text: &str, root: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_are_not_utf_8_stay_apart() {
+        let name = |bytes: &[u8]| shown(&Path::new("/zoo").join(std::ffi::OsStr::from_bytes(bytes)), Path::new("/zoo"));
+        assert_eq!([name(b"a\xff.yaml"), name(b"a\xfe.yaml")], ["a\\xff.yaml", "a\\xfe.yaml"]);
+    }
 
     #[test]
     fn people_read_short_paths() {

@@ -17,6 +17,7 @@ use super::template::Templates;
 use crate::base::Looked;
 use crate::base::fs;
 use crate::base::shown;
+use crate::base::tidy;
 use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Source;
@@ -188,14 +189,15 @@ fn find(options: &CatalogOptions, problems: &mut Vec<Diagnostic>) -> Vec<(String
         for path in files {
             let name = relative(&path, &options.root);
             if !exclude.is_match(&name) {
-                found.insert(name, path);
+                // By the path too: two names may read alike.
+                found.insert((name, tidy(&path)), path);
             }
         }
     }
     if found.is_empty() && problems.is_empty() {
         problems.push(no_cards(options));
     }
-    found.into_iter().collect()
+    found.into_iter().map(|((name, _), path)| (name, path)).collect()
 }
 
 /// What to say of a link below a folder of cards that cannot be followed: nothing where it could be no card, such as the lock

@@ -8,6 +8,7 @@ use super::Card;
 use super::Catalog;
 use crate::base::did_you_mean;
 use crate::base::nearest;
+use crate::base::shown;
 
 /// A network, or one of its models, that targets name.
 #[derive(Debug, Clone, Copy)]
@@ -141,14 +142,12 @@ fn is_card_path(target: &str) -> bool {
     Path::new(target).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// The target as a card's path relative to the root: `./` and the root itself dropped.
+/// The target as a card's path relative to the root: `./`, `folder/..` and the root itself dropped.
 fn card_path(target: &str, root: &Path) -> Option<String> {
     if !is_card_path(target) {
         return None;
     }
-    let path = Path::new(target);
-    let relative = path.strip_prefix(root).unwrap_or(path);
-    Some(relative.strip_prefix(".").unwrap_or(relative).to_string_lossy().into_owned())
+    Some(shown(Path::new(target), root))
 }
 
 fn near(catalog: &Catalog, target: &str) -> Vec<String> {

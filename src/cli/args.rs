@@ -248,7 +248,7 @@ pub(super) struct ListArgs {
                             axzoo clean [OPTIONS] all\n       \
                             axzoo clean [OPTIONS] --stale")]
 pub(super) struct CleanArgs {
-    /// Networks, also those whose cards are gone, globs, or `all` for every result
+    /// Networks, also those whose cards are gone, paths of cards, globs, or `all` for every result
     #[arg(value_name = "TARGET", required_unless_present = "stale", conflicts_with = "stale")]
     pub(super) targets: Vec<String>,
     /// Remove the results of networks whose cards are gone

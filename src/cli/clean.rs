@@ -40,7 +40,15 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
         let there = names(&zoo)?;
         recorded.keys().filter(|network| !there.contains(network.as_str())).cloned().collect()
     } else {
-        named(&arguments.targets, &recorded.keys().map(String::as_str).collect::<Vec<_>>())?
+        let targets: Vec<String> = arguments
+            .targets
+            .iter()
+            .map(|target| {
+                let of_file = || zoo.network_of_file(target).unwrap_or_else(|| target.clone());
+                if recorded.contains_key(target) { target.clone() } else { of_file() }
+            })
+            .collect();
+        named(&targets, &recorded.keys().map(String::as_str).collect::<Vec<_>>())?
     };
     let mut removed = Vec::new();
     let mut left = Vec::new();
@@ -113,7 +121,10 @@ fn named(targets: &[String], recorded: &[&str]) -> Result<Vec<String>, Failure> 
         let before = chosen.len();
         chosen.extend(recorded.iter().filter(|network| is_meant(network)).map(|&network| network.to_owned()));
         if chosen.len() == before && target != "all" && !chosen.iter().any(|network| is_meant(network)) {
-            let hint = did_you_mean(&nearest(target, recorded.iter().copied()))
+            let whole = target.split_once('/').map(|(network, _)| network).filter(|network| recorded.contains(network));
+            let hint = whole
+                .map(|network| format!("`clean` removes the results of whole networks; name `{network}`"))
+                .or_else(|| did_you_mean(&nearest(target, recorded.iter().copied())))
                 .unwrap_or_else(|| "`axzoo clean all -n` shows what has results".to_owned());
             let message = format!("no network `{target}` has results in the build root");
             problems.push(Diagnostic::error("target/unknown", message).hint(hint));

@@ -106,7 +106,8 @@ fn from_yaml(arguments: &ConvertArgs, output: Output, directory: Option<&Path>) 
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let sdk_roots = ["AXZOO_SDK", "VIRTUAL_ENV", "AXELERA_FRAMEWORK"].into_iter();
-    let sdk_roots = sdk_roots.filter_map(|name| variables.get(name)).map(|folder| standing.join(folder)).collect();
+    let said = sdk_roots.filter_map(|name| variables.get(name)).filter(|folder| !folder.is_empty());
+    let sdk_roots = said.map(|folder| standing.join(folder)).collect();
     let search = SearchPath { root: standing.clone(), config_folders: Vec::new(), sdk_roots };
     let catalog = read_card_file(
         &standing.join(card),

@@ -109,6 +109,8 @@ impl Zoo {
                 unsupported: unplanned.unsupported,
             });
         }
+        // Where a warning keeps a network from being planned, it is told as the error that it is.
+        let problems = self.graded(problems);
         Planned { plan, refusals, problems, looked }
     }
 

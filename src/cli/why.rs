@@ -97,15 +97,53 @@ fn text(graph: &Graph<StepWork>, explanations: &[Explanation], shown: &dyn Fn(&P
         }
         lines.push(format!("  {}: {}", step.kind, verdict(explanation)));
         // The package's TOML file holds the properties that are told one by one.
-        let is_told = explanation.differences.iter().any(|difference| difference.what.starts_with("compile_config."));
-        let told = |difference: &&Difference| difference.what != "compiler_config" || !is_told;
-        let differences: Vec<&Difference> = explanation.differences.iter().filter(told).collect();
-        lines.extend(differences.iter().take(SHOWN).map(|difference| format!("    {}", line(difference, shown))));
+        let told = real(&explanation.differences);
+        let is_told = told.iter().any(|difference| difference.what.starts_with("compile_config."));
+        let told = told.into_iter().filter(|difference| difference.what != "compiler_config" || !is_told);
+        let differences = folded(told, shown);
+        lines.extend(differences.iter().take(SHOWN).map(|difference| format!("    {difference}")));
         if let Some(more) = differences.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             lines.push(format!("    and {more} more; `--format json` has all"));
         }
     }
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// The differences without those that only say that a list has no entries, where its entries are told.
+fn real(differences: &[Difference]) -> Vec<&Difference> {
+    let is_nothing = |text: Option<&str>| matches!(text, None | Some("[]" | "{}"));
+    let is_emptiness = |difference: &Difference| {
+        let is_of_it = |other: &Difference| {
+            other.what.strip_prefix(&difference.what).is_some_and(|rest| rest.starts_with(['[', '.']))
+        };
+        is_nothing(difference.old.as_deref())
+            && is_nothing(difference.new.as_deref())
+            && differences.iter().any(is_of_it)
+    };
+    differences.iter().filter(|difference| !is_emptiness(difference)).collect()
+}
+
+/// The differences as lines. The classes of images, of which there are as many as images, are one line.
+fn folded<'a>(differences: impl Iterator<Item = &'a Difference>, shown: &dyn Fn(&Path) -> String) -> Vec<String> {
+    let image = |difference: &Difference| {
+        difference.what.strip_prefix("labels[").and_then(|rest| rest.strip_suffix(']')?.parse::<usize>().ok())
+    };
+    let differences: Vec<&Difference> = differences.collect();
+    let labels: Vec<(usize, &Difference)> =
+        differences.iter().filter_map(|difference| Some((image(difference)?, *difference))).collect();
+    let first = labels.iter().min_by_key(|(image, _)| *image).filter(|_| labels.len() > 1);
+    let mut lines = Vec::new();
+    for difference in differences {
+        match first {
+            Some((_, first)) if image(difference).is_some() => {
+                if labels.first().is_some_and(|(_, it)| std::ptr::eq(*it, difference)) {
+                    lines.push(format!("labels: {} differ, the first is {}", labels.len(), line(first, shown)));
+                }
+            }
+            _ => lines.push(line(difference, shown)),
+        }
+    }
+    lines
 }
 
 /// The file that a difference was read from, and the line where there is one.
@@ -131,9 +169,8 @@ fn lines(graph: &Graph<StepWork>, explanations: &[Explanation], shown: &dyn Fn(&
     let mut subjects: Vec<(String, Option<String>, Vec<Value>)> = Vec::new();
     for explanation in explanations {
         let step = graph.step(explanation.step);
-        let differences: Vec<Value> = explanation
-            .differences
-            .iter()
+        let differences: Vec<Value> = real(&explanation.differences)
+            .into_iter()
             .map(|difference| {
                 let place = place(difference, shown);
                 json!({

@@ -13,6 +13,7 @@ use crate::base::Looked;
 use crate::base::fs;
 use crate::base::relative;
 use crate::base::shown;
+use crate::base::tidy;
 use crate::base::watched;
 use crate::cards::BrokenCard;
 use crate::cards::Card;
@@ -151,7 +152,8 @@ impl Zoo {
         let typed_from = if directory.is_some() { root.as_path() } else { standing.as_path() };
         let resolved = resolve(&root, typed_from, &more, &variables).map_err(Failure::Usage)?;
         let settings = &resolved.settings;
-        let names_cards = more.iter().any(|(flag, _)| *flag == "cards") || variables.contains_key("AXZOO_CARDS");
+        let said = |name: &str| variables.get(name).filter(|text| !text.is_empty());
+        let names_cards = more.iter().any(|(flag, _)| *flag == "cards") || said("AXZOO_CARDS").is_some();
         if directory.is_none() && !names_cards && find_root(&standing).is_none() {
             let message = format!("there is no zoo at `{}` or above it", standing.display());
             let hint = "a zoo has `model_cards/` or `axzoo.toml` at its root; go there, or name it with `-C DIR`";
@@ -166,7 +168,6 @@ impl Zoo {
             return Err(Failure::Usage(vec![Diagnostic::error("settings/value", message).hint(hint)]));
         }
         let device = Device { board, cores };
-        let said = |name: &str| variables.get(name).filter(|text| !text.is_empty());
         let search = SearchPath {
             root: root.clone(),
             config_folders: settings.zoo.configs.iter().map(|folder| root.join(folder)).collect(),
@@ -359,13 +360,34 @@ impl Zoo {
         if typed.is_empty() { Ok(networks) } else { Err(Failure::Usage(typed)) }
     }
 
-    /// A target that is a path is meant from where the user stands.
-    pub(super) fn relative_target(&self, target: &str) -> String {
+    /// A target that is the path of a card is meant from where the user stands, and may lead there in any way: over `..`, or
+    /// through a link to the card or to a folder above it.
+    fn relative_target(&self, target: &str) -> String {
         let path = self.standing.join(target);
-        match path.strip_prefix(self.root()) {
-            Ok(relative) if fs::is_file(&path) => relative.display().to_string(),
-            _ => target.to_owned(),
-        }
+        let Some(real) = fs::canonical(&path).ok().filter(|real| fs::is_file(real)) else { return target.to_owned() };
+        let folder = path.parent().and_then(|folder| fs::canonical(folder).ok());
+        let through_folder = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
+        let ways = [Some(tidy(&path)), through_folder, Some(real.clone())];
+        let mut files = ways
+            .into_iter()
+            .flatten()
+            .filter(|way| fs::canonical(way).is_ok_and(|found| found == real))
+            .map(|way| self.shown(&way));
+        let is_card = |file: &String| {
+            self.catalog.cards.iter().any(|card| card.file == *file)
+                || self.catalog.broken.iter().any(|card| card.file == *file)
+        };
+        files.find(is_card).unwrap_or_else(|| target.to_owned())
+    }
+
+    /// The network that the card at a path describes, if there is one that says its name; the zoo's cards need not be read.
+    pub(super) fn network_of_file(&self, target: &str) -> Option<String> {
+        network_named(target).is_none().then_some(())?;
+        let path =
+            [&self.standing, self.root()].map(|folder| folder.join(target)).into_iter().find(|it| fs::is_file(it))?;
+        let catalog = read_card_file(&path, &self.options);
+        let card = catalog.cards.into_iter().next().map(|card| card.name.value);
+        card.or_else(|| catalog.broken.into_iter().next()?.name)
     }
 
     /// Resolves the configurations of a card's models and counts its budget; a card need not be of the catalog.

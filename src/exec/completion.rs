@@ -3,7 +3,7 @@
 use super::StepFailure;
 use super::events::{Event, Outcome, StopCause};
 use super::judge::{Verdict, outputs_in};
-use super::networks::{Networks, Wanted};
+use super::networks::{Networks, Wanted, remove};
 use super::scheduler::{End, Run};
 use super::workers::InstallTask;
 use crate::base::fs;
@@ -48,6 +48,7 @@ impl<S: StepSettings> Run<'_, S> {
         if self.stopped.is_some_and(|cause| cause != StopCause::FailFast) {
             return self.leave_out(&unsure);
         }
+        self.make_way(network, &files);
         let names: Vec<String> = unsure.iter().map(|wanted| wanted.file.clone()).collect();
         if let Err(error) = self.store.intend(network, &names) {
             let step = unsure[0].step;
@@ -55,6 +56,15 @@ impl<S: StepSettings> Run<'_, S> {
         }
         let build_root = self.store.build_root().to_owned();
         self.tasks.push_back(InstallTask { network: network.to_owned(), build_root, files: unsure });
+    }
+
+    /// Removes what no step of the network makes any more and is in the way of what they make now.
+    fn make_way(&mut self, network: &str, files: &[Wanted]) {
+        let obstacles = self.networks.obstacles(self.store, network, files);
+        let obstacles: Vec<_> = obstacles.into_iter().map(|file| (network.to_owned(), file)).collect();
+        let events = &mut *self.events;
+        // What cannot be removed stays recorded, and the copying says what is in its way.
+        let _ = remove(self.store, &obstacles, |network, file| events(&Event::Removed { network, file }));
     }
 
     /// These files do not come into the build root in this run, whose stop is told already: the steps that should have

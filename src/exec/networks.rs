@@ -98,9 +98,33 @@ impl<'g> Networks<'g> {
         }
     }
 
-    /// The network's recorded files that none of its steps names, when all its steps are known and good.
+    /// The network's recorded files that none of its steps names, when all its steps are known and good, and what they made
+    /// is in the build root.
     pub(super) fn leftovers(&self, store: &Store, network: &str, files: &[Wanted]) -> Vec<String> {
-        if !self.networks.get(network).is_some_and(|network| network.is_whole && network.is_installed) {
+        let is_installed = self.networks.get(network).is_some_and(|network| network.is_installed);
+        if is_installed { self.unnamed(store, network, files) } else { Vec::new() }
+    }
+
+    /// Those left-overs that are in the way of the files to come, which need a folder where such a file is, or a file where a
+    /// folder is with nothing but such files in it.
+    pub(super) fn obstacles(&self, store: &Store, network: &str, files: &[Wanted]) -> Vec<String> {
+        let unnamed = self.unnamed(store, network, files);
+        let is_below = |file: &str, folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let has_only_ours = |folder: &str| {
+            let is_ours = |name: &String| unnamed.binary_search(&format!("{folder}/{name}")).is_ok();
+            fs::look_below(&store.build_root().join(folder)).is_ok_and(|below| {
+                below.unnamed.is_empty() && below.others.is_empty() && below.files.iter().all(is_ours)
+            })
+        };
+        let is_in_the_way = |old: &&String| {
+            files.iter().any(|new| is_below(&new.file, old) || (is_below(old, &new.file) && has_only_ours(&new.file)))
+        };
+        unnamed.iter().filter(is_in_the_way).cloned().collect()
+    }
+
+    /// The network's recorded files that none of its steps names.
+    fn unnamed(&self, store: &Store, network: &str, files: &[Wanted]) -> Vec<String> {
+        if !self.networks.get(network).is_some_and(|network| network.is_whole) {
             return Vec::new();
         }
         let is_named = |file: &String| files.binary_search_by(|wanted| wanted.file.cmp(file)).is_ok();
@@ -159,9 +183,14 @@ pub(super) fn remove(
             continue;
         }
         let path = store.build_root().join(file);
-        if let Err(error) = fs::remove_file(&path) {
-            left.push(NotRemoved { network: network.clone(), file: file.clone(), message: error.to_string() });
-            continue;
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            // What is there now is nothing that was recorded: the file is gone, and the folder is somebody else's.
+            Err(_) if fs::is_folder(&path) && !fs::is_link(&path) => continue,
+            Err(error) => {
+                left.push(NotRemoved { network: network.clone(), file: file.clone(), message: error.to_string() });
+                continue;
+            }
         }
         let folders = path.ancestors().skip(1).take_while(|folder| *folder != store.build_root());
         for folder in folders {

@@ -247,7 +247,8 @@ impl Builder<'_> {
         let (folder, place) = match found.and_then(|chosen| {
             let read = self.folder(&chosen.folder);
             let read = read.map_err(|error| {
-                let error = error.shown_as(card.shown(&chosen.folder));
+                let shown = card.shown(&error.path);
+                let error = error.shown_as(shown);
                 if error.is_not_found() {
                     let what = format!("the folder `{}` does not exist", card.shown(&chosen.folder));
                     return no_images(card, &what, &chosen.place, None);
@@ -277,7 +278,8 @@ impl Builder<'_> {
             Some(chosen) if is_folder(&chosen.folder) => {
                 let read = self.folder(&chosen.folder);
                 Some(read.map_err(|error| {
-                    let error = error.shown_as(card.shown(&chosen.folder));
+                    let shown = card.shown(&error.path);
+                    let error = error.shown_as(shown);
                     Diagnostic::error("build/unreadable", error.to_string())
                         .at_place(Some(&chosen.place))
                         .maybe_hint(error.hint())

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::SplitMix;
 use crate::base::fs;
+use crate::base::fs::Below;
 use crate::base::fs::FsError;
 
 /// Images by their extension; other files in the folders are ignored.
@@ -22,13 +23,18 @@ pub struct ImageFolder {
 }
 
 impl ImageFolder {
-    /// Searches a folder recursively.
+    /// Searches a folder recursively. An image whose path below the folder is not UTF-8 is an error: results are told from
+    /// each other by names that are text.
     pub fn read(folder: &Path) -> Result<Self, FsError> {
-        let mut images = fs::files_below(folder)?;
-        images.retain(|name| {
+        let is_image = |name: &str| {
             let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
             EXTENSIONS.contains(&extension.as_str())
-        });
+        };
+        let Below { files: mut images, unnamed, .. } = fs::look_below(folder)?;
+        if let Some(image) = unnamed.into_iter().find(|path| is_image(&path.to_string_lossy())) {
+            return Err(FsError::not_utf8(folder, &image));
+        }
+        images.retain(|name| is_image(name));
         Ok(Self { folder: folder.to_owned(), images })
     }
 

@@ -13,9 +13,11 @@ use rayon::prelude::*;
 use super::{Output, Seen, StatIndex, StoreError};
 use crate::base::Digest;
 use crate::base::fs;
+use crate::base::fs::Below;
 use crate::base::fs::FsError;
 use crate::base::fs::Stat;
 use crate::base::moment;
+use crate::base::shown;
 
 /// Files of less than this together are read by one thread: waking others takes longer.
 const WORTH_SHARING: u64 = 4 << 20;
@@ -137,12 +139,25 @@ impl Blobs {
     pub fn take_in(&self, folder: &Path) -> Result<Vec<Output>, StoreError> {
         // A tool may have made folders read-only, and nothing can be moved out of such a one.
         fs::make_folders_writable(folder)?;
+        let Below { files, unnamed, others } = fs::look_below(folder)?;
+        let refused = |path: &Path| {
+            let what = if fs::is_link(path) {
+                "is a symbolic link"
+            } else if fs::is_file(path) {
+                "has a name that is not UTF-8"
+            } else {
+                "is no regular file"
+            };
+            StoreError::NoOutput { name: shown(path, folder), what }
+        };
+        if let Some(path) = others.first().or(unnamed.first()) {
+            return Err(refused(path));
+        }
         let sized = |name: String| match fs::stat_of_file(&folder.join(&name)) {
             Some(stat) => Ok((name, stat.size)),
-            None => Err(StoreError::Link { name }),
+            None => Err(refused(&folder.join(name))),
         };
-        let files: Vec<(String, u64)> =
-            fs::files_below(folder)?.into_iter().map(sized).collect::<Result<_, StoreError>>()?;
+        let files: Vec<(String, u64)> = files.into_iter().map(sized).collect::<Result<_, StoreError>>()?;
         if files.iter().map(|(_, size)| size).sum::<u64>() < WORTH_SHARING {
             return files.into_iter().map(|(name, length)| self.take_in_file(folder, name, length)).collect();
         }

@@ -26,10 +26,12 @@ pub enum StoreError {
         cache: PathBuf,
     },
     /// A step left something that cannot be an output.
-    #[error("the output `{name}` is a symbolic link; a step writes regular files only")]
-    Link {
+    #[error("the output `{name}` {what}; a step writes regular files only, with names in UTF-8")]
+    NoOutput {
         /// The output.
         name: String,
+        /// What it is.
+        what: &'static str,
     },
     /// A stored artifact does not have the contents its name says.
     #[error("the stored artifact {} of `{name}` is damaged: its contents are {}", expected.short(), found.short())]
@@ -59,7 +61,7 @@ impl StoreError {
             Self::Foreign { .. } => {
                 Some("name a new or an empty folder with --cache, or the cache of an earlier build")
             }
-            Self::Link { .. } => Some("this is a bug in the toolchain; please report it"),
+            Self::NoOutput { .. } => Some("this is a bug in the toolchain; please report it"),
             Self::Damaged { .. } => Some("it was removed; run the same command again and it is made again"),
         }
     }

@@ -276,6 +276,21 @@ fn strict_makes_errors_of_warnings_for_every_command() {
     space.axzoo("check").expect_code(1);
 }
 
+#[test]
+fn a_warning_of_the_plan_is_an_error_where_the_settings_are_strict() {
+    let space = Space::only("digits");
+    fs::remove_file(space.images("data/digits", "calibration").remove(0)).expect("removed");
+    for command in ["build -n", "why digits"] {
+        space.axzoo(command).expect_code(0).says("warning[build/too-few-images]");
+        let run = space.axzoo(&format!("{command} --strict")).expect_code(1).says("error[build/too-few-images]");
+        assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    }
+    let run = space.axzoo("build -n --strict --format json").expect_code(1);
+    let told = run.stdout.lines().find(|line| line.contains("build/too-few-images")).expect("it is told");
+    let told: Value = serde_json::from_str(told).expect("JSON");
+    assert_eq!(told["severity"], "error", "{told}");
+}
+
 /// `extra_kwargs` that are wrong, the TOML file `{name}.toml` beside them, and what is said.
 const BROKEN: &[(&str, &str, &[u8], &[&str])] = &[
     ("near", "compilation_config: {tiling_dpeth: 6}", b"", &["config/unknown-key"]),

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::scripted::{card, zoo};
+use crate::scripted::{card, with_command, zoo};
 use crate::space::{Run, Space, steps_with};
 
 /// Runs that write into the cache, or remove something from it.
@@ -133,25 +133,89 @@ fn a_file_that_cannot_be_removed_is_told_and_stops_nothing() {
         space
             .write(&format!("model_cards/{name}.yaml"), card(name, "      compilation_config: {aipu_cores_used: 2}\n"));
     }
-    let file = space.path("build/a/a/1/model.json");
-    fs::remove_file(&file).expect("it was there");
-    fs::create_dir(&file).expect("a folder in its place");
-    let run = space.axzoo("build --format json").expect_code(1).says("remove_failed").says("build/a/a/1/model.json");
-    assert_eq!(run.summary()["not_removed"], 1);
+    let Some(axzoo) = as_a_user(&space) else { return };
+    let allow = |mode: u32| {
+        let folder = space.path("build/a/a/1");
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).expect("permitted");
+    };
+    allow(0o555);
+    let run = axzoo("build --format json").expect_code(1).says("remove_failed").says("build/a/a/1/model.json");
+    assert_eq!(run.summary()["not_removed"], 2);
     assert!(!steps_with(&run.outcomes(), "ran").is_empty() && run.summary()["failed"] == 0);
     assert!(!space.path("build/b/b/1").exists(), "the left-overs of another network stayed");
     // It is known what was done, and the file is tried again each time.
     for _ in 0..2 {
-        let run = space.axzoo("build --format json").expect_code(1);
+        let run = axzoo("build --format json").expect_code(1);
         assert!(run.outcomes().values().all(|outcome| outcome == "up_to_date"), "{:?}", run.outcomes());
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    space.axzoo("build").expect_code(1).says("1 file that nothing makes any more could not be removed");
-    space.axzoo("clean all").expect_code(1).says("removed ").says("cannot remove `build/a/a/1/model.json`");
-    assert!(space.tree("build").is_empty(), "clean stopped at the first file");
-    fs::remove_dir(&file).expect("removed");
-    space.axzoo("clean all").expect_code(0);
+    axzoo("build").expect_code(1).says("2 files that nothing makes any more could not be removed");
+    axzoo("clean all").expect_code(1).says("removed ").says("cannot remove `build/a/a/1/model.json`");
+    assert_eq!(space.tree("build").len(), 2, "clean stopped at the first file");
+    allow(0o755);
+    axzoo("clean all").expect_code(0);
     assert!(!space.path("build/a").exists());
+}
+
+#[test]
+fn a_left_over_that_became_something_else_is_gone() {
+    let space = zoo(&["a", "b"]);
+    space.axzoo("build").expect_code(0);
+    for name in ["a", "b"] {
+        space
+            .write(&format!("model_cards/{name}.yaml"), card(name, "      compilation_config: {aipu_cores_used: 2}\n"));
+    }
+    // A folder where a file was, and a file where a folder was.
+    fs::remove_file(space.path("build/a/a/1/model.json")).expect("removed");
+    space.write("build/a/a/1/model.json/mine.txt", "mine");
+    fs::remove_dir_all(space.path("build/b/b/1")).expect("removed");
+    space.write("build/b/b/1", "mine");
+    space.axzoo("build").expect_code(0);
+    assert!(space.build("all").values().all(|outcome| outcome == "up_to_date"));
+    space.axzoo("clean all").expect_code(0);
+    assert_eq!(space.tree("build").into_keys().collect::<Vec<_>>(), ["a/a/1/model.json/mine.txt", "b/b/1"]);
+}
+
+#[test]
+fn files_and_folders_of_axzoo_give_way_to_each_other() {
+    let lower = |made: &str| format!("echo '{{}}' | tee manifest.json > model.json; {made}");
+    let (file, folder) =
+        (lower("echo x > extra"), lower("mkdir -p extra/deep; echo x | tee extra/deep/one > extra/two"));
+    let space = with_command("lower", &file);
+    space.axzoo("build").expect_code(0);
+    let settings = space.path("axzoo.toml");
+    let extra = space.path("build/a/a/1/extra");
+    space.edit(&settings, &file, &folder);
+    space.axzoo("build").expect_code(0);
+    assert!(extra.join("deep/one").is_file());
+    space.edit(&settings, &folder, &file);
+    space.axzoo("build").expect_code(0);
+    assert!(extra.is_file());
+    space.edit(&settings, &file, &folder);
+    space.axzoo("build").expect_code(0);
+    // What is somebody else's keeps its place, and what is beside it.
+    space.write("build/a/a/1/extra/deep/mine.txt", "mine");
+    space.edit(&settings, &folder, &file);
+    let before = space.tree("build/a/a/1/extra");
+    space.axzoo("build").expect_code(1).says("build/a/a/1/extra");
+    assert_eq!(space.tree("build/a/a/1/extra"), before);
+    fs::remove_file(extra.join("deep/mine.txt")).expect("removed");
+    space.axzoo("build").expect_code(0);
+    assert!(extra.is_file());
+}
+
+#[test]
+fn a_link_to_nothing_is_told_as_one() {
+    for (folder, flag) in [("cache", "--cache"), ("build", "--build-root")] {
+        let space = zoo(&["a"]);
+        std::os::unix::fs::symlink("nowhere", space.path(folder)).expect("linked");
+        for place in [String::new(), format!("{flag} {folder}/deep/er")] {
+            let run = space.axzoo(&format!("build {place}")).expect_code(1);
+            run.says(&format!("`{folder}`: it is a link to what does not exist")).says("hint: make the folder that it");
+        }
+        fs::create_dir(space.path("nowhere")).expect("made");
+        space.axzoo("build").expect_code(0);
+    }
 }
 
 /// Puts the zoo of a space into a folder of its own.

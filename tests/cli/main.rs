@@ -21,6 +21,7 @@ mod memory;
 mod models;
 mod modes;
 mod mutations;
+mod names;
 mod rebuild;
 mod run;
 mod scripted;

@@ -95,7 +95,7 @@ echo "\"$(cat quantized_model.txt)\"" > quantized_model.json
 }
 
 /// The zoo with one command replaced by another.
-fn with_command(step: &str, command: &str) -> Space {
+pub(crate) fn with_command(step: &str, command: &str) -> Space {
     let space = zoo(&["a"]);
     let mut table: toml::Table = COMMANDS.parse().expect("TOML");
     table["scripted"][step] = command.into();
@@ -345,6 +345,19 @@ fn why_of_what_cannot_be_built_says_so_and_fails() {
     space.write("model_cards/b.yaml", "name: b\nmodels: [\n");
     let run = space.axzoo("why all").expect_code(1);
     assert!(run.stdout.contains("the card `model_cards/b.yaml` cannot be read"), "{}", run.stdout);
+}
+
+#[test]
+fn clean_takes_networks_and_paths_of_cards() {
+    let space = zoo(&["a", "b"]);
+    space.axzoo("build").expect_code(0);
+    space.axzoo("clean a/a").expect_code(2).says("`clean` removes the results of whole networks; name `a`");
+    space.axzoo("clean model_cards/a.yaml").expect_code(0).says("of 1 network");
+    assert!(!space.path("build/a").exists() && space.path("build/b").exists());
+    space.axzoo("clean model_cards/a.yaml").expect_code(2).says("no network `a` has results");
+    space.write("model_cards/b.yaml", "name: b\nmodels: [\n");
+    space.axzoo("clean model_cards/b.yaml").expect_code(0);
+    assert!(!space.path("build/b").exists());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What `build` and `why` tell of a change: the toolchain, the place of each difference, the time that went.
 
 use crate::scripted::{card, zoo};
+use crate::space::Space;
 
 #[test]
 fn a_build_says_which_toolchain_is_another() {
@@ -20,7 +21,6 @@ fn a_build_says_which_toolchain_is_another() {
 #[test]
 fn a_difference_is_told_with_the_line_that_said_it() {
     let text = card("a", "      compilation_config: {resources_used: 0.25}\n");
-    let line_of = |part: &str| 1 + text.lines().position(|line| line.contains(part)).expect("a line of the card");
     let cases = [
         (
             "num_cal_images: 1",
@@ -34,9 +34,8 @@ fn a_difference_is_told_with_the_line_that_said_it() {
             "- torch-totensor:",
             "- torch-totensor:\n        - normalize: {mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}",
             vec![
-                // In the changed card it is the line behind.
-                ("preprocess.operators[", "models:"),
-                ("description.pipeline[0].preprocess[2].normalize.mean", "models:"),
+                ("preprocess.operators[", "- normalize"),
+                ("description.pipeline[0].preprocess[2].normalize.mean", "- normalize"),
             ],
         ),
         (
@@ -52,7 +51,7 @@ fn a_difference_is_told_with_the_line_that_said_it() {
             "num_classes: 11",
             vec![("class_count: 10 → 11", "num_classes"), ("model_info.num_classes: 10 → 11", "num_classes")],
         ),
-        ("class: Net", "class: Other", vec![("model_info.class_name: Net → Other", "   class: Net")]),
+        ("class: Net", "class: Other", vec![("model_info.class_name: Net → Other", "   class: Other")]),
     ];
     let space = zoo(&["a"]);
     space.write("data/pictures/two.png", "another picture");
@@ -60,7 +59,9 @@ fn a_difference_is_told_with_the_line_that_said_it() {
     space.axzoo("build").expect_code(0);
     for (from, to, differences) in cases {
         assert!(text.contains(from), "{from}");
-        space.write("model_cards/a.yaml", text.replace(from, to));
+        let text = text.replace(from, to);
+        space.write("model_cards/a.yaml", &text);
+        let line_of = |part: &str| 1 + text.lines().position(|line| line.contains(part)).expect("a line of the card");
         let why = space.axzoo("why a").expect_code(0);
         for (difference, place) in differences {
             let found = why.stdout.lines().find(|line| line.trim_start().starts_with(difference));
@@ -73,6 +74,25 @@ fn a_difference_is_told_with_the_line_that_said_it() {
             assert!(found.contains(&place), "{found}: expected {place}");
         }
     }
+}
+
+#[test]
+fn many_other_classes_are_one_line() {
+    let space = Space::sample();
+    let card = space.cards().remove("digits").expect("a card");
+    space.axzoo("build digits").expect_code(0);
+    let held_out = |why: &str| {
+        let lines: Vec<String> = why.lines().map(|line| line.trim().to_owned()).collect();
+        lines.into_iter().filter(|line| line.starts_with("labels")).collect::<Vec<_>>()
+    };
+    // Without its classes no image has one.
+    space.edit(&card, "num_classes: 10", "num_classes: 11");
+    let why = space.axzoo("why digits").expect_code(0);
+    let lines = held_out(&why.stdout);
+    assert_eq!(lines.len(), 1, "{}", why.stdout);
+    assert!(lines[0].contains(" differ, the first is labels[0]: 0 → (nothing)"), "{}", why.stdout);
+    let json = space.axzoo("why digits --format json").expect_code(0).stdout;
+    assert!(json.matches("\"labels[").count() > 10 && !json.contains("\"labels\""), "{json}");
 }
 
 #[test]

@@ -10,10 +10,20 @@ use super::FsError;
 use super::Result;
 use super::watch;
 
-/// All regular files below a folder (links to files followed, links to folders not), sorted by their path relative to
-/// it, which is what is returned, with `/` between the parts.
-pub fn files_below(folder: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
+/// What is below a folder, each list sorted.
+#[derive(Debug, Default)]
+pub struct Below {
+    /// Regular files, and links to such: their paths relative to the folder, with `/` between the parts.
+    pub files: Vec<String>,
+    /// Files whose path below the folder is not UTF-8.
+    pub unnamed: Vec<PathBuf>,
+    /// What is neither a folder nor leads to a regular file: pipes, sockets, devices, and links to what is none.
+    pub others: Vec<PathBuf>,
+}
+
+/// Everything below a folder but folders; links to folders are not followed.
+pub fn look_below(folder: &Path) -> Result<Below> {
+    let mut found = Below::default();
     watch::path(folder);
     for entry in walkdir::WalkDir::new(folder).follow_links(false) {
         let entry = entry.map_err(|error| FsError {
@@ -23,15 +33,27 @@ pub fn files_below(folder: &Path) -> Result<Vec<String>> {
         })?;
         if entry.file_type().is_dir() {
             watch::path(entry.path());
+            continue;
         }
         let is_file = entry.file_type().is_file() || (entry.file_type().is_symlink() && entry.path().is_file());
-        if is_file && let Ok(relative) = entry.path().strip_prefix(folder) {
-            let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-            found.push(parts.join("/"));
+        let Ok(relative) = entry.path().strip_prefix(folder) else { continue };
+        let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
+        match parts {
+            _ if !is_file => found.others.push(entry.into_path()),
+            Some(parts) => found.files.push(parts.join("/")),
+            None => found.unnamed.push(entry.into_path()),
         }
     }
-    found.sort();
+    found.files.sort();
+    found.unnamed.sort();
+    found.others.sort();
     Ok(found)
+}
+
+/// All regular files below a folder (links to files followed, links to folders not), sorted by their path relative to
+/// it, which is what is returned, with `/` between the parts. Files whose path is not UTF-8 are left out.
+pub fn files_below(folder: &Path) -> Result<Vec<String>> {
+    Ok(look_below(folder)?.files)
 }
 
 /// Bytes that a folder and all below it take on the disk, as `du` counts them: whole blocks, folders among them.

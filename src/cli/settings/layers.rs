@@ -213,7 +213,7 @@ pub(super) fn from_text(key: Key, text: &str, standing: &Path) -> Result<Value, 
         },
         Takes::Switch => match text {
             "1" | "true" | "yes" | "on" => Ok(Value::from(true)),
-            "0" | "false" | "no" | "off" | "" => Ok(Value::from(false)),
+            "0" | "false" | "no" | "off" => Ok(Value::from(false)),
             _ => Err(wrong(key, &format!("`{text}`"))),
         },
         Takes::Word(_) | Takes::Memory => Err(wrong(key, &format!("`{text}`"))),
@@ -233,8 +233,8 @@ pub(super) fn from_variables(variables: &BTreeMap<String, String>, standing: &Pa
         let names = key.sdk_variable.map(ToOwned::to_owned).into_iter().chain([key.variable()]);
         for name in names {
             let Some(text) = variables.get(&name) else { continue };
-            // `AXZOO_SDK= axzoo …` is how a shell takes a path away.
-            if text.is_empty() && matches!(key.takes, Takes::Path | Takes::Paths) {
+            // `AXZOO_JOBS= axzoo …` is how a shell takes a value away.
+            if text.is_empty() {
                 continue;
             }
             match from_text(key, text, standing) {

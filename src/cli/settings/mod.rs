@@ -266,6 +266,20 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        let folder =
+            zoo("[zoo]\nexclude = [\"drafts/**\"]\nstrict = true\n[jobs]\nparallel = 3\n[scripted]\nclean = \"c\"\n");
+        let root = folder.path();
+        let names = KEYS.iter().flat_map(|key| [key.sdk_variable.map(str::to_owned), Some(key.variable())]);
+        let empty: BTreeMap<String, String> = names.flatten().map(|name| (name, String::new())).collect();
+        let flags = Flags::new();
+        let resolved = |variables| resolve(root, root, &flags, variables).map(|resolved| resolved.settings);
+        let none = BTreeMap::new();
+        let expected = resolved(&none).expect("resolved");
+        assert_eq!(resolved(&empty), Ok(expected));
+    }
+
+    #[test]
     fn every_problem_of_the_file_is_reported_with_its_line() {
         struct Case {
             text: &'static str,

@@ -117,7 +117,7 @@ fn a_link_is_no_output() {
     let done = zoo.build();
     assert_eq!(
         failure(done.outcome("one/a lower")).message,
-        "the output `link` is a symbolic link; a step writes regular files only"
+        "the output `link` is a symbolic link; a step writes regular files only, with names in UTF-8"
     );
 }
 

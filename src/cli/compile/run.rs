@@ -67,6 +67,8 @@ pub(super) struct Run<'a> {
     pub(super) tell: &'a dyn Fn(&Diagnostic),
     /// Results so far: name and file.
     pub(super) made: Vec<(String, PathBuf)>,
+    /// Stages that are done.
+    pub(super) done: usize,
     /// Whether the calibration was on random data.
     pub(super) is_random: bool,
     /// The images of the run, as the quantizer's report counts them.
@@ -124,6 +126,8 @@ impl Run<'_> {
         if result.is_err() {
             // What a stage made before it failed is half of something.
             self.made.truncate(made);
+        } else {
+            self.done += 1;
         }
         let duration = begin.elapsed();
         let outcome = match &result {

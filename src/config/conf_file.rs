@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::base::fs;
 use crate::diag::Diagnostic;
 use crate::diag::Source;
+use crate::properties::CompilerMode;
 use crate::properties::Value;
 
 use super::board::Board;
@@ -104,5 +105,11 @@ impl Config {
     pub fn say_cores(&mut self, cores: u32) {
         let origin = Origin { layer: LayerKind::Set, place: None };
         self.overlay("aipu_cores_used", Value::Int(i64::from(cores)), origin);
+    }
+
+    /// Says that a model is quantized and lowered, over what every file says.
+    pub fn say_quantize_and_lower(&mut self) {
+        let mode = CompilerMode::QuantizeAndLower.to_string();
+        self.overlay("compiler_mode", Value::Text(mode), Origin { layer: LayerKind::Set, place: None });
     }
 }

@@ -53,9 +53,17 @@ impl<'a> Arguments<'a> {
     /// A whole number from `low` to `high`; text that is a number is one, as in the SDK.
     pub(super) fn integer(&mut self, name: &'static str, low: usize, high: usize) -> Option<usize> {
         let node = self.value(name)?;
-        let text = || node.as_text().and_then(|text| text.trim().parse::<i64>().ok());
-        let number = node.as_int().or_else(text).and_then(|number| usize::try_from(number).ok());
-        let number = number.filter(|number| (low..=high).contains(number));
+        self.number(name, node, low, high)
+    }
+
+    /// A whole number from 1 to `high`. 0 is given back as it is: it is what the SDK takes for "not given".
+    pub(super) fn integer_or_zero(&mut self, name: &'static str, high: usize) -> Option<usize> {
+        let node = self.value(name)?;
+        if integer(node) == Some(0) { Some(0) } else { self.number(name, node, 1, high) }
+    }
+
+    fn number(&mut self, name: &'static str, node: &Node, low: usize, high: usize) -> Option<usize> {
+        let number = integer(node).filter(|number| (low..=high).contains(number));
         if number.is_none() {
             let message = format!("`{name}` expects a whole number from {low} to {high}, found {}", node.describe());
             self.problem(node.span, message, None);
@@ -151,6 +159,12 @@ impl<'a> Arguments<'a> {
         self.problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         self.problems
     }
+}
+
+/// A whole number that is not negative, as one or as text.
+fn integer(node: &Node) -> Option<usize> {
+    let text = || node.as_text().and_then(|text| text.trim().parse::<i64>().ok());
+    node.as_int().or_else(text).and_then(|number| usize::try_from(number).ok())
 }
 
 /// Numbers as `values` takes them; `None` when something is no finite number.

@@ -91,17 +91,20 @@ fn unknown_operator(name: &str, arguments: &Node) -> OperatorProblem {
 fn resize(arguments: &mut Arguments<'_>) -> PreprocessOperator {
     // The SDK's default is 0 for each, and 0 is "not given" to it.
     let before = arguments.problems.len();
-    let mut side = |name| arguments.integer(name, 0, SIDE_LIMIT).filter(|value| *value > 0);
-    let given = (side("size"), side("width"), side("height"));
+    let sides = ["size", "width", "height"].map(|name| (name, arguments.integer_or_zero(name, SIDE_LIMIT)));
+    let [size, width, height] = sides.map(|(_, value)| value.filter(|value| *value > 0));
+    let given = (size, width, height);
     let target = match given {
         (Some(size), None, None) => ResizeTarget::SmallerSide(size),
         (None, Some(width), Some(height)) => ResizeTarget::Exactly { width, height },
-        (size, width, height) => {
+        _ => {
             if arguments.problems.len() == before {
-                let given = [("size", size), ("width", width), ("height", height)];
-                let given: Vec<String> =
-                    given.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| format!("`{name}`")).collect();
-                let found = if given.is_empty() { "none of them".to_owned() } else { given.join(" and ") };
+                let said = sides.iter().filter_map(|(name, value)| match value {
+                    Some(0) => Some(format!("`{name}` as 0 (a side is from 1)")),
+                    value => value.map(|_| format!("`{name}`")),
+                });
+                let said: Vec<String> = said.collect();
+                let found = if said.is_empty() { "none of them".to_owned() } else { said.join(" and ") };
                 arguments
                     .problem_of_all(format!("`resize` needs either `size` or `width` and `height`, found {found}"));
             }
@@ -212,6 +215,12 @@ mod tests {
                 "{size: 256, width: 20}",
                 "`resize` needs either `size` or `width` and `height`, found `size` and `width`",
             ),
+            Case(
+                "resize",
+                "{width: 0, height: 28}",
+                "`resize` needs either `size` or `width` and `height`, found `width` as 0 (a side is from 1) and `height`",
+            ),
+            Case("resize", "size: -1", "`size` expects a whole number from 1 to 16384, found the integer -1"),
             Case(
                 "resize",
                 "size: 256\ninterpolation: bilinaer\nantialias: true",

@@ -76,7 +76,7 @@ sleep 0.1; touch weights/a.onnx
 
 /// What a script says in a namespace where an ordinary user may mount; its first argument is the program. `None`, told, where
 /// that cannot be had.
-fn run_where_one_may_mount(space: &Space, script: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) fn run_where_one_may_mount(space: &Space, script: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
     command.arg(env!("CARGO_BIN_EXE_axzoo")).args(arguments).current_dir(space.path(""));

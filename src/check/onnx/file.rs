@@ -114,12 +114,17 @@ fn look_into(file: &OnnxFile, path: &Path, model: &ModelToCheck<'_>) -> Vec<Diag
         file.external_locations().into_iter().filter(|location| beside.file(location).is_none()).collect();
     for location in absent.iter().take(ABSENT_TOLD) {
         let shown = shortened(location.clone());
-        let message = format!("tensors of the model lie in `{shown}`, which is not beside the weights");
-        let hint = if location.contains(['/', '\\']) || fs::exists(&path.with_file_name(location)) {
-            "only files in the folder of the weights are read; export the model as one file".to_owned()
+        let (why, hint) = beside.absence(location);
+        let is_missing = !location.contains(['/', '\\'])
+            && !fs::is_link(&path.with_file_name(location))
+            && fs::is_gone(&path.with_file_name(location));
+        let (why, hint) = if is_missing {
+            let hint = format!("put `{shown}` into the folder of the weights, or export the model as one file");
+            ("is not beside the weights", hint)
         } else {
-            format!("put `{shown}` into the folder of the weights, or export the model as one file")
+            (why, hint.to_owned())
         };
+        let message = format!("tensors of the model lie in `{shown}`, which {why}");
         problems.push(Diagnostic::error("onnx/external-data", message).hint(hint));
     }
     if absent.len() > ABSENT_TOLD {

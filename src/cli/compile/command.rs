@@ -131,7 +131,7 @@ fn in_the_way(request: &Request, folder: &Folder, kept: &[PathBuf]) -> Vec<Diagn
             Some(Diagnostic::error("compile/output", message).hint(hint))
         }));
     }
-    problems.extend(folder.obstacles(&tensors).into_iter().map(obstacle));
+    problems.extend(folder.obstacles(&tensors, kept).into_iter().map(obstacle));
     problems.extend(dumps::problems(request, folder, kept));
     problems
 }
@@ -182,11 +182,17 @@ fn end_of_arguments(folder: &Folder, journal: &Journal, problems: &[Diagnostic],
         distinct(problems).into_iter().filter(|problem| problem.severity == Severity::Error).collect();
     let hint = errors.first().and_then(|problem| problem.hint.clone());
     let outcome = Outcome::of_problems(Status::InitializeCliError, errors).hint(hint);
+    untouched(outcome, folder, journal, output);
+    Failure::Reported
+}
+
+/// Writes the report of a run that made nothing. The results of an earlier run stay.
+fn untouched(outcome: Outcome, folder: &Folder, journal: &Journal, output: Output) -> Outcome {
     journal.line("nothing was done; results of an earlier run, if there are any, are as they were");
     if let Err(error) = folder.finish(&journal.text(), &outcome) {
         output.note(&format!("error: the report cannot be written: {error}\n"));
     }
-    Failure::Reported
+    outcome
 }
 
 /// What the run is about, for the log.
@@ -230,6 +236,7 @@ fn work(
         reporter: Mutex::new(reporter(request, output)),
         tell: &tell,
         made: Vec::new(),
+        done: 0,
         is_random: false,
         images: Default::default(),
         idle: Vec::new(),
@@ -244,7 +251,18 @@ fn work(
     let is_random = run.is_random;
     let images = std::mem::take(&mut run.images);
     let mut made = std::mem::take(&mut run.made);
+    let is_changed = run.done > 0 || effective.remove_output_dir;
     drop(run);
+    if let Err(outcome) = result.as_ref().map_err(Clone::clone)
+        && outcome.is_unwritten
+        && !is_changed
+    {
+        // Nothing of value was made, so it is no reason to lose what an earlier run made.
+        if effective.save_error_artifact {
+            journal.line(&format!("`{ERROR_ARTIFACT}`: not written, since no stage was done"));
+        }
+        return Err(untouched(outcome, folder, journal, output));
+    }
     if let Err(outcome) = &result
         && effective.save_error_artifact
     {
@@ -275,15 +293,7 @@ fn work(
             result = result.and(Err(failure));
         }
     }
-    // What was made before a failure is put in place too: a quantized model can be compiled later.
-    let in_place = folder.swap(&made, kept);
-    if let Err(failure) = in_place {
-        // Half of this run beside half of an earlier one would be worse than nothing; the first failure is the one to tell.
-        if let Err(error) = folder.clear(kept, &BTreeSet::new()) {
-            journal.line(&error.to_string());
-        }
-        result = result.and(Err(failure));
-    }
+    result = put_in_place(result, &made, folder, kept, journal);
     let outcome = match &result {
         Ok(()) => Outcome::succeeded(summary::done(request, is_random)),
         Err(outcome) => outcome.clone(),
@@ -304,6 +314,24 @@ fn work(
         }
     }
     result.map(|()| (outcome.message, took))
+}
+
+/// Puts what was made in place, before a failure too: a quantized model can be compiled later. How the run ends.
+fn put_in_place(
+    result: Result<(), Outcome>,
+    made: &[(String, PathBuf)],
+    folder: &Folder,
+    kept: &[PathBuf],
+    journal: &Journal,
+) -> Result<(), Outcome> {
+    let Err(failure) = folder.swap(made, kept) else { return result };
+    // Half of this run beside half of an earlier one would be worse than nothing; the first failure is the one to tell.
+    if let Err(error) = folder.clear(kept, &BTreeSet::new()) {
+        journal.line(&error.to_string());
+    }
+    let lost: BTreeSet<&str> = made.iter().filter_map(|(name, _)| Some(name.split_once('/')?.0)).collect();
+    let lost: Vec<&str> = lost.into_iter().collect();
+    Err(result.err().unwrap_or_else(|| failure.clone()).and_lost(&failure, &lost))
 }
 
 /// The display of a build, for the steps of one model.

@@ -30,7 +30,7 @@ impl Run<'_> {
     /// Properties of a step that were set, and whose values the compiler reads.
     fn set_for(&self, step: Influence) -> Vec<(&'static Property, Json)> {
         let config = &self.request.config;
-        let told = notes::ignored(config, self.request.is_manifest);
+        let told = notes::ignored(config, self.request.stages());
         let rows = properties::all().iter().filter(|row| row.influences == step);
         rows.filter(|row| !told.iter().any(|ignored| ignored.property == row.name))
             .filter_map(|row| {
@@ -94,10 +94,8 @@ impl Run<'_> {
     pub(super) fn note_ignored(&self, report: &Path, status: Status) -> Result<(), Outcome> {
         let Some(Json::Object(mut entries)) = read_json(report) else { return Ok(()) };
         let before = entries.clone();
-        let mut ignored: Vec<Json> = notes::ignored(&self.request.config, self.request.is_manifest)
-            .iter()
-            .map(notes::Ignored::to_json)
-            .collect();
+        let mut ignored: Vec<Json> =
+            notes::ignored(&self.request.config, self.request.stages()).iter().map(notes::Ignored::to_json).collect();
         ignored.extend(
             self.idle.iter().map(|idle| json!({ "property": idle.property, "value": idle.value, "why": idle.why })),
         );

@@ -176,8 +176,9 @@ impl Folder {
         OWN.into_iter().chain([REPORT, LOG]).filter(|name| *name != MODEL).find(own)
     }
 
-    /// What is in the way of files and folders that a run may write, `tensors` (beside the copy of its model) among them.
-    pub(super) fn obstacles(&self, tensors: &[String]) -> Vec<String> {
+    /// What is in the way of files and folders that a run may write, `tensors` (beside the copy of its model) among them. What was
+    /// `given` stays as it is.
+    pub(super) fn obstacles(&self, tensors: &[String], given: &[PathBuf]) -> Vec<String> {
         let is_folder = |name: &&str| fs::is_folder(&self.path.join(name));
         let files = OWN.into_iter().chain([REPORT, LOG]).chain(tensors.iter().map(String::as_str)).filter(is_folder);
         let files =
@@ -191,6 +192,16 @@ impl Folder {
             })
         });
         let mut problems: Vec<String> = files.chain(folders).collect();
+        problems.extend(FOLDERS.into_iter().filter_map(|name| {
+            let place = self.path.join(name);
+            let stays = || {
+                let mut entries = fs::list(&place).unwrap_or_default().into_iter();
+                name == "input_model" && entries.all(|entry| given.contains(&entry))
+            };
+            let is_ours = fs::is_folder(&place) && !fs::is_link(&place);
+            let error = fs::check_writable(&place).err().filter(|_| is_ours && !stays())?;
+            Some(format!("`{name}` is a folder of the run, and nothing in it may be replaced: {error}"))
+        }));
         let known = self.beside_model();
         for name in tensors.iter().filter(|name| !known.contains(name)) {
             let place = self.path.join(name);
@@ -310,9 +321,19 @@ impl Folder {
         tensors_of(&self.path.join(MODEL)).unwrap_or_default()
     }
 
+    /// Removes from the folder of the work what is no result: a folder of results may need the room that it takes.
+    fn make_room(&self, made: &[(String, PathBuf)]) {
+        let is_result = |entry: &PathBuf| made.iter().any(|(_, file)| file.starts_with(entry));
+        for entry in fs::list(&self.work).unwrap_or_default().into_iter().filter(|entry| !is_result(entry)) {
+            // What cannot be removed now goes at the end.
+            let _ = if fs::is_folder(&entry) { fs::remove_folder(&entry) } else { fs::remove_file(&entry) };
+        }
+    }
+
     /// Puts what was made (name and file, all in the folder of the work) in the place of what earlier runs wrote.
     pub(super) fn swap(&self, made: &[(String, PathBuf)], kept: &[PathBuf]) -> Result<(), Outcome> {
         let failed = |error: FsError| Outcome::of_file(&error, Status::TopLevelLowerError, Status::TopLevelLowerError);
+        self.make_room(made);
         fs::remove_file(&self.path.join(REPORT)).map_err(failed)?;
         let names: BTreeSet<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
         self.clear(kept, &names).map_err(failed)?;

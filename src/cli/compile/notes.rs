@@ -9,6 +9,7 @@ use crate::cli::remarks::half_a_split_point;
 use crate::cli::remarks::remarks;
 use crate::config::Board;
 use crate::config::Config;
+use crate::config::LayerKind;
 use crate::diag::Diagnostic;
 use crate::properties;
 use crate::properties::HostSupport;
@@ -27,13 +28,35 @@ const HONOURED: [&str; 7] = [
     "save_error_artifact",
 ];
 
+/// Which stages a compilation goes through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stages {
+    /// Whether it begins with a model that is quantized already.
+    pub(super) is_manifest: bool,
+    /// Whether it stops after quantization.
+    pub(super) quantize_only: bool,
+}
+
+/// Why what only lowering reads has no effect.
+const STOPS: &str = "the run stops after quantization";
+
 /// A property that is not the default and changes nothing here, on any model.
 pub(super) struct Ignored<'a> {
     pub(super) property: &'static str,
     value: &'a Value,
     why: String,
-    /// Whether another setting would make it count.
-    is_alone: bool,
+    kind: Why,
+}
+
+/// What kind of reason there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// The embedded compiler has no use for it.
+    Unused,
+    /// Another setting would make it count.
+    Alone,
+    /// The stage that reads it is not gone through.
+    Unreached,
 }
 
 impl Ignored<'_> {
@@ -44,7 +67,8 @@ impl Ignored<'_> {
 }
 
 /// Properties that are not the default and change nothing here: each with its value and the reason.
-pub(super) fn ignored(config: &Config, is_manifest: bool) -> Vec<Ignored<'_>> {
+pub(super) fn ignored(config: &Config, stages: Stages) -> Vec<Ignored<'_>> {
+    let Stages { is_manifest, quantize_only } = stages;
     let saves = config.effective().save_error_artifact;
     let late = |name: &str| is_manifest && dumps::PROPERTIES.contains(&name);
     let honoured = |name: &str| HONOURED.contains(&name) && (name != "randomize_onnx_model" || saves) && !late(name);
@@ -56,34 +80,43 @@ pub(super) fn ignored(config: &Config, is_manifest: bool) -> Vec<Ignored<'_>> {
     let all = config.ignored_by_host().filter(|(property, _)| !honoured(property.name));
     let idle = all.map(|(property, traced)| {
         let why = why(property, &traced.value).to_owned();
-        Ignored { property: property.name, value: &traced.value, why, is_alone: false }
+        Ignored { property: property.name, value: &traced.value, why, kind: Why::Unused }
     });
     let alone = half_a_split_point(config).into_iter().filter_map(|(property, others)| {
         let why = format!("it counts only together with {others}");
-        Some(Ignored { property, value: &config.get(property)?.value, why, is_alone: true })
+        Some(Ignored { property, value: &config.get(property)?.value, why, kind: Why::Alone })
     });
-    idle.chain(alone).collect()
+    let is_late = |row: &&Property| quantize_only && row.influences == Influence::Lower;
+    let unreached = properties::all().iter().filter(is_late).filter_map(|row| {
+        let value = &config.get(row.name)?.value;
+        let counts = *value != row.default && row.without_effect(value).is_none();
+        counts.then(|| Ignored { property: row.name, value, why: STOPS.to_owned(), kind: Why::Unreached })
+    });
+    idle.chain(alone).chain(unreached).collect()
 }
 
 /// Everything of the kind.
-pub(super) fn of(arguments: &Arguments, config: &Config, is_manifest: bool) -> Vec<Diagnostic> {
-    // Of what counts only together with something else, the remarks tell.
-    let mut notes: Vec<Diagnostic> = ignored(config, is_manifest)
+pub(super) fn of(arguments: &Arguments, config: &Config, stages: Stages) -> Vec<Diagnostic> {
+    // Of what counts only together with something else, the remarks tell; of a flag, a warning.
+    let is_flag = |property: &str| property == "aipu_cores_used" && arguments.contains_key("aipu_cores");
+    let mut notes: Vec<Diagnostic> = ignored(config, stages)
         .into_iter()
-        .filter(|ignored| !ignored.is_alone)
-        .map(|Ignored { property, why, .. }| {
-            let message = format!("`{property}` has no effect with the embedded compiler: {why}");
+        .filter(|ignored| ignored.kind != Why::Alone && (ignored.kind == Why::Unused || !is_flag(ignored.property)))
+        .map(|Ignored { property, why, kind, .. }| {
+            let here = if kind == Why::Unused { " with the embedded compiler" } else { "" };
+            let message = format!("`{property}` has no effect{here}: {why}");
             let place = config.get(property).and_then(|traced| traced.origin.place.as_ref());
             Diagnostic::note("config/ignored", message).at_place(place)
         })
         .collect();
-    if is_manifest {
+    if stages.is_manifest {
         notes.extend(decided_before(config));
     }
     notes.extend(remarks(config, Board::default()));
-    notes.extend(without_effect(arguments, is_manifest));
-    notes.extend(cores(config));
+    notes.extend(without_effect(arguments, stages));
+    notes.extend(cores(config).filter(|_| !stages.quantize_only));
     notes.extend(overruled(arguments, config));
+    notes.extend(overruled_mode(config));
     notes
 }
 
@@ -100,7 +133,7 @@ fn decided_before(config: &Config) -> Vec<Diagnostic> {
     set.collect()
 }
 
-fn without_effect(arguments: &Arguments, is_manifest: bool) -> Vec<Diagnostic> {
+fn without_effect(arguments: &Arguments, Stages { is_manifest, quantize_only }: Stages) -> Vec<Diagnostic> {
     let given = |name: &str| arguments.contains_key(name);
     let mut idle: Vec<(&str, String)> = Vec::new();
     if is_manifest {
@@ -116,6 +149,9 @@ fn without_effect(arguments: &Arguments, is_manifest: bool) -> Vec<Diagnostic> {
     {
         idle.push(("imreader_backend", "without a Python file, images are read here and not by a library".to_owned()));
     }
+    if quantize_only && given("aipu_cores") {
+        idle.push(("aipu_cores", STOPS.to_owned()));
+    }
     let warning = |(name, why): (&str, String)| {
         Diagnostic::warning("compile/no-effect", format!("`{}` has no effect: {why}", flag(name)))
     };
@@ -128,6 +164,14 @@ fn overruled(arguments: &Arguments, config: &Config) -> Option<Diagnostic> {
     let traced = config.get("output_dir").filter(|_| config.effective().output_dir.is_some())?;
     let message = format!("`output_dir` has no effect: `--output` names `{}`", output.text);
     Some(Diagnostic::note("config/ignored", message).at_place(traced.origin.place.as_ref()))
+}
+
+/// A mode of the configuration that a flag, or a word of `--cli-args`, counts more than.
+fn overruled_mode(config: &Config) -> Option<Diagnostic> {
+    let traced = config.get("compiler_mode").filter(|traced| traced.origin.layer == LayerKind::Set)?;
+    let (_, said) = traced.hides.first()?;
+    let message = "`compiler_mode` has no effect: `--quantize-only=false` counts more";
+    Some(Diagnostic::note("config/ignored", message).at_place(said.place.as_ref()))
 }
 
 /// More cores than the memory share is meant for.

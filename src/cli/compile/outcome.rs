@@ -1,5 +1,7 @@
 //! How a compilation ends: `compilation_report.json`.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use crate::base::fs::Action;
@@ -26,6 +28,9 @@ pub(super) struct Outcome {
     /// The same, one by one and each with its place: for the terminal.
     #[serde(skip)]
     pub(super) problems: Vec<Diagnostic>,
+    /// Whether a file of the run could not be written.
+    #[serde(skip)]
+    pub(super) is_unwritten: bool,
 }
 
 /// A problem in a line, with its place.
@@ -65,11 +70,13 @@ pub(super) fn word(status: Status) -> String {
 
 impl Outcome {
     pub(super) fn failed(status: Status, message: impl Into<String>) -> Self {
-        Self { status, stage: stage(status), message: message.into(), node: None, hint: None, problems: Vec::new() }
+        let message = message.into();
+        let problems = Vec::new();
+        Self { status, stage: stage(status), message, node: None, hint: None, problems, is_unwritten: false }
     }
 
     pub(super) fn succeeded(message: String) -> Self {
-        Self { status: Status::Succeeded, stage: None, message, node: None, hint: None, problems: Vec::new() }
+        Self::failed(Status::Succeeded, message)
     }
 
     pub(super) fn hint(mut self, hint: Option<impl Into<String>>) -> Self {
@@ -87,14 +94,27 @@ impl Outcome {
     pub(super) fn of_file(error: &FsError, writing: Status, other: Status) -> Self {
         let is_write = matches!(error.action, Action::Write | Action::CreateFolder | Action::Rename | Action::Remove);
         let status = if is_write { writing } else { other };
-        Self::failed(status, error.to_string()).hint(hint_of(error))
+        Self { is_unwritten: is_write, ..Self::failed(status, error.to_string()).hint(hint_of(error)) }
+    }
+
+    /// The same, and what was made could not be put in place either.
+    pub(super) fn and_lost(mut self, error: &Self, lost: &[&str]) -> Self {
+        if self.message != error.message {
+            self.message = format!("{}; then: {}", self.message, error.message);
+        }
+        let names: Vec<String> = lost.iter().map(|name| format!("`{name}`")).collect();
+        if !names.is_empty() {
+            let _ =
+                write!(self.message, "; so the results of the stages that were done are lost: {}", names.join(", "));
+        }
+        self
     }
 
     /// A failed step.
     pub(super) fn of_work(error: WorkError, writing: Status, other: Status) -> Self {
         match error {
             WorkError::Stage(StageError { status, message, node, hint }) => {
-                Self { status, stage: stage(status), message, node, hint, problems: Vec::new() }
+                Self { node, ..Self::failed(status, message).hint(hint) }
             }
             WorkError::File(error) => Self::of_file(&error, writing, other),
             error => Self::failed(other, error.to_string()).hint(error.hint()),

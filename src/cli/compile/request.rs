@@ -9,6 +9,7 @@ use super::flags::CompileArgs;
 use super::folder::{CONF, Folder};
 use super::given::{Arguments, Given, flag, typed};
 use super::notes;
+use super::notes::Stages;
 use super::recognized::Recognized;
 use crate::base::did_you_mean;
 use crate::base::fs;
@@ -69,6 +70,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Which stages there are.
+    pub(super) const fn stages(&self) -> Stages {
+        Stages { is_manifest: self.is_manifest, quantize_only: self.quantize_only }
+    }
+
     /// `conf.json`: the whole configuration.
     pub(super) fn conf(&self) -> Vec<u8> {
         format!("{:#}\n", crate::config::settings_json(&self.config)).into_bytes()
@@ -152,6 +158,10 @@ pub(super) fn gather(flags: &CompileArgs, standing: &Path) -> Gathered {
         }
     }
     let named = resolution.config.effective().output_dir.map(|folder| standing.join(folder));
+    let lowers = arguments.get("quantize_only").is_some_and(|given| given.text.trim().eq_ignore_ascii_case("false"));
+    if lowers && resolution.config.effective().compiler_mode == CompilerMode::QuantizeOnly {
+        resolution.config.say_quantize_and_lower();
+    }
     let output = arguments.get("output").map(Given::path).or(named);
     Gathered { arguments, resolution, output, problems }
 }
@@ -210,7 +220,9 @@ impl Gathered {
             );
             problems.push(shape.wrong(message).hint("give a batch of 1; `--aipu-cores` says how many run at once"));
         }
-        let notes = notes::of(&arguments, &config, is_manifest);
+        let quantize_only = quantize_flag || mode == CompilerMode::QuantizeOnly;
+        let stages = Stages { is_manifest, quantize_only };
+        let notes = notes::of(&arguments, &config, stages);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             problems.extend(notes);
             return Err(problems);
@@ -220,7 +232,7 @@ impl Gathered {
         Ok(Request {
             input,
             is_manifest,
-            quantize_only: quantize_flag || mode == CompilerMode::QuantizeOnly,
+            quantize_only,
             input_shape,
             images: images.filter(|_| !is_manifest),
             transform,

@@ -22,6 +22,7 @@ use crate::compiler::Status;
 use crate::compiler::onnx::Beside;
 use crate::compiler::onnx::OnnxFile;
 use crate::compiler::onnx::external_locations;
+use crate::compiler::onnx::not_given;
 use crate::diag::Diagnostic;
 use crate::exec::Event;
 use crate::exec::Outcome as StepOutcome;
@@ -67,6 +68,8 @@ pub(super) struct Run<'a> {
     pub(super) tell: &'a dyn Fn(&Diagnostic),
     /// Results so far: name and file.
     pub(super) made: Vec<(String, PathBuf)>,
+    /// Stages that are done.
+    pub(super) done: usize,
     /// Whether the calibration was on random data.
     pub(super) is_random: bool,
     /// The images of the run, as the quantizer's report counts them.
@@ -124,6 +127,8 @@ impl Run<'_> {
         if result.is_err() {
             // What a stage made before it failed is half of something.
             self.made.truncate(made);
+        } else {
+            self.done += 1;
         }
         let duration = begin.elapsed();
         let outcome = match &result {
@@ -218,7 +223,9 @@ impl Run<'_> {
         let beside = Beside(input);
         let locations = external_locations(&bytes);
         drop(bytes);
-        for (location, path) in locations.into_iter().filter_map(|name| Some((name.clone(), beside.file(&name)?))) {
+        let (there, absent): (Vec<_>, Vec<_>) =
+            locations.into_iter().map(|name| (beside.file(&name), name)).partition(|(path, _)| path.is_some());
+        for (location, path) in there.into_iter().filter_map(|(path, name)| Some((name, path?))) {
             let name = format!("input_model/{location}");
             if name == MODEL {
                 let message = format!("the model keeps tensors in `{location}`, the name of the copy of the model");
@@ -233,7 +240,20 @@ impl Run<'_> {
             properties: self.request.config.influences(Influence::Clean),
         };
         let statuses = [Status::TopLevelQuantizeError; 2];
-        let clean = self.step("clean", &Settings::Clean(settings.clone()), &inputs, statuses, progress)?;
+        let clean = self.step("clean", &Settings::Clean(settings.clone()), &inputs, statuses, progress);
+        let clean = clean.map_err(|mut failure| {
+            // The step knows what it was given, and not what is there.
+            for (_, location) in &absent {
+                let (why, hint) = beside.absence(location);
+                let said = not_given(location);
+                if failure.message.contains(&said) {
+                    let told = format!("the file `{location}` that holds its data {why}");
+                    failure.message = failure.message.replace(&said, &told);
+                    failure.hint = Some(hint.to_owned());
+                }
+            }
+            failure
+        })?;
         for (role, file) in &inputs {
             let name = role.strip_prefix("model/").filter(|name| *name != "model.onnx");
             let name = name.map_or_else(|| MODEL.to_owned(), |name| format!("input_model/{name}"));

@@ -39,22 +39,72 @@ impl Tried {
         self.note(&least, fitting.map(|(size, names)| format!("{names} of {size}, where the device has that")));
     }
 
-    /// What is said of it.
-    pub(super) fn hint(self) -> String {
+    /// What is said of it; `together` looks for settings of which each by itself is not enough.
+    pub(super) fn hint(self, together: impl FnOnce() -> Option<String>) -> String {
         if self.fitting.is_empty() {
+            if let Some(sizes) = together() {
+                return format!("no setting by itself was found to be enough; it would fit with {sizes}");
+            }
             return format!("no setting by itself was found to be enough; tried: {}", self.names.join(", "));
         }
         format!("it would fit with {}", self.fitting.join("; or with "))
     }
 }
 
-/// A hint for a pool that needs `needed` bytes. `fits` says whether the model fits with other options.
+/// A pool that is too small, and the bytes that it was found to need.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shortage {
+    pub(super) pool: Pool,
+    pub(super) needed: usize,
+}
+
+/// How often a pool is made larger before the search for sizes of several ends.
+const ROUNDS: usize = 6;
+
+/// Sizes of several pools with which the model fits, where one of them alone is not enough: the first one is raised until another
+/// one is too small, then that one. `attempt` says whether the model fits with other options, and if not, which pool is too small.
+pub(super) fn together(
+    options: &MemoryOptions,
+    first: Shortage,
+    attempt: &dyn Fn(&MemoryOptions) -> Result<(), Option<Shortage>>,
+) -> Option<String> {
+    let mut raised = options.clone();
+    let mut found: [Option<usize>; 3] = [None; 3];
+    let mut short = first;
+    for _ in 0..ROUNDS {
+        let larger = |size: &usize| !raised.budget.below(short.pool, *size).is_empty();
+        let (with, size, left) =
+            sizes(&raised.budget, short.pool, short.needed).into_iter().filter(larger).find_map(|size| {
+                let mut with = raised.clone();
+                with.budget.raise(short.pool, size);
+                match attempt(&with) {
+                    Ok(()) => Some((with, size, None)),
+                    Err(left) => left.filter(|left| left.pool != short.pool).map(|left| (with, size, Some(left))),
+                }
+            })?;
+        raised = with;
+        found[short.pool.index()] = Some(size);
+        let Some(next) = left else {
+            let sizes = Pool::ALL.into_iter().filter_map(|pool| {
+                let size = found[pool.index()]?;
+                Some(format!("{} of {size}", options.budget.below(pool, size)))
+            });
+            let sizes: Vec<String> = sizes.collect();
+            return Some(format!("{} together, where the device has that", sizes.join(" and ")));
+        };
+        short = next;
+    }
+    None
+}
+
+/// A hint for a pool that is too small. `attempt` says whether the model fits with other options, and if not, which pool is too
+/// small.
 pub(super) fn help(
     options: &MemoryOptions,
-    pool: Pool,
-    needed: usize,
-    fits: &dyn Fn(&MemoryOptions) -> bool,
+    Shortage { pool, needed }: Shortage,
+    attempt: &dyn Fn(&MemoryOptions) -> Result<(), Option<Shortage>>,
 ) -> String {
+    let fits = &|options: &MemoryOptions| attempt(options).is_ok();
     let mut tried = Tried::default();
     let with_share = |share| {
         let mut options = options.clone();
@@ -67,13 +117,13 @@ pub(super) fn help(
         tried.note("`resources_used`", share.map(|share| format!("`resources_used` of {share} or more")));
     }
     places(options, pool, fits, &mut tried);
-    let fits = |size: usize| {
+    let is_enough = |size: usize| {
         let mut options = options.clone();
         options.budget.raise(pool, size);
         fits(&options)
     };
-    tried.note_size(&options.budget, pool, needed, &fits);
-    tried.hint()
+    tried.note_size(&options.budget, pool, needed, &is_enough);
+    tried.hint(|| together(options, Shortage { pool, needed }, attempt))
 }
 
 /// Tries what takes buffers out of a pool: fewer cores, inputs and outputs once, other homes.

@@ -1,5 +1,7 @@
 //! From a graph to its plan: tiles first, then what stays in L1, then what fits L2, then DDR.
 
+use std::cell::Cell;
+
 use crate::base::CancelToken;
 use crate::compiler::device::Stored;
 use crate::compiler::device::WORD;
@@ -21,9 +23,11 @@ use crate::compiler::memory::Tiling;
 use crate::compiler::memory::TilingOptions;
 use crate::compiler::memory::depth::Chain;
 use crate::compiler::memory::depth::Operators;
+use crate::compiler::memory::help::Shortage;
 use crate::compiler::memory::help::Tried;
 use crate::compiler::memory::help::help;
 use crate::compiler::memory::help::places;
+use crate::compiler::memory::help::together;
 use crate::compiler::memory::largest_live_set;
 use crate::compiler::memory::lifetimes;
 use crate::compiler::memory::pack;
@@ -78,21 +82,24 @@ struct Planner<'a> {
     linked: Vec<bool>,
     pools: [PoolUse; 3],
     stopped_after: Option<i64>,
+    /// The pool that was found to be too small.
+    shortage: Cell<Option<Shortage>>,
 }
 
 /// Plans the memory of a verified graph. Fails with the status of tiling or of the memory plan where the model does not
 /// fit; the message names the node, the bytes needed and allowed, and the hint settings with which it would fit.
 pub fn plan(graph: &QuantizedGraph, options: &MemoryOptions, cancel: &CancelToken) -> Result<MemoryPlan, StageError> {
-    attempt(graph, options, cancel, true)
+    attempt(graph, options, cancel, true).map_err(|(error, _)| error)
 }
 
-/// The same; without `explains`, an error of the memory plan has no hint.
+/// The same, and which pool is too small, with the bytes that it was found to need. Without `explains`, an error of the memory
+/// plan has no hint.
 fn attempt(
     graph: &QuantizedGraph,
     options: &MemoryOptions,
     cancel: &CancelToken,
     explains: bool,
-) -> Result<MemoryPlan, StageError> {
+) -> Result<MemoryPlan, (StageError, Option<Shortage>)> {
     let stored = stored(graph, options.form.padded, options.host_pads);
     let works: Vec<Work> = graph.nodes.iter().map(|node| Work::of(graph, node, &stored, options.form)).collect();
     let allowed =
@@ -111,25 +118,39 @@ fn attempt(
         linked: vec![false; graph.values.len()],
         pools: Pool::ALL.map(allowed),
         stopped_after: None,
+        shortage: Cell::new(None),
     };
     for pool in [Pool::L2, Pool::Ddr] {
         planner.pools[pool.index()].images = options.images.max(1) as usize;
     }
-    StageError::if_stopped(cancel)?;
-    planner.find_constants();
-    planner.divide()?;
-    if !options.depth.after_l1 {
-        planner.chain_before_l1();
+    match planner.place() {
+        Ok(tiles) => Ok(planner.finish(&tiles)),
+        Err(error) => Err((error, planner.shortage.get())),
     }
-    planner.find_tensors();
-    let tiles = planner.place_in_l1()?;
-    planner.place_in_l2()?;
-    planner.place_in_ddr()?;
-    StageError::if_stopped(cancel)?;
-    Ok(planner.finish(&tiles))
 }
 
 impl Planner<'_> {
+    /// Finds a place for everything; the offset of each buffer of each tiling.
+    fn place(&mut self) -> Result<Vec<Vec<usize>>, StageError> {
+        StageError::if_stopped(self.cancel)?;
+        self.find_constants();
+        self.divide()?;
+        if !self.options.depth.after_l1 {
+            self.chain_before_l1();
+        }
+        self.find_tensors();
+        let tiles = self.place_in_l1()?;
+        self.place_in_l2()?;
+        self.place_in_ddr()?;
+        StageError::if_stopped(self.cancel)?;
+        Ok(tiles)
+    }
+
+    /// Whether the model fits with other options; if not, which pool is too small, where one is.
+    fn fits(&self, options: &MemoryOptions) -> Result<(), Option<Shortage>> {
+        attempt(self.graph, options, self.cancel, false).map(|_| ()).map_err(|(_, shortage)| shortage)
+    }
+
     /// What is always there, in its home.
     fn find_constants(&mut self) {
         let options = self.options;
@@ -195,14 +216,20 @@ impl Planner<'_> {
         let options = self.options;
         let operators: Vec<(&str, &Work)> =
             self.graph.nodes.iter().zip(&self.works).map(|(node, work)| (node.name.as_str(), work)).collect();
-        let fits = |options: &MemoryOptions| attempt(self.graph, options, self.cancel, false).is_ok();
+        let fits = |options: &MemoryOptions| self.fits(options).is_ok();
         let whole = |tiling: &TilingOptions, budget: &Budget| {
             fits(&MemoryOptions { tiling: tiling.clone(), budget: budget.clone(), ..options.clone() })
         };
         let others = |tried: &mut Tried| places(options, Pool::L1, &fits, tried);
-        let trials = Trials { whole: &whole, others: &others };
+        let together =
+            |needed: usize| together(options, Shortage { pool: Pool::L1, needed }, &|options| self.fits(options));
+        let trials = Trials { whole: &whole, others: &others, together: &together };
         let trials = self.explains.then_some(&trials);
-        self.tilings = divide(&operators, &options.tiling, &options.budget, left, &options.rates, trials)?;
+        let divided = divide(&operators, &options.tiling, &options.budget, left, &options.rates, trials);
+        self.tilings = divided.map_err(|(error, needed)| {
+            self.shortage.set(Some(Shortage { pool: Pool::L1, needed }));
+            error
+        })?;
         for constant in &mut self.constants {
             if let Some((node, loaded)) = &mut constant.weights_of {
                 *loaded = self.tilings[*node].loaded_weights(&self.works[*node]);
@@ -490,6 +517,7 @@ impl Planner<'_> {
         let message =
             format!("the plan needs {needed} bytes of {pool}{images}{constants}, and the model may hold {allowed}");
         let error = StageError::new(Status::LowerMidendError, message);
+        self.shortage.set(Some(Shortage { pool, needed }));
         let error = match node {
             Some(node) => error.node(node),
             None => error,
@@ -497,8 +525,7 @@ impl Planner<'_> {
         if !self.explains {
             return error;
         }
-        let fits = |options: &MemoryOptions| attempt(self.graph, options, self.cancel, false).is_ok();
-        error.hint(help(self.options, pool, needed, &fits))
+        error.hint(help(self.options, Shortage { pool, needed }, &|options| self.fits(options)))
     }
 
     /// All buffers with their places.

@@ -260,7 +260,8 @@ fn tilings(work: &Work, options: &TilingOptions, most: u128) -> Vec<Tiling> {
 
 /// How each operator is divided: of its tilings that fit the one that is estimated to be the fastest; of equal ones the one
 /// with fewer tiles, then with fewer bytes. `allowed` is what L1 has for tiles. Where an operator has none that fits, an
-/// error that names the first such and, given `trials`, says with which settings the model would fit.
+/// error that names the first such and, given `trials`, says with which settings the model would fit; with it comes how many
+/// bytes all of L1 would need.
 pub(super) fn divide(
     operators: &[(&str, &Work)],
     options: &TilingOptions,
@@ -268,7 +269,7 @@ pub(super) fn divide(
     allowed: usize,
     rates: &Rates,
     trials: Option<&Trials<'_>>,
-) -> Result<Vec<Tiling>, StageError> {
+) -> Result<Vec<Tiling>, (StageError, usize)> {
     let doublings = u32::try_from(options.attempts.saturating_sub(1)).unwrap_or(0).min(DOUBLINGS);
     let mut found = Vec::with_capacity(operators.len());
     let mut misfits: Vec<(&str, &Work, usize, usize)> = Vec::new();
@@ -298,10 +299,13 @@ pub(super) fn divide(
     let error = StageError::new(Status::FrontendToMidendError, message).node(name);
     let works: Vec<&Work> = misfits.iter().map(|(_, work, ..)| *work).collect();
     let most = misfits.iter().map(|(.., needed, _)| *needed).max().unwrap_or(needed);
-    Err(match trials {
-        Some(trials) => error.hint(help(&works, options, budget, [allowed, most], doublings, trials)),
+    let taken = budget.bytes(Pool::L1).saturating_sub(allowed);
+    let all = most.saturating_add(taken);
+    let error = match trials {
+        Some(trials) => error.hint(help(&works, options, budget, [allowed, all], doublings, trials)),
         None => error,
-    })
+    };
+    Err((error, all))
 }
 
 /// What may be tried on the whole model.
@@ -310,6 +314,8 @@ pub(super) struct Trials<'a> {
     pub(super) whole: &'a dyn Fn(&TilingOptions, &Budget) -> bool,
     /// Tries settings that are not about tiling.
     pub(super) others: &'a dyn Fn(&mut Tried),
+    /// Sizes of several pools with which it fits, where L1 has so many bytes.
+    pub(super) together: &'a dyn Fn(usize) -> Option<String>,
 }
 
 /// Attempts beyond the first with which the operators fit that are tried on the whole model.
@@ -322,7 +328,7 @@ fn help(
     budget: &Budget,
     [allowed, needed]: [usize; 2],
     doublings: u32,
-    Trials { whole, others }: &Trials<'_>,
+    Trials { whole, others, together }: &Trials<'_>,
 ) -> String {
     let fits = |options: &TilingOptions, doublings: u32| {
         works.iter().all(|work| tilings(work, options, 1 << doublings).iter().any(|it| it.bytes() <= allowed))
@@ -369,14 +375,13 @@ fn help(
         tried.note(names, helps.then(|| (*cure).to_owned()));
     }
     others(&mut tried);
-    let taken = budget.bytes(Pool::L1).saturating_sub(allowed);
     let fits = |size: usize| {
         let mut budget = budget.clone();
         budget.raise(Pool::L1, size);
         whole(options, &budget)
     };
-    tried.note_size(budget, Pool::L1, needed.saturating_add(taken), &fits);
-    tried.hint()
+    tried.note_size(budget, Pool::L1, needed, &fits);
+    tried.hint(|| together(needed))
 }
 
 #[cfg(test)]

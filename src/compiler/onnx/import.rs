@@ -15,6 +15,7 @@ use crate::compiler::onnx::Builder;
 use crate::compiler::onnx::ExternalData;
 use crate::compiler::onnx::OnnxNode;
 use crate::compiler::onnx::builder::check_size;
+use crate::compiler::onnx::locations;
 use crate::compiler::onnx::order;
 use crate::compiler::onnx::proto::GraphProto;
 use crate::compiler::onnx::proto::ModelProto;
@@ -228,8 +229,12 @@ impl State {
         used.extend(order.iter().flat_map(|&place| file.node[place].input.iter().map(String::as_str)));
         for proto in file.initializer.iter().filter(|proto| used.contains(proto.name.as_str())) {
             let read = if self.builder.is_skimmed { tensors::read_skimmed } else { tensors::read };
-            let tensor = read(proto, external)
-                .map_err(|cause| error(format!("the initializer `{}` cannot be read: {cause}", proto.name)))?;
+            let tensor = read(proto, external).map_err(|cause| {
+                let error = error(format!("the initializer `{}` cannot be read: {cause}", proto.name));
+                let hint =
+                    "copy or export the model again with the files that hold its tensors beside it, or as one file";
+                if locations::is_external(proto) { error.hint(hint) } else { error }
+            })?;
             self.builder.allow(&tensor);
             let id = self.builder.graph.add_constant(proto.name.clone(), tensor);
             self.known.insert(proto.name.clone(), id);
@@ -259,7 +264,10 @@ impl State {
         let Some(import) = importer(&proto.domain, &proto.op_type) else {
             return Err(refused("it is not supported".to_owned()));
         };
-        let outputs = import(&mut node, &mut self.builder).map_err(|refusal| refused(refusal.message))?;
+        let outputs = import(&mut node, &mut self.builder).map_err(|refusal| {
+            let error = refused(refusal.message);
+            if let Some(hint) = refusal.hint { error.hint(hint) } else { error }
+        })?;
         let unread = node.unread();
         if !unread.is_empty() {
             let names: Vec<String> = unread.iter().map(|name| format!("`{name}`")).collect();
@@ -290,11 +298,22 @@ impl State {
                 return Err(error(format!("the output `{name}` is one of `{writer}` that is not supported")));
             };
             let graph = &mut self.builder.graph;
+            // Names tell an output from an input, and from another output.
+            let is_input = graph.inputs.contains(&id);
+            let is_listed = graph.outputs.contains(&id);
+            if (is_input || is_listed) && graph.value(id).name == *name {
+                return Err(if is_input {
+                    error(format!("the output `{name}` is an input of the network"))
+                        .hint("remove this output, or give it a name of its own with an `Identity` node")
+                } else {
+                    error(format!("the output `{name}` is listed twice")).hint("list it once")
+                });
+            }
             if !depends.get(id.index()).copied().unwrap_or(false) {
                 return Err(error(format!("the output `{name}` does not depend on any input"))
                     .hint("remove this output from the model"));
             }
-            let taken = graph.inputs.contains(&id) || graph.outputs.contains(&id);
+            let taken = is_input || is_listed;
             let id = if graph.value(id).name == *name && !taken {
                 id
             } else if taken {
@@ -358,7 +377,13 @@ fn input_shape(input: &ValueInfoProto, given: Option<&[usize]>) -> Result<Vec<us
         (None, Some(declared)) => {
             let closed = declared.iter().enumerate().map(|(axis, dimension)| dimension.or((axis == 0).then_some(1)));
             let shape: Option<Vec<usize>> = closed.collect();
-            shape.ok_or_else(|| error(format!("the input `{name}` has an open dimension: {text}")).hint(hint))?
+            shape.ok_or_else(|| {
+                let problem = with_zero(input).map_or_else(
+                    || format!("an open dimension: {text}"),
+                    |shape| format!("a side of 0 in the file: {shape}"),
+                );
+                error(format!("the input `{name}` has {problem}")).hint(hint)
+            })?
         }
         (None, None) => return Err(error(format!("the input `{name}` has no shape in the file")).hint(hint)),
     };
@@ -367,6 +392,15 @@ fn input_shape(input: &ValueInfoProto, given: Option<&[usize]>) -> Result<Vec<us
     }
     check_size(&shape).map_err(|refusal| error(format!("the input `{name}`: {}", refusal.message)))?;
     Ok(shape)
+}
+
+/// The dimensions of an input as the file has them, where one is 0 and none but the batch is open.
+fn with_zero(input: &ValueInfoProto) -> Option<String> {
+    let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref())?;
+    let sides = tensor.shape.as_ref()?.dim.iter().map(|side| side.dim_value.filter(|&value| value >= 0));
+    let sides: Vec<Option<usize>> = sides.map(|side| side.and_then(|side| usize::try_from(side).ok())).collect();
+    let others = sides.get(1..).unwrap_or_default();
+    (others.contains(&Some(0)) && !others.contains(&None)).then(|| describe(&sides))
 }
 
 /// The dimensions of an input, `None` for an open one; `None` where the file does not give its rank.

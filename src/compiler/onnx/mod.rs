@@ -35,6 +35,7 @@ pub use export::export_proto;
 pub use external::Beside;
 pub use external::ExternalData;
 pub use external::NoExternalData;
+pub use external::not_given;
 pub use file::DeclaredInput;
 pub use file::OnnxFile;
 pub use import::ImportOptions;

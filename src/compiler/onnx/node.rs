@@ -12,17 +12,24 @@ use crate::compiler::onnx::proto::attribute_type;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) message: String,
+    /// What to do.
+    pub(crate) hint: Option<&'static str>,
 }
 
 impl Refusal {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), hint: None }
+    }
+
+    /// Says what to do.
+    pub(crate) fn hint(self, hint: &'static str) -> Self {
+        Self { hint: Some(hint), ..self }
     }
 }
 
 impl From<String> for Refusal {
     fn from(message: String) -> Self {
-        Self { message }
+        Self::new(message)
     }
 }
 

@@ -157,8 +157,10 @@ pub(crate) fn explicit_pads(values: Option<Vec<i64>>) -> Result<[usize; 4], Refu
         return Err(Refusal::new(format!("`pads` is {values:?}; expected four values, before H, W, after H, W")));
     }
     for (pad, &value) in pads.iter_mut().zip(&values) {
-        *pad = usize::try_from(value)
-            .map_err(|_| Refusal::new(format!("`pads` is {values:?}; negative padding is not supported")))?;
+        *pad = usize::try_from(value).map_err(|_| {
+            let refusal = Refusal::new(format!("`pads` is {values:?}; negative padding is not supported"));
+            refusal.hint("cut off what is too much with a `Slice` before it, and pad by 0 there")
+        })?;
     }
     Ok(pads)
 }

@@ -86,10 +86,7 @@ struct ExternalInputs<'a, 'b> {
 
 impl onnx::ExternalData for ExternalInputs<'_, '_> {
     fn read(&self, location: &str, offset: u64, length: u64) -> Result<Vec<u8>, String> {
-        let path = self
-            .work
-            .input(&format!("model/{location}"))
-            .map_err(|_| format!("the file `{location}` that holds its data is not beside the weights"))?;
+        let path = self.work.input(&format!("model/{location}")).map_err(|_| onnx::not_given(location))?;
         // The store's name of the file means nothing to a user.
         fs::read_range(path, offset, length).map_err(|error| error.shown_as(location).to_string())
     }

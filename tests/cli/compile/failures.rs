@@ -1,6 +1,8 @@
 //! A status for each way to fail (`int8-contract.md`, "Which failure ends in which status"), and the report that says it.
 
-use axzoo::compiler::onnx::proto::{AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto};
+use axzoo::compiler::onnx::proto::{
+    AttributeProto, GraphProto, ModelProto, StringStringEntryProto, TensorProto, ValueInfoProto,
+};
 use prost::Message;
 
 use super::made::{ended, json, model, node, planar, report, space, with_photos};
@@ -394,4 +396,124 @@ fn names_of_a_letter_are_no_hint() {
     std::fs::create_dir(space.path("configs")).expect("made");
     let run = space.axzoo("compile -i net.onnx --conf configs -o out");
     ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("expected a JSON or TOML file, found the folder `configs`");
+}
+
+/// The small model with its first weights in a file of this name.
+fn with_data_in(location: &str) -> Vec<u8> {
+    let mut model = ModelProto::decode(planar(&[1, 3, 8, 8]).as_slice()).expect("our own model");
+    let weights = &mut model.graph.as_mut().expect("a graph").initializer[0];
+    weights.raw_data.clear();
+    weights.data_location = 1;
+    weights.external_data = vec![StringStringEntryProto { key: "location".into(), value: location.into() }];
+    model.encode_to_vec()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_of_tensors_that_is_not_read_is_told_as_what_it_is() {
+    use std::os::unix::fs::symlink;
+
+    type Prepare = fn(&Space);
+    let cases: [(&str, Prepare, &str, &str); 6] = [
+        (
+            "sub/w.data",
+            |space| space.write("sub/w.data", [0; 432]),
+            "is not in the folder of the model itself",
+            "`onnx.save`",
+        ),
+        (
+            "w.data",
+            |space| {
+                space.write("sub/w.data", [0; 432]);
+                symlink("sub/w.data", space.path("w.data")).expect("a link");
+            },
+            "is a link into another folder",
+            "put the file itself",
+        ),
+        (
+            "w.data",
+            |space| symlink("nowhere", space.path("w.data")).expect("a link"),
+            "is a link to what cannot be found",
+            "put the file itself",
+        ),
+        (
+            "w.data",
+            |space| {
+                let made = std::process::Command::new("mkfifo").arg(space.path("w.data")).status();
+                assert!(made.is_ok_and(|status| status.success()), "a pipe");
+            },
+            "is no regular file",
+            "to a file first",
+        ),
+        ("w.data", |space| space.write("w.data/mine.txt", ""), "is a folder", "put the file itself"),
+        ("w.data", |_| (), "is not beside the model", "put the file itself"),
+    ];
+    for (location, prepare, says, helps) in cases {
+        let space = Space::empty();
+        space.write("net.onnx", with_data_in(location));
+        prepare(&space);
+        ended(&space, "out", space.axzoo("compile -i net.onnx -o out"), "ONNX_GRAPH_CLEANER_ERROR");
+        let found = report(&space, "out");
+        let said = format!("the initializer `w` cannot be read: the file `{location}` that holds its data {says}");
+        assert!(found["message"].as_str().is_some_and(|message| message.contains(&said)), "{found:#}");
+        assert!(found["hint"].as_str().is_some_and(|hint| hint.contains(helps)), "{found:#}");
+    }
+}
+
+#[test]
+fn what_a_model_has_that_is_not_compiled_is_named_with_a_way_out() {
+    type Change = fn(&mut GraphProto);
+    let refused = |graph: GraphProto| {
+        let space = Space::empty();
+        space.write("net.onnx", model(graph));
+        ended(&space, "out", space.axzoo("compile -i net.onnx -o out"), "ONNX_GRAPH_CLEANER_ERROR");
+        let found = report(&space, "out");
+        ["message", "hint"].map(|key| found[key].as_str().unwrap_or_default().to_owned())
+    };
+    let cases: [(Change, &str, &str); 6] = [
+        (
+            |graph| graph.output.push(ValueInfoProto::tensor("x", 1, &[1, 3, 8, 8])),
+            "the output `x` is an input of the network",
+            "remove this output",
+        ),
+        (
+            |graph| graph.output.push(ValueInfoProto::tensor("y", 1, &[])),
+            "the output `y` is listed twice",
+            "list it once",
+        ),
+        (
+            |graph| graph.node[0].attribute.push(AttributeProto::integers("pads", [0, 0, -1, 0])),
+            "negative padding is not supported",
+            "`Slice`",
+        ),
+        (
+            |graph| {
+                graph.node[0] = node("Pad", &["x", "pads"], "c");
+                graph.initializer.push(TensorProto::from_i64("pads", &[8], &[0, 0, -1, 0, 0, 0, 0, 0]));
+            },
+            "cropping is not supported",
+            "`Slice`",
+        ),
+        (
+            |graph| {
+                graph.initializer[0] = TensorProto::from_f32("w", &[4, 3, 3], &[0.5; 36]);
+                graph.input[0] = ValueInfoProto::tensor("x", 1, &[1, 3, 8]);
+            },
+            "only [N, C, H, W] (two spatial axes) is supported",
+            "`Unsqueeze`",
+        ),
+        // That is not one that is left open.
+        (
+            |graph| graph.input[0] = ValueInfoProto::tensor("x", 1, &[1, 3, 0, 8]),
+            "the input `x` has a side of 0 in the file: [1, 3, 0, 8]",
+            "give the shape",
+        ),
+    ];
+    let whole = || ModelProto::decode(planar(&[1, 3, 8, 8]).as_slice()).expect("our own model").graph.expect("a graph");
+    for (change, says, helps) in cases {
+        let mut graph = whole();
+        change(&mut graph);
+        let [message, hint] = refused(graph);
+        assert!(message.contains(says) && hint.contains(helps), "{says}: {message}: {hint}");
+    }
 }

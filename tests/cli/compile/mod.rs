@@ -2,6 +2,7 @@
 
 mod failures;
 mod folder;
+mod full;
 mod made;
 mod manifests;
 mod properties;

@@ -275,6 +275,34 @@ fn what_changes_nothing_for_a_model_is_told_with_the_reason() {
 }
 
 #[test]
+fn what_only_lowering_reads_is_told_to_have_no_effect_where_a_run_stops_before() {
+    let space = space();
+    let conf = json!({
+        "l1_size_used": 4_000_000, "force_h_tiling": 2, "aipu_cores_used": 3, "quantization_scheme": "per_tensor_min_max",
+    });
+    space.write("c.json", conf.to_string());
+    space.axzoo("compile -i net.onnx --quantize-only -o plain").expect_code(0);
+    let plain = read(&space, "plain/quantized_model/report.json");
+    assert!(plain.get("ignored_properties").is_none(), "{plain:#}");
+    let run = space.axzoo("compile -i net.onnx --conf c.json --quantize-only -o out").expect_code(0);
+    assert!(!run.stderr.contains("no effect"), "a note is for the log: {}", run.stderr);
+    let entries = read(&space, "out/quantized_model/report.json")["ignored_properties"].clone();
+    let found: BTreeMap<&str, &str> = (entries.as_array().expect("a list").iter())
+        .map(|entry| (entry["property"].as_str().unwrap_or_default(), entry["why"].as_str().unwrap_or_default()))
+        .collect();
+    let why = "the run stops after quantization";
+    for name in ["l1_size_used", "force_h_tiling", "aipu_cores_used"] {
+        assert_eq!(found.get(name), Some(&why), "{entries:#}");
+        let log = space.read("out/compilation_log.txt");
+        assert!(log.contains(&format!("`{name}` has no effect: {why}")), "{log}");
+    }
+    assert!(!found.contains_key("quantization_scheme"), "{entries:#}");
+    let run = space.axzoo("compile -i net.onnx --quantize-only --aipu-cores 3 -o flag").expect_code(0);
+    let said = format!("warning[compile/no-effect]: `--aipu-cores` has no effect: {why}");
+    assert!(run.stderr.contains(&said), "{}", run.stderr);
+}
+
+#[test]
 fn more_attempts_than_are_made_are_told() {
     let space = space();
     space.write("net.onnx", rich());

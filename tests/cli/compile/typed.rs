@@ -170,6 +170,27 @@ fn a_file_of_arguments_may_stop_after_quantization_and_a_flag_may_go_on() {
 }
 
 #[test]
+fn a_flag_that_goes_on_counts_more_than_a_configuration_that_stops() {
+    let space = space();
+    space.write("c.json", "{\"compiler_mode\": \"quantize_only\"}");
+    space.write("args.json", "{\"quantize_only\": false}");
+    space.axzoo("compile -i net.onnx --conf c.json -o first").expect_code(0);
+    assert!(!space.path("first/compiled_model").exists());
+    for (typed, folder) in [("--quantize-only=false", "typed"), ("--cli-args args.json", "read")] {
+        space.axzoo(&format!("compile -i net.onnx --conf c.json {typed} -o {folder}")).expect_code(0);
+        assert!(space.path(folder).join("compiled_model/manifest.json").exists(), "{typed}");
+        assert_eq!(json(&space, &format!("{folder}/conf.json"))["compiler_mode"], "quantize_and_lower", "{typed}");
+        let log = space.read(&format!("{folder}/compilation_log.txt"));
+        assert!(log.contains("`compiler_mode` has no effect: `--quantize-only=false` counts more"), "{log}");
+    }
+    // Of a model that is quantized already, there is something left to do with the flag.
+    let manifest = "first/quantized_model/quantized_model_manifest.json";
+    space.axzoo(&format!("compile -i {manifest} --conf c.json -o stops")).expect_code(1);
+    space.axzoo(&format!("compile -i {manifest} --conf c.json --quantize-only=false -o whole")).expect_code(0);
+    assert_eq!(space.tree("whole/compiled_model"), space.tree("typed/compiled_model"));
+}
+
+#[test]
 fn every_documented_option_is_in_the_help() {
     let help = space().axzoo("compile --help").expect_code(0).stdout;
     let options = "-i, --input|-o, --output|--conf|--generate-config|--quantize-only|--input-shape|--imageset|--transform|\

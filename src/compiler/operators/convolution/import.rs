@@ -63,7 +63,14 @@ fn activation(name: &str, parameters: &[f32]) -> Result<Function, Refusal> {
 /// The convolution that a node and its first three inputs say.
 fn read(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Result<ValueId, Refusal> {
     let (x, weights) = (node.input(0)?, node.input(1)?);
-    let size = window::spatial(builder.shape(x))?;
+    let size = window::spatial(builder.shape(x)).map_err(|cause| {
+        Refusal::new(cause).hint(match builder.shape(x).len() {
+            3 => {
+                "write a convolution of one axis as one of two: `Unsqueeze` the input and the weights to a height of 1"
+            }
+            _ => "only convolutions over height and width are compiled; cut the model before it",
+        })
+    })?;
     let weight_shape = builder.shape(weights).to_vec();
     let &[outputs, _, kernel_height, kernel_width] = weight_shape.as_slice() else {
         return Err(Refusal::new(format!(

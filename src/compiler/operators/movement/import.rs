@@ -62,7 +62,10 @@ pub(crate) fn pad(node: &mut OnnxNode<'_>, builder: &mut Builder) -> Imported {
     let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
     for (at, &place) in places.iter().enumerate() {
         let amount = |value: i64| {
-            usize::try_from(value).map_err(|_| Refusal::new(format!("`pads` is {pads:?}; cropping is not supported")))
+            usize::try_from(value).map_err(|_| {
+                let refusal = Refusal::new(format!("`pads` is {pads:?}; cropping is not supported"));
+                refusal.hint("cut off by a `Slice` what a negative value takes away, and pad by the others")
+            })
         };
         before[place] = amount(pads[at])?;
         after[place] = amount(pads[at + places.len()])?;

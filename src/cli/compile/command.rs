@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use super::artifact;
 use super::dumps;
 use super::flags::CompileArgs;
-use super::folder::{ERROR_ARTIFACT, Folder, tensors_of};
+use super::folder::{ERROR_ARTIFACT, Folder, is_of_value, tensors_of};
 use super::given;
 use super::given::{Given, PATHS};
 use super::journal::Journal;
@@ -236,7 +236,6 @@ fn work(
         reporter: Mutex::new(reporter(request, output)),
         tell: &tell,
         made: Vec::new(),
-        done: 0,
         is_random: false,
         images: Default::default(),
         idle: Vec::new(),
@@ -251,7 +250,7 @@ fn work(
     let is_random = run.is_random;
     let images = std::mem::take(&mut run.images);
     let mut made = std::mem::take(&mut run.made);
-    let is_changed = run.done > 0 || effective.remove_output_dir;
+    let is_changed = effective.remove_output_dir || made.iter().any(|(name, _)| is_of_value(name));
     drop(run);
     if let Err(outcome) = result.as_ref().map_err(Clone::clone)
         && outcome.is_unwritten
@@ -259,7 +258,7 @@ fn work(
     {
         // Nothing of value was made, so it is no reason to lose what an earlier run made.
         if effective.save_error_artifact {
-            journal.line(&format!("`{ERROR_ARTIFACT}`: not written, since no stage was done"));
+            journal.line(&format!("`{ERROR_ARTIFACT}`: not written, since there is no room for it"));
         }
         return Err(untouched(outcome, folder, journal, output));
     }

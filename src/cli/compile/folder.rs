@@ -71,6 +71,11 @@ pub(super) struct Folder {
     _lock: File,
 }
 
+/// Whether a result is more than a copy of what the run was given.
+pub(super) fn is_of_value(name: &str) -> bool {
+    !name.starts_with("input_model/") && ![ARGUMENTS, CONF].contains(&name)
+}
+
 /// Why a folder cannot be written to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
@@ -371,7 +376,12 @@ impl Folder {
         let removed = fs::remove_file(&report);
         // Where one cannot be written, the other still says how it ended.
         let logged = fs::write_atomic(&self.path.join(LOG), log.as_bytes());
-        removed.and_then(|()| fs::write_atomic(&report, &outcome.to_json())).and(logged)?;
+        let reported = removed.and_then(|()| fs::write_atomic(&report, &outcome.to_json()));
+        if reported.is_err() && !is_of_a_run(&self.path) {
+            // Of a log alone the next run could not tell whose it is.
+            fs::remove_file(&self.path.join(LOG))?;
+        }
+        reported.and(logged)?;
         fs::remove_folder(&self.work)
     }
 }

@@ -68,8 +68,6 @@ pub(super) struct Run<'a> {
     pub(super) tell: &'a dyn Fn(&Diagnostic),
     /// Results so far: name and file.
     pub(super) made: Vec<(String, PathBuf)>,
-    /// Stages that are done.
-    pub(super) done: usize,
     /// Whether the calibration was on random data.
     pub(super) is_random: bool,
     /// The images of the run, as the quantizer's report counts them.
@@ -127,8 +125,6 @@ impl Run<'_> {
         if result.is_err() {
             // What a stage made before it failed is half of something.
             self.made.truncate(made);
-        } else {
-            self.done += 1;
         }
         let duration = begin.elapsed();
         let outcome = match &result {

@@ -210,8 +210,15 @@ fn bad_link(error: &fs::FsError, file: &str) -> Option<Diagnostic> {
     }
     let is_hidden = error.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let message = format!("the link `{file}` leads to nothing");
-    let problem = Diagnostic::error("card/unreadable", message).in_file(file).hint(leave_out);
-    (is_card(&error.path) && !is_hidden).then_some(problem)
+    // It may have led to a folder of cards.
+    let is_folder = error.path.extension().is_none();
+    let problem = match () {
+        () if is_hidden => return None,
+        () if is_card(&error.path) => Diagnostic::error("card/unreadable", message),
+        () if is_folder => Diagnostic::warning("card/unreadable", message),
+        () => return None,
+    };
+    Some(problem.in_file(file).hint(leave_out))
 }
 
 fn is_card(path: &Path) -> bool {

@@ -40,14 +40,12 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
         let there = names(&zoo)?;
         recorded.keys().filter(|network| !there.contains(network.as_str())).cloned().collect()
     } else {
-        let targets: Vec<String> = arguments
-            .targets
-            .iter()
-            .map(|target| {
-                let of_file = || zoo.network_of_file(target).unwrap_or_else(|| target.clone());
-                if recorded.contains_key(target) { target.clone() } else { of_file() }
-            })
-            .collect();
+        let meant = |target: &String| {
+            let of_file = || zoo.network_of_file(target).map(Meant::Network);
+            let known = recorded.contains_key(target).then(|| Meant::Network(target.clone()));
+            known.filter(|_| target != "all").or_else(of_file).unwrap_or_else(|| Meant::Typed(target.clone()))
+        };
+        let targets: Vec<Meant> = arguments.targets.iter().map(meant).collect();
         named(&targets, &recorded.keys().map(String::as_str).collect::<Vec<_>>())?
     };
     let mut removed = Vec::new();
@@ -84,13 +82,14 @@ pub(super) fn clean(arguments: &CleanArgs, output: Output, directory: Option<&Pa
 
 /// Results of another zoo that builds into the same build root are not stale because this one has no cards of them.
 fn check_no_other_zoo(zoo: &Zoo, store: &Store) -> Result<(), Failure> {
-    let others: Vec<String> = store.other_zoos(zoo.root()).iter().map(|root| format!("`{}`", root.display())).collect();
+    let others = store.other_zoos(zoo.root()).map_err(|error| zoo.store_failure(&error))?;
     if others.is_empty() {
         return Ok(());
     }
-    let root = zoo.shown(store.build_root());
-    let message =
-        format!("{} builds into `{root}` too, so it is not known whose results are stale", others.join(" and "));
+    let build = if others.len() == 1 { "builds" } else { "build" };
+    let others: Vec<String> = others.iter().map(|root| format!("`{}`", root.display())).collect();
+    let (others, root) = (others.join(" and "), zoo.shown(store.build_root()));
+    let message = format!("{others} {build} into `{root}` too, so it is not known whose results are stale");
     let hint = "name the networks to remove; or give each zoo a build root of its own";
     Err(Failure::Failed(Diagnostic::error("build/unknown-owner", message).hint(hint)))
 }
@@ -109,18 +108,31 @@ fn names(zoo: &Zoo) -> Result<BTreeSet<String>, Failure> {
     Ok(names)
 }
 
+/// What a target says.
+enum Meant {
+    /// One network, whatever its name looks like.
+    Network(String),
+    /// A name, a glob over names, or `all`.
+    Typed(String),
+}
+
 /// The recorded networks that targets name.
-fn named(targets: &[String], recorded: &[&str]) -> Result<Vec<String>, Failure> {
+fn named(targets: &[Meant], recorded: &[&str]) -> Result<Vec<String>, Failure> {
     let mut chosen = BTreeSet::new();
     let mut problems = Vec::new();
     for target in targets {
+        let (target, is_typed) = match target {
+            Meant::Network(network) => (network, false),
+            Meant::Typed(text) => (text, true),
+        };
         let glob = GlobBuilder::new(target).literal_separator(true).build().map(|glob| glob.compile_matcher());
+        let is_all = is_typed && target == "all";
         let is_meant = |network: &str| {
-            target == "all" || target == network || glob.as_ref().is_ok_and(|glob| glob.is_match(network))
+            is_all || target == network || is_typed && glob.as_ref().is_ok_and(|glob| glob.is_match(network))
         };
         let before = chosen.len();
         chosen.extend(recorded.iter().filter(|network| is_meant(network)).map(|&network| network.to_owned()));
-        if chosen.len() == before && target != "all" && !chosen.iter().any(|network| is_meant(network)) {
+        if chosen.len() == before && !is_all && !chosen.iter().any(|network| is_meant(network)) {
             let whole = target.split_once('/').map(|(network, _)| network).filter(|network| recorded.contains(network));
             let hint = whole
                 .map(|network| format!("`clean` removes the results of whole networks; name `{network}`"))

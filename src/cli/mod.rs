@@ -19,6 +19,7 @@ mod remarks;
 mod run;
 pub mod settings;
 mod split;
+mod targets;
 mod why;
 mod zoo;
 

@@ -11,6 +11,7 @@ use super::zoo::{Network, Zoo};
 use crate::base::CancelToken;
 use crate::base::Looked;
 use crate::base::fs;
+use crate::base::tidy;
 use crate::base::watched;
 use crate::diag::Diagnostic;
 use crate::diag::Severity;
@@ -183,14 +184,27 @@ pub(super) fn check_cards_are_known(zoo: &Zoo, instead: &str) -> Result<(), Fail
     let is_read = |problem: &Diagnostic| {
         zoo.catalog.broken.iter().any(|broken| Some(broken.file.as_str()) == problem.file_name())
     };
+    let leads_nowhere =
+        |problem: &Diagnostic| problem.file_name().is_some_and(|file| !fs::exists(&zoo.root().join(file)));
     let is_of_finding = |problem: &&Diagnostic| match problem.code {
         "card/none" | "card/root-missing" => true,
-        "card/unreadable" => problem.severity == Severity::Error && !is_read(problem),
+        "card/unreadable" => !is_read(problem) && (problem.severity == Severity::Error || leads_nowhere(problem)),
         _ => false,
     };
-    let problems = zoo.catalog.problems.iter().filter(is_of_finding);
-    let refused = problems.map(|problem| {
-        let message = format!("{}: it is not known which networks are gone", problem.message);
+    let mut problems: Vec<String> =
+        zoo.catalog.problems.iter().filter(is_of_finding).map(|problem| problem.message.clone()).collect();
+    let files = || {
+        let cards = zoo.catalog.cards.iter().map(|card| &card.file);
+        cards.chain(zoo.catalog.broken.iter().map(|broken| &broken.file))
+    };
+    for folder in zoo.options().card_roots.iter().map(|folder| zoo.root().join(folder)) {
+        let has_card = files().any(|file| zoo.root().join(file).starts_with(tidy(&folder)));
+        if problems.is_empty() && !has_card {
+            problems.push(format!("there is no card in `{}`", zoo.shown(&folder)));
+        }
+    }
+    let refused = problems.into_iter().map(|problem| {
+        let message = format!("{problem}: it is not known which networks are gone");
         let hint =
             format!("bring the cards back, or name their folders with `--cards`; if all of it shall go: `{instead}`");
         Diagnostic::error("build/unknown-owner", message).hint(hint)

@@ -13,7 +13,6 @@ use crate::base::Looked;
 use crate::base::fs;
 use crate::base::relative;
 use crate::base::shown;
-use crate::base::tidy;
 use crate::base::watched;
 use crate::cards::BrokenCard;
 use crate::cards::Card;
@@ -54,8 +53,8 @@ pub(super) struct Zoo {
     pub(super) device: Device,
     pub(super) resolver: Resolver,
     /// Where the user stands: paths of cards as targets are relative to it.
-    standing: PathBuf,
-    options: CatalogOptions,
+    pub(super) standing: PathBuf,
+    pub(super) options: CatalogOptions,
     /// The checkout that a workflow of GitHub works in (`GITHUB_WORKSPACE`).
     checkout: Option<PathBuf>,
 }
@@ -360,36 +359,6 @@ impl Zoo {
         if typed.is_empty() { Ok(networks) } else { Err(Failure::Usage(typed)) }
     }
 
-    /// A target that is the path of a card is meant from where the user stands, and may lead there in any way: over `..`, or
-    /// through a link to the card or to a folder above it.
-    fn relative_target(&self, target: &str) -> String {
-        let path = self.standing.join(target);
-        let Some(real) = fs::canonical(&path).ok().filter(|real| fs::is_file(real)) else { return target.to_owned() };
-        let folder = path.parent().and_then(|folder| fs::canonical(folder).ok());
-        let through_folder = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
-        let ways = [Some(tidy(&path)), through_folder, Some(real.clone())];
-        let mut files = ways
-            .into_iter()
-            .flatten()
-            .filter(|way| fs::canonical(way).is_ok_and(|found| found == real))
-            .map(|way| self.shown(&way));
-        let is_card = |file: &String| {
-            self.catalog.cards.iter().any(|card| card.file == *file)
-                || self.catalog.broken.iter().any(|card| card.file == *file)
-        };
-        files.find(is_card).unwrap_or_else(|| target.to_owned())
-    }
-
-    /// The network that the card at a path describes, if there is one that says its name; the zoo's cards need not be read.
-    pub(super) fn network_of_file(&self, target: &str) -> Option<String> {
-        network_named(target).is_none().then_some(())?;
-        let path =
-            [&self.standing, self.root()].map(|folder| folder.join(target)).into_iter().find(|it| fs::is_file(it))?;
-        let catalog = read_card_file(&path, &self.options);
-        let card = catalog.cards.into_iter().next().map(|card| card.name.value);
-        card.or_else(|| catalog.broken.into_iter().next()?.name)
-    }
-
     /// Resolves the configurations of a card's models and counts its budget; a card need not be of the catalog.
     pub(super) fn resolve_network<'a>(
         &self,
@@ -498,7 +467,7 @@ fn deep_models(card: &Card) -> usize {
 }
 
 /// The network that a target names by its plain name, or by one of its models; `None` for `all`, globs and paths.
-fn network_named(target: &str) -> Option<String> {
+pub(super) fn network_named(target: &str) -> Option<String> {
     let is_path = Path::new(target).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     let plain = target != "all" && !is_path && !target.contains(['*', '?', '[', '{']);
     plain.then(|| target.split('/').next().unwrap_or(target).to_owned())

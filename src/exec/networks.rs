@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::StepFailure;
 use super::events::NotRemoved;
@@ -111,15 +112,19 @@ impl<'g> Networks<'g> {
         let unnamed = self.unnamed(store, network, files);
         let is_below = |file: &str, folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         let has_only_ours = |folder: &str| {
-            let is_ours = |name: &String| unnamed.binary_search(&format!("{folder}/{name}")).is_ok();
-            fs::look_below(&store.build_root().join(folder)).is_ok_and(|below| {
-                below.unnamed.is_empty() && below.others.is_empty() && below.files.iter().all(is_ours)
-            })
+            let is_ours = |file: &str| unnamed.binary_search_by(|known| known.as_str().cmp(file)).is_ok();
+            holds_only(store.build_root(), folder, &is_ours)
         };
         let is_in_the_way = |old: &&String| {
             files.iter().any(|new| is_below(&new.file, old) || (is_below(old, &new.file) && has_only_ours(&new.file)))
         };
-        unnamed.iter().filter(is_in_the_way).cloned().collect()
+        let can_go = |old: &&String| {
+            let path = store.build_root().join(old);
+            let folders = path.ancestors().skip(1).take_while(|folder| *folder != store.build_root());
+            let mut folders = folders.chain([store.build_root()]);
+            folders.all(|folder| fs::check_writable(folder).is_ok()) && !is_through_link(store.build_root(), old)
+        };
+        unnamed.iter().filter(is_in_the_way).filter(can_go).cloned().collect()
     }
 
     /// The network's recorded files that none of its steps names.
@@ -160,6 +165,29 @@ pub fn clean(
     Ok(left)
 }
 
+/// Whether a folder below the build root holds nothing but files that `is_ours` takes, and folders with such files.
+fn holds_only(root: &Path, folder: &str, is_ours: &dyn Fn(&str) -> bool) -> bool {
+    let entries = fs::list(&root.join(folder)).unwrap_or_default();
+    let is_of_us = |path: &PathBuf| {
+        let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) else { return false };
+        match () {
+            () if fs::is_link(path) => false,
+            () if fs::is_folder(path) => holds_only(root, name, is_ours),
+            () => is_ours(name),
+        }
+    };
+    // An empty folder is nobody's result.
+    !entries.is_empty() && entries.iter().all(is_of_us)
+}
+
+/// Whether a recorded file is behind a link that somebody put in the place of a folder of the network's: what is there is not
+/// axzoo's. The network's folder itself may be a link to where there is more room.
+fn is_through_link(root: &Path, file: &str) -> bool {
+    let path = root.join(file);
+    let depth = root.components().count() + 1;
+    path.ancestors().skip(1).take_while(|folder| folder.components().count() > depth).any(fs::is_link)
+}
+
 /// Removes left-over files and the folders that this empties, except what some network has; calls `removed` for each. One that
 /// cannot be removed keeps no other from it.
 pub(super) fn remove(
@@ -183,6 +211,9 @@ pub(super) fn remove(
             continue;
         }
         let path = store.build_root().join(file);
+        if is_through_link(store.build_root(), file) {
+            continue;
+        }
         match fs::remove_file(&path) {
             Ok(()) => {}
             // What is there now is nothing that was recorded: the file is gone, and the folder is somebody else's.

@@ -20,6 +20,7 @@ use super::networks::Wanted;
 use crate::base::CancelToken;
 use crate::base::fs;
 use crate::base::fs::Stat;
+use crate::base::tidy;
 use crate::plan::Graph;
 use crate::plan::StepId;
 use crate::store::Blobs;
@@ -138,7 +139,8 @@ where
     }
 
     /// Does the work until no source was written to meanwhile: one that was, and holds what it held, may have been read as
-    /// something else.
+    /// something else. Where only the time of its last change of any kind is another, once more is enough: a tool that links its
+    /// input, or sets its mode, does so each time.
     fn attempts(
         &self,
         task: &StepTask,
@@ -147,25 +149,32 @@ where
         messages: &Sender<Message>,
     ) -> Result<(), StepFailure> {
         let hint = "run the same command again";
-        for _ in 0..ATTEMPTS {
+        for attempt in 1.. {
             let before: Vec<Option<Stat>> = task.files.sources.iter().map(|(path, _)| fs::stat(path)).collect();
             self.work_on(task, log, memory, messages)?;
             let mut touched = None;
             for ((path, seen), before) in task.files.sources.iter().zip(before) {
                 match since(path, seen, before) {
                     Since::Unchanged => {}
-                    Since::Touched => touched = Some(path),
+                    Since::Linked if attempt > 1 => {}
+                    Since::Linked | Since::Written => touched = Some(path),
                     Since::Changed => {
                         let message = format!("`{}` was changed during the build", path.display());
                         return Err(StepFailure::new(message).hint(hint));
                     }
                 }
             }
-            let Some(path) = touched else { return Ok(()) };
-            log.line(&format!("`{}` was written to meanwhile, and holds what it held: once more", path.display()));
+            let Some(path) = touched else { break };
+            if attempt == ATTEMPTS {
+                let message = format!("`{}` was written to each time that the step ran", tidy(path).display());
+                let hint = "nothing may write to it meanwhile, nor the tool itself";
+                return Err(StepFailure::new(message).hint(hint));
+            }
+            let path = tidy(path);
+            log.line(&format!("`{}` was touched meanwhile, and holds what it held: once more", path.display()));
             fs::empty_folder(&task.folder)?;
         }
-        Err(StepFailure::new("a file that it reads was written to each time that it ran").hint(hint))
+        Ok(())
     }
 
     fn work_on(

@@ -73,6 +73,10 @@ pub(super) fn origins(card: &Card, model: &Model, config: &Config, board: Board)
     }
     for (index, place) in card.operator_places(model).into_iter().enumerate() {
         let said = (place.source.name().to_owned(), place.position().line);
+        if index == 0 {
+            // One that is gone was in the same list.
+            origins.insert("preprocess.operators".to_owned(), said.clone());
+        }
         origins.insert(format!("preprocess.operators[{index}]"), said);
     }
     origins

@@ -22,6 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::home::Builder;
 use super::home::{FROM_CACHE, ROOT, check_is_cache, find_home, from_cache, home_of, homes, move_home, note_zoo, zoos};
 use super::journal::Journal;
 use super::state::State;
@@ -53,8 +54,8 @@ pub struct Store {
     journal: Journal,
     state: State,
     state_stat: Option<Stat>,
-    /// The root of the zoo that builds; of no interest to other commands.
-    builder: Option<PathBuf>,
+    /// The zoo that builds; of no interest to other commands.
+    builder: Option<Builder>,
     /// What files held when they were last read.
     pub stats: StatIndex,
     lock: Option<File>,
@@ -83,16 +84,16 @@ impl Store {
         Ok(store)
     }
 
-    /// Says which zoo builds, so that it is known whose results lie in the build root.
-    pub fn set_builder(&mut self, root: &Path) {
-        self.builder = Some(fs::canonical(root).unwrap_or_else(|_| root.to_owned()));
+    /// Says which zoo builds, and where its cards are, so that it is known whose results lie in the build root.
+    pub fn set_builder(&mut self, root: &Path, cards: Vec<PathBuf>) {
+        let root = fs::canonical(root).unwrap_or_else(|_| root.to_owned());
+        self.builder = Some(Builder { root, cards });
     }
 
     /// The roots of other zoos that build into the same build root with the same cache.
-    #[must_use]
-    pub fn other_zoos(&self, root: &Path) -> Vec<PathBuf> {
+    pub fn other_zoos(&self, root: &Path) -> Result<Vec<PathBuf>, StoreError> {
         let own = fs::canonical(root).unwrap_or_else(|_| root.to_owned());
-        zoos(&self.home).into_iter().filter(|zoo| *zoo != own).collect()
+        Ok(zoos(&self.home)?.into_iter().map(|zoo| zoo.root).filter(|zoo| *zoo != own).collect())
     }
 
     /// An error where `cache` is a folder with something in it and no cache, so that nothing may be written there, nor removed.
@@ -448,12 +449,16 @@ impl Store {
                     fs::write_atomic(&path, bytes)?;
                 }
             }
-            if let Some(root) = &self.builder {
-                note_zoo(&self.home, root)?;
-            }
             let path = self.state_path();
             fs::write_atomic(&path, &self.state.encode())?;
             self.state_stat = fs::stat(&path);
+        }
+        if let Some(zoo) = self.builder.as_ref().filter(|_| fs::exists(&self.home)) {
+            match note_zoo(&self.home, zoo) {
+                // Where nothing was to be done, a full disk is in nobody's way.
+                Err(error) if error.is_no_space() => {}
+                noted => noted?,
+            }
         }
         if intents {
             fs::remove_file(&self.intents_path())?;

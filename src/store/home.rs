@@ -17,7 +17,7 @@ pub(super) const ROOT: &str = "root";
 /// moved as a whole, and on a second line where the cache folder is.
 pub(super) const FROM_CACHE: &str = "from-cache";
 
-/// The file beside a state that says which zoos build into the build root: the root of each, a line each.
+/// The file beside a state that says which zoos build into the build root.
 pub(super) const ZOOS: &str = "zoos";
 
 /// Digits in the name of a folder of [`homes`].
@@ -25,7 +25,8 @@ const DIGITS: usize = 12;
 
 /// The folder of what is known of one build root, by its path.
 pub(super) fn home_of(cache: &Path, build_root: &Path) -> PathBuf {
-    cache.join("builds").join(Digest::of(build_root.as_os_str().as_bytes()).short())
+    // However it is written, it is one build root.
+    cache.join("builds").join(Digest::of(settled(build_root).as_os_str().as_bytes()).short())
 }
 
 /// The folder of what is known of one build root, or of what it was before the zoo was moved. Two paths are taken for one
@@ -70,22 +71,55 @@ pub(super) fn move_home(cache: &Path, build_root: &Path, home: &Path) -> Result<
     Ok(own)
 }
 
+/// A zoo that builds into a build root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Builder {
+    /// Its root, without links.
+    pub root: PathBuf,
+    /// Its folders of cards. Where none is left, so is no zoo.
+    pub cards: Vec<PathBuf>,
+}
+
+impl Builder {
+    fn is_there(&self) -> bool {
+        self.cards.iter().any(|folder| !fs::is_gone(folder))
+    }
+
+    /// Its line: paths end with NUL, which no path has in it, and the zoo with one more.
+    fn encode(&self) -> Vec<u8> {
+        let paths = std::iter::once(&self.root).chain(&self.cards);
+        let mut line: Vec<u8> = paths.flat_map(|path| [path.as_os_str().as_bytes(), b"\0"].concat()).collect();
+        line.extend(b"\0\n");
+        line
+    }
+
+    fn decode(line: &[u8]) -> Option<Self> {
+        let mut paths = line.split(|&byte| byte == 0).map(|path| PathBuf::from(OsStr::from_bytes(path)));
+        Some(Self { root: paths.next()?, cards: paths.collect() })
+    }
+}
+
 /// The zoos that were noted to build into a build root and are still there.
-pub(super) fn zoos(home: &Path) -> Vec<PathBuf> {
-    let known = fs::read(&home.join(ZOOS)).unwrap_or_default();
-    let roots = known.split(|&byte| byte == b'\n').filter(|root| !root.is_empty());
-    let is_zoo = |root: &PathBuf| ["axzoo.toml", "model_cards"].iter().any(|name| !fs::is_gone(&root.join(name)));
-    roots.map(|root| PathBuf::from(OsStr::from_bytes(root))).filter(is_zoo).collect()
+pub(super) fn zoos(home: &Path) -> Result<Vec<Builder>, StoreError> {
+    let known = fs::read_if_there(&home.join(ZOOS))?.unwrap_or_default();
+    let mut zoos = Vec::new();
+    let mut rest = &known[..];
+    while let Some(end) = rest.windows(3).position(|bytes| bytes == b"\0\0\n") {
+        zoos.extend(Builder::decode(&rest[..end]).filter(Builder::is_there));
+        rest = &rest[end + 3..];
+    }
+    Ok(zoos)
 }
 
 /// Notes that a zoo builds into a build root, and forgets those that are gone.
-pub(super) fn note_zoo(home: &Path, root: &Path) -> Result<(), StoreError> {
-    let mut roots = zoos(home);
-    if roots.iter().any(|known| known == root) {
+pub(super) fn note_zoo(home: &Path, zoo: &Builder) -> Result<(), StoreError> {
+    let mut zoos = zoos(home)?;
+    if zoos.contains(zoo) {
         return Ok(());
     }
-    roots.push(root.to_owned());
-    let lines: Vec<u8> = roots.iter().flat_map(|root| [root.as_os_str().as_bytes(), b"\n"].concat()).collect();
+    zoos.retain(|known| known.root != zoo.root);
+    zoos.push(zoo.clone());
+    let lines: Vec<u8> = zoos.iter().flat_map(Builder::encode).collect();
     Ok(fs::write_atomic(&home.join(ZOOS), &lines)?)
 }
 
@@ -108,7 +142,8 @@ fn lines(text: &[u8]) -> Option<(&[u8], &[u8])> {
 fn settled(path: &Path) -> PathBuf {
     let known = path.ancestors().find_map(|above| Some((above, fs::canonical(above).ok()?)));
     let Some((above, settled)) = known else { return path.to_owned() };
-    path.strip_prefix(above).map_or(settled.clone(), |rest| settled.join(rest))
+    // Its parts, so that there is no `/` at the end where there is no rest.
+    path.strip_prefix(above).map_or(settled.clone(), |rest| settled.components().chain(rest.components()).collect())
 }
 
 /// What [`FROM_CACHE`] says of a build root.

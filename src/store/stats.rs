@@ -169,7 +169,10 @@ pub enum Since {
     /// It held what was seen all the time.
     Unchanged,
     /// It holds what was seen, but was written to or touched in between: it may have held something else for a while.
-    Touched,
+    Written,
+    /// As [`Self::Written`], but all that shows is another time of its last change of any kind: a link to it was made, its mode was
+    /// set, or it was put back with the time that it had.
+    Linked,
     /// It holds something else, or cannot be read.
     Changed,
 }
@@ -182,7 +185,8 @@ pub fn since(path: &Path, seen: &Seen, before: Option<Stat>) -> Since {
         Ok(after) if seen.holds_for(&after) => Since::Unchanged,
         Ok(after) if !read(path, after).is_ok_and(|now| now.digest == seen.digest) => Since::Changed,
         Ok(after) if before == Some(after) => Since::Unchanged,
-        Ok(_) => Since::Touched,
+        Ok(after) if before == Some(Stat { ctime: before.map_or(0, |before| before.ctime), ..after }) => Since::Linked,
+        Ok(_) => Since::Written,
         Err(_) => Since::Changed,
     }
 }

@@ -215,6 +215,24 @@ fn cards_that_are_not_found_cost_no_results() {
     // As where nothing is mounted.
     fs::create_dir(space.path("model_cards")).expect("created");
     both("", "there is no card in `model_cards`");
+    fs::remove_dir(space.path("model_cards")).expect("removed");
+    fs::rename(space.path("away"), space.path("model_cards")).expect("renamed back");
+    // One of several folders, or a link to one.
+    fs::create_dir(space.path("more")).expect("created");
+    both(" --cards model_cards --cards more", "there is no card in `more`");
+    std::os::unix::fs::symlink("../far", space.path("model_cards/far")).expect("linked");
+    both("", "the link `model_cards/far` leads to nothing");
+}
+
+#[test]
+fn clean_takes_the_path_of_a_card_for_its_network_only() {
+    let space = zoo(&["a", "all"]);
+    space.axzoo("build").expect_code(0);
+    space.axzoo("clean -n model_cards/all.yaml").expect_code(0).says("of 1 network");
+    space.axzoo("clean -n all").expect_code(0).says("of 2 networks");
+    // A card of another zoo says nothing of this one's networks.
+    space.write("elsewhere/b.yaml", card("a", ""));
+    space.axzoo("clean -n elsewhere/b.yaml").expect_code(2);
 }
 
 #[test]
@@ -233,4 +251,23 @@ fn zoos_that_share_build_root_and_cache_keep_each_others_results() {
     // A zoo that is gone has no results to keep.
     drop(other);
     one.axzoo(&format!("clean --stale {shared}")).expect_code(0).says("of 1 network");
+}
+
+#[test]
+fn checkouts_of_one_zoo_that_share_build_root_and_cache_know_of_each_other() {
+    let space = Space::empty();
+    for place in ["main", "tree"] {
+        let one = zoo(&["a", "b"]);
+        for (file, bytes) in one.tree("") {
+            space.write(&format!("{place}/{file}"), bytes);
+        }
+    }
+    // However the build root is written; and the second has nothing to do.
+    let shared = |place: &str| format!("-C {place} --build-root ../{place}/../build --cache ../cache");
+    space.axzoo(&format!("build {}", shared("main"))).expect_code(0);
+    space.axzoo(&format!("build {}", shared("tree"))).expect_code(0).says("up to date");
+    fs::remove_file(space.path("main/model_cards/b.yaml")).expect("removed");
+    space.axzoo(&format!("clean --stale {}", shared("main"))).expect_code(1).says("builds into");
+    space.axzoo(&format!("cache gc {}", shared("main"))).expect_code(0).says("removed 0 results");
+    space.axzoo(&format!("build {}", shared("tree"))).expect_code(0).says("up to date");
 }

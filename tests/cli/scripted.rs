@@ -91,7 +91,41 @@ echo "\"$(cat quantized_model.txt)\"" > quantized_model.json
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     assert!(home.join("once").exists());
     assert_eq!(space.read("build/a/a/quantized/quantized_model.json"), "\"a picture\"\n");
-    assert!(space.read("cache/logs/a/a/quantize.log").contains("was written to meanwhile"));
+    assert!(space.read("cache/logs/a/a/quantize.log").contains("was touched meanwhile"));
+}
+
+#[test]
+fn a_tool_may_link_what_it_reads() {
+    let space = with_command(
+        "quantize",
+        r#"ln -f "$AXZOO_INPUT_CALIBRATION_000000" linked; echo "\"$(cat linked)\"" > quantized_model.json; rm linked"#,
+    );
+    space.axzoo("build").expect_code(0);
+    assert_eq!(space.read("build/a/a/quantized/quantized_model.json"), "\"a picture\"\n");
+    space.axzoo("build").expect_code(0).says("up to date");
+}
+
+#[test]
+fn files_of_the_user_behind_a_link_among_the_results_stay() {
+    let lower = |more: &str| format!("echo {{}} > model.json; echo {{}} > manifest.json; {more}");
+    let space = with_command("lower", &lower("mkdir extra; echo 1 > extra/x"));
+    space.axzoo("build").expect_code(0);
+    let extra = space.path("build/a/a/1/extra");
+    space.write("mine/x", "mine");
+    fs::remove_dir_all(&extra).expect("removed");
+    std::os::unix::fs::symlink(space.path("mine"), &extra).expect("linked");
+    let config = space.read("axzoo.toml");
+    space.write("axzoo.toml", config.replace("mkdir extra; echo 1 > extra/x", "true"));
+    space.axzoo("build").expect_code(0);
+    assert_eq!(space.read("mine/x"), "mine");
+    // Nor is anything taken away for a result that cannot take its place.
+    fs::remove_file(&extra).expect("removed");
+    space.write("axzoo.toml", &config);
+    space.axzoo("build").expect_code(0);
+    fs::create_dir(extra.join("of the user")).expect("created");
+    space.write("axzoo.toml", config.replace("mkdir extra; echo 1 > extra/x", "echo 1 > extra"));
+    space.axzoo("build").expect_code(1);
+    assert_eq!(space.read("build/a/a/1/extra/x"), "1\n");
 }
 
 /// The zoo with one command replaced by another.

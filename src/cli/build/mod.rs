@@ -26,6 +26,7 @@ use crate::diag::to_json;
 use crate::exec;
 use crate::exec::Event;
 use crate::exec::ExecError;
+use crate::exec::Outcome;
 use crate::exec::StepSummary;
 use crate::exec::Summary;
 use crate::plan::StepKind;
@@ -54,7 +55,8 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     let cancel = CancelToken::new();
     let signals = exec::watch_signals(&cancel).map_err(|error| run_error(&error, None))?;
     let (mut zoo, mut memory) = read(arguments, flags, directory)?;
-    check_trace(arguments, &zoo, directory)?;
+    let unable = |failure: Failure| not_begun(failure, &[], arguments.format, output);
+    check_trace(arguments, &zoo, directory).map_err(unable)?;
     if let Some(memory) = memory.as_ref().filter(|memory| memory.is_all()) {
         tell(&memory.said(&zoo, &[], &[]), arguments.format, output);
         nothing_to_do(memory, began.elapsed(), arguments.format, output);
@@ -115,11 +117,8 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     reporter.finish();
     drop(reporter);
     let mut summary = result.map_err(unable)?;
-    // Its disk may be full; the failure to tell is the run's.
+    // The disk may be full: how the run ended is told first.
     let traced = write_trace(arguments, &trace, &zoo, directory);
-    if summary.broken.is_none() {
-        traced?;
-    }
     let kept = memory.as_ref().filter(|_| !summary.interrupted && summary.broken.is_none());
     if let Some(memory) = kept {
         let built = Built {
@@ -143,6 +142,9 @@ pub(super) fn build(arguments: &BuildArgs, output: Output, directory: Option<&Pa
     }
     let up_to_date = memory.as_ref().map_or((0, 0), |memory| (memory.steps(), memory.networks()));
     tell_end(arguments, &zoo, &summary, &refusals, up_to_date, output);
+    if summary.broken.is_none() {
+        traced?;
+    }
     if let Some(signal) = signals.received().filter(|_| summary.interrupted) {
         return Err(Failure::Interrupted(signal));
     }
@@ -161,7 +163,8 @@ fn open_store(
     output: Output,
 ) -> Result<Store, StoreError> {
     let mut store = zoo.store()?;
-    store.set_builder(zoo.root());
+    let cards = zoo.options().card_roots.iter().map(|folder| zoo.root().join(folder)).collect();
+    store.set_builder(zoo.root(), cards);
     if let Some(memory) = memory.filter(|memory| memory.is_of_use()) {
         store.lock(PURPOSE, cancel, |holder| tell_waiting(holder, format, output))?;
         memory.look_again(zoo, &store);
@@ -226,9 +229,7 @@ fn tell_end(
         return;
     }
     let relative = |path: &Path| zoo.shown(path);
-    if summary.broken.is_none() {
-        output.note(&report::failure_blocks(summary, &relative, &repeated(&arguments.targets)));
-    }
+    output.note(&report::failure_blocks(&without_cause(summary), &relative, &repeated(&arguments.targets)));
     output.data(&closing(summary, refusals, arguments.dry_run, up_to_date, output.columns()));
     if summary.broken.is_some() {
         // What ended the run is told instead of what the steps say of it.
@@ -249,6 +250,23 @@ fn tell_end(
         output
             .note(&format!("error: {files} that nothing makes any more could not be removed; the reasons are above\n"));
     }
+}
+
+/// The summary without failures of steps that are what ended the run: that is told once.
+fn without_cause(summary: &Summary) -> Summary {
+    let mut told = summary.clone();
+    if let Some(broken) = &summary.broken {
+        told.steps.retain(|step| match &step.outcome {
+            Outcome::Failed(failure) => !failure.no_space && !broken.message.ends_with(last_of(&failure.message)),
+            _ => true,
+        });
+    }
+    told
+}
+
+/// What is wrong, without which file it is wrong with: a message names that in one place as it is, in another as in the zoo.
+fn last_of(message: &str) -> &str {
+    message.rsplit("`: ").next().unwrap_or(message)
 }
 
 /// Where `--trace` writes to. With -C, everything that is typed is meant from there.

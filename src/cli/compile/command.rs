@@ -74,7 +74,7 @@ pub(in crate::cli) fn compile(flags: &CompileArgs, output: Output, directory: Op
             for problem in distinct(&problems) {
                 journal.problem(&problem);
             }
-            return Err(end_of_arguments(&folder, &journal, &problems, output));
+            return Err(end_of_arguments(&folder, &journal, &problems, &kept, output));
         }
     };
     for note in distinct(&request.notes) {
@@ -131,7 +131,7 @@ fn in_the_way(request: &Request, folder: &Folder, kept: &[PathBuf]) -> Vec<Diagn
             Some(Diagnostic::error("compile/output", message).hint(hint))
         }));
     }
-    problems.extend(folder.obstacles(&tensors, kept).into_iter().map(obstacle));
+    problems.extend(folder.obstacles(&tensors, kept, request.is_manifest).into_iter().map(obstacle));
     problems.extend(dumps::problems(request, folder, kept));
     problems
 }
@@ -177,19 +177,25 @@ fn without_output(gathered: Gathered, standing: &Path) -> Failure {
 }
 
 /// Writes the report of arguments that cannot be followed. The results of an earlier run stay.
-fn end_of_arguments(folder: &Folder, journal: &Journal, problems: &[Diagnostic], output: Output) -> Failure {
+fn end_of_arguments(
+    folder: &Folder,
+    journal: &Journal,
+    problems: &[Diagnostic],
+    kept: &[PathBuf],
+    output: Output,
+) -> Failure {
     let errors: Vec<Diagnostic> =
         distinct(problems).into_iter().filter(|problem| problem.severity == Severity::Error).collect();
     let hint = errors.first().and_then(|problem| problem.hint.clone());
     let outcome = Outcome::of_problems(Status::InitializeCliError, errors).hint(hint);
-    untouched(outcome, folder, journal, output);
+    untouched(outcome, folder, journal, kept, output);
     Failure::Reported
 }
 
 /// Writes the report of a run that made nothing. The results of an earlier run stay.
-fn untouched(outcome: Outcome, folder: &Folder, journal: &Journal, output: Output) -> Outcome {
+fn untouched(outcome: Outcome, folder: &Folder, journal: &Journal, kept: &[PathBuf], output: Output) -> Outcome {
     journal.line("nothing was done; results of an earlier run, if there are any, are as they were");
-    if let Err(error) = folder.finish(&journal.text(), &outcome) {
+    if let Err(error) = folder.finish(&journal.text(), &outcome, kept) {
         output.note(&format!("error: the report cannot be written: {error}\n"));
     }
     outcome
@@ -260,7 +266,7 @@ fn work(
         if effective.save_error_artifact {
             journal.line(&format!("`{ERROR_ARTIFACT}`: not written, since there is no room for it"));
         }
-        return Err(untouched(outcome, folder, journal, output));
+        return Err(untouched(outcome, folder, journal, kept, output));
     }
     if let Err(outcome) = &result
         && effective.save_error_artifact
@@ -306,7 +312,7 @@ fn work(
     }
     let took = journal.took();
     journal.line(&format!("{}: {}", super::outcome::word(outcome.status), outcome.message));
-    if let Err(error) = folder.finish(&journal.text(), &outcome) {
+    if let Err(error) = folder.finish(&journal.text(), &outcome, kept) {
         output.note(&format!("error: the report cannot be written: {error}\n"));
         if result.is_ok() {
             result = Err(Outcome::of_file(&error, Status::TopLevelLowerError, Status::TopLevelLowerError));

@@ -178,12 +178,12 @@ impl Folder {
     pub(super) fn replaced_by_result(&self, given: &Path) -> Option<&'static str> {
         let given = fs::canonical(given).ok()?;
         let own = |name: &&str| fs::canonical(&self.path.join(name)).is_ok_and(|own| own == given);
-        OWN.into_iter().chain([REPORT, LOG]).filter(|name| *name != MODEL).find(own)
+        OWN.into_iter().filter(|name| *name != MODEL).find(own)
     }
 
     /// What is in the way of files and folders that a run may write, `tensors` (beside the copy of its model) among them. What was
     /// `given` stays as it is.
-    pub(super) fn obstacles(&self, tensors: &[String], given: &[PathBuf]) -> Vec<String> {
+    pub(super) fn obstacles(&self, tensors: &[String], given: &[PathBuf], is_manifest: bool) -> Vec<String> {
         let is_folder = |name: &&str| fs::is_folder(&self.path.join(name));
         let files = OWN.into_iter().chain([REPORT, LOG]).chain(tensors.iter().map(String::as_str)).filter(is_folder);
         let files =
@@ -197,11 +197,14 @@ impl Folder {
             })
         });
         let mut problems: Vec<String> = files.chain(folders).collect();
+        let reports = [REPORT, LOG].into_iter().filter(|name| self.is_one_of(name, given));
+        problems.extend(reports.map(|name| format!("`{name}` was given to the run, and would be replaced")));
         problems.extend(FOLDERS.into_iter().filter_map(|name| {
             let place = self.path.join(name);
+            // A run from a manifest makes no copy of a model.
             let stays = || {
-                let mut entries = fs::list(&place).unwrap_or_default().into_iter();
-                name == "input_model" && entries.all(|entry| given.contains(&entry))
+                let all_given = |entries: Vec<PathBuf>| entries.iter().all(|entry| given.contains(entry));
+                is_manifest && name == "input_model" && fs::list(&place).is_ok_and(all_given)
             };
             let is_ours = fs::is_folder(&place) && !fs::is_link(&place);
             let error = fs::check_writable(&place).err().filter(|_| is_ours && !stays())?;
@@ -366,11 +369,20 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes the folder of the work, so that there is room for the report, and writes log and report.
-    pub(super) fn finish(&self, log: &str, outcome: &Outcome) -> Result<(), FsError> {
+    /// Whether the file of this name is one of those that were given.
+    fn is_one_of(&self, name: &str, given: &[PathBuf]) -> bool {
+        let is_it = |own: PathBuf| given.iter().any(|given| fs::canonical(given).is_ok_and(|given| given == own));
+        fs::canonical(&self.path.join(name)).is_ok_and(is_it)
+    }
+
+    /// Removes the folder of the work, so that there is room for the report, and writes log and report; over no file that was given.
+    pub(super) fn finish(&self, log: &str, outcome: &Outcome, given: &[PathBuf]) -> Result<(), FsError> {
         // The folder itself goes last: it tells the next run whose files these are.
         for entry in fs::list(&self.work)? {
             if fs::is_folder(&entry) { fs::remove_folder(&entry)? } else { fs::remove_file(&entry)? }
+        }
+        if [REPORT, LOG].iter().any(|name| self.is_one_of(name, given)) {
+            return fs::remove_folder(&self.work);
         }
         let report = self.path.join(REPORT);
         let removed = fs::remove_file(&report);

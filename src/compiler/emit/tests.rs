@@ -545,7 +545,7 @@ fn compiled_code_computes_what_the_reference_computes() {
     let common = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
     let checked = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
     // The plain form and the one in vectors, each with a compiler's sanitizers.
-    let variants: [(&str, &[&str], bool); 6] = [
+    let variants: [(&str, &[&str], bool); 7] = [
         ("gcc", &["-std=c99", "-O1", "-D_POSIX_C_SOURCE=200112L"], true),
         ("gcc", &["-std=gnu17", "-O3", "-march=native"], false),
         ("clang", &["-std=c99", "-O0", "-D_POSIX_C_SOURCE=200112L"], false),
@@ -553,6 +553,7 @@ fn compiled_code_computes_what_the_reference_computes() {
         // What most processors have, where the one at hand can run it.
         ("gcc", &["-std=gnu17", "-O1", "-mavx2"], true),
         ("clang", &["-std=gnu17", "-O1", "-march=haswell"], false),
+        ("gcc", &["-std=gnu17", "-O1", "-mavx2", "-masm=intel"], false),
     ];
     let whole = quantized(&network(), 1, 0).expect("quantized").graph;
     let graphs = [("layers", layers()), ("elements", elements()), ("moves", moves()), ("network", whole)];

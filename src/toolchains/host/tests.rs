@@ -132,7 +132,7 @@ const QUANTIZE: &[(&str, &str)] = &[
     ("report.txt", "fc22f87e4b37"),
 ];
 const LOWER: &[(&str, &str)] = &[
-    ("kernel_function.c", "a44c98452ea2"),
+    ("kernel_function.c", "339cb9094510"),
     ("manifest.json", "ebb905f19407"),
     ("memory_plan.json", "881fdca959f8"),
     ("model.json", "9ebda325d4e0"),

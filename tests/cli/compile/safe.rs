@@ -246,6 +246,17 @@ fn a_given_model_is_no_place_for_a_result() {
     let run = space.axzoo("compile -i out/own.onnx -o out");
     ended(&space, "out", run, "INITIALIZE_CLI_ERROR").says("a file of the input's tensors is `conf.json`");
     assert_eq!(space.tree("out")["conf.json"], space.tree("ext")["weights.bin"]);
+
+    // What a refusal itself writes replaces nothing that was given either.
+    space.axzoo("compile -i net.onnx -o two").expect_code(0);
+    for name in ["compilation_report.json", "compilation_log.txt"] {
+        space.write(&format!("two/{name}.conf"), "{}");
+        fs::rename(space.path(&format!("two/{name}.conf")), space.path("two").join(name)).expect("renamed");
+        let run = space.axzoo(&format!("compile -i net.onnx --conf two/{name} -o two"));
+        run.expect_code(1).says("was given to the run, and would be replaced");
+        assert_eq!(space.read(&format!("two/{name}")), "{}");
+        space.axzoo("compile -i net.onnx -o two");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the constants are stored little endian"
 #endif
-#if defined(__FAST_MATH__)
-#error "results are exact: compile without -ffast-math"
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
+#error "results are exact: compile without -ffast-math, -funsafe-math-optimizations and -fassociative-math"
 #endif
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
 #error "float expressions must be evaluated as float (on 32-bit x86: -msse2 -mfpmath=sse)"

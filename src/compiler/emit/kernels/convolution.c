@@ -54,11 +54,11 @@ static void surround(const struct convolution *layer, const int8_t *from, int8_t
                 UNROLL for (n = 0; n < BLOCKS; n++) products[n] = *(const loose_words16 *)(weights + n * step);        \
                 UNROLL for (m = 0; m < COUNT; m++) {                                                                   \
                     words16 x;                                                                                         \
-                    __asm__("vpxord %2%{1to16%}, %1, %0"                                                               \
+                    __asm__("vpxord {%2%{1to16%}, %1, %0|%0, %1, %2%{1to16%}}"                                                               \
                             : "=v"(x)                                                                                  \
                             : "v"(flip), "m"(*(const loose_word *)(at[m] + 4 * quad)));                                \
                     UNROLL for (n = 0; n < BLOCKS; n++)                                                                \
-                        __asm__("vpdpbusd %2, %1, %0" : "+v"(sums[m][n]) : "v"(x), "v"(products[n]));                  \
+                        __asm__("vpdpbusd" OPERANDS : "+v"(sums[m][n]) : "v"(x), "v"(products[n]));                  \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
@@ -72,8 +72,8 @@ static void surround(const struct convolution *layer, const int8_t *from, int8_t
             UNROLL for (m = 0; m < COUNT; m++) {                                                                       \
                 floats16 steps = __builtin_convertvector(sums[m][n] + bias, floats16) * multiplier;                    \
                 bytes16 bytes;                                                                                         \
-                __asm__("vmaxps %2, %1, %0" : "=v"(steps) : "v"(steps), "v"(low));                                     \
-                __asm__("vminps %2, %1, %0" : "=v"(steps) : "v"(steps), "v"(high));                                    \
+                __asm__("vmaxps" OPERANDS : "=v"(steps) : "v"(steps), "v"(low));                                     \
+                __asm__("vminps" OPERANDS : "=v"(steps) : "v"(steps), "v"(high));                                    \
                 steps += ROUNDING;                                                                                     \
                 bytes = __builtin_convertvector((words16)steps + zero, bytes16);                                       \
                 if (m >= count) continue;                                                                              \

@@ -37,7 +37,7 @@ static void surround_channels(const struct depthwise *layer, const int8_t *paddi
 /* Adds to each sum the products of its four unsigned and its four signed bytes. */
 static inline words8 add_products(words8 sums, words8 unsigned_bytes, words8 signed_bytes) {
 #if LANES == 16
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(unsigned_bytes), "v"(signed_bytes));
+    __asm__("vpdpbusd" OPERANDS : "+v"(sums) : "v"(unsigned_bytes), "v"(signed_bytes));
 #else
     words8 first, second;
     PAIR("vpmaddwd", first, FIRST_COUNTS(unsigned_bytes), FIRST_BYTES(signed_bytes));

@@ -15,7 +15,9 @@ typedef float loose_floats8 __attribute__((vector_size(32), aligned(1), may_alia
 typedef int32_t loose_word __attribute__((aligned(1), may_alias));
 /* ROUNDING + n has these bits plus n. */
 #define ROUNDING_BITS 0x4B400000
-#define PAIR(INSTRUCTION, TO, LEFT, RIGHT) __asm__(INSTRUCTION " %2, %1, %0" : "=v"(TO) : "v"(LEFT), "v"(RIGHT))
+/* In both orders that assemblers have: -masm=att, -masm=intel. */
+#define OPERANDS " {%2, %1, %0|%0, %1, %2}"
+#define PAIR(INSTRUCTION, TO, LEFT, RIGHT) __asm__(INSTRUCTION OPERANDS : "=v"(TO) : "v"(LEFT), "v"(RIGHT))
 #endif
 #if LANES == 16
 typedef int32_t words16 __attribute__((vector_size(64)));

@@ -274,13 +274,6 @@ pub fn canonical(path: &Path) -> Result<PathBuf> {
     at(Action::Inspect, path, fs::canonicalize(path))
 }
 
-/// A folder by which what is below it can be looked at; nothing in it can be read. A relative path is meant below `folder`.
-#[must_use]
-pub fn open_place(folder: &fs::File, path: &[u8]) -> Option<std::os::fd::OwnedFd> {
-    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
-    rustix::fs::openat(folder, path, flags, rustix::fs::Mode::empty()).ok()
-}
-
 /// Opens a file for appending, created when absent.
 pub fn open_append(path: &Path) -> Result<fs::File> {
     let open = || fs::OpenOptions::new().create(true).append(true).read(true).open(path);

@@ -40,7 +40,7 @@ impl Fingerprint {
 
     /// Of a path below an open folder; quicker than [`Fingerprint::of`] where there are many. An absolute path is itself.
     #[must_use]
-    pub fn below(folder: impl std::os::fd::AsFd, path: &[u8]) -> Option<Self> {
+    pub fn below(folder: &fs::File, path: &[u8]) -> Option<Self> {
         let stat = rustix::fs::statat(folder, path, rustix::fs::AtFlags::empty()).ok()?;
         let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         let mtime = nanoseconds(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0));

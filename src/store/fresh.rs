@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -90,25 +89,6 @@ pub struct FreshCards {
     cards: Vec<Known>,
 }
 
-/// Paths that one thread looks at, one after the other.
-const SHARE: usize = 512;
-
-/// So many paths further on must be in the same folder, so that it is worth opening.
-const WORTH_OPENING: usize = 3;
-
-/// The rest of a path that is below a folder.
-fn below<'a>(path: &'a [u8], folder: &[u8]) -> Option<&'a [u8]> {
-    path.strip_prefix(folder)?.strip_prefix(b"/").filter(|rest| !rest.is_empty())
-}
-
-/// The innermost folder that two paths have in common, where it is the first one's own or the one above that.
-fn shared_folder<'a>(path: &'a [u8], other: &[u8]) -> Option<&'a [u8]> {
-    let same = path.iter().zip(other).take_while(|(one, other)| one == other).count();
-    let end = path.get(..same)?.iter().rposition(|&byte| byte == b'/').filter(|&end| end > 0)?;
-    let parts = path.get(end + 1..)?.split(|&byte| byte == b'/').count();
-    (parts <= 2).then(|| &path[..end])
-}
-
 impl FreshCards {
     /// Reads a file's bytes and looks at every path in it again; `None` when it is not whole, or was made on another basis.
     #[must_use]
@@ -159,42 +139,22 @@ impl FreshCards {
 
     fn look(&mut self, root: &Path) -> Option<()> {
         let folder = fs::open(root).ok()?;
-        let same: Vec<bool> =
-            self.paths.par_chunks(SHARE).flat_map_iter(|paths| self.are_same(&folder, paths)).collect();
+        let is_same = |range: &Range<usize>| {
+            let Some(entry) = self.bytes.get(range.clone()) else { return false };
+            let (fingerprint, path) = entry.split_at(1 + Fingerprint::BYTES);
+            let found = Fingerprint::below(&folder, path.get(4..).unwrap_or_default());
+            match found {
+                Some(found) => fingerprint.first() == Some(&1) && fingerprint.get(1..) == Some(&found.to_bytes()[..]),
+                None => fingerprint.first() == Some(&0),
+            }
+        };
+        let same: Vec<bool> = self.paths.par_iter().with_min_len(256).map(is_same).collect();
         for card in &mut self.cards {
             let looked = self.bytes.get(card.looked.clone())?;
             let holds = |index: &[u8; 4]| same.get(u32::from_le_bytes(*index) as usize).copied().unwrap_or(false);
             card.holds = looked.as_chunks::<4>().0.iter().all(holds);
         }
         Some(())
-    }
-
-    /// Whether each path is what it was. Paths lie in order, so many in a row are in one folder: looking at them from there spares the
-    /// system the way to it.
-    fn are_same(&self, root: &std::fs::File, paths: &[Range<usize>]) -> Vec<bool> {
-        let entry = |range: &Range<usize>| {
-            self.bytes.get(range.clone()).unwrap_or_default().split_at_checked(1 + Fingerprint::BYTES)
-        };
-        let path_of = |range: &Range<usize>| entry(range).and_then(|(_, path)| path.get(4..)).unwrap_or_default();
-        let mut near: Option<(&[u8], OwnedFd)> = None;
-        let mut same = Vec::with_capacity(paths.len());
-        for (index, range) in paths.iter().enumerate() {
-            let path = path_of(range);
-            if near.as_ref().is_none_or(|(folder, _)| below(path, folder).is_none()) {
-                let folder = paths.get(index + WORTH_OPENING).and_then(|later| shared_folder(path, path_of(later)));
-                near = folder.and_then(|folder| Some((folder, fs::open_place(root, folder)?)));
-            }
-            let found = match near.as_ref().and_then(|(folder, place)| Some((place, below(path, folder)?))) {
-                Some((place, rest)) => Fingerprint::below(place, rest),
-                None => Fingerprint::below(root, path),
-            };
-            let known = entry(range).map_or(&[][..], |(known, _)| known);
-            same.push(match found {
-                Some(found) => known.first() == Some(&1) && known.get(1..) == Some(&found.to_bytes()[..]),
-                None => known.first() == Some(&0),
-            });
-        }
-        same
     }
 
     fn text(&self, range: &Range<usize>) -> &str {

@@ -254,6 +254,8 @@ pub struct Broken {
     pub message: String,
     /// What would help.
     pub hint: Option<String>,
+    /// The step at which it showed, where it was one; its failure is this one.
+    pub step: Option<StepId>,
 }
 
 impl Summary {

@@ -84,8 +84,9 @@ where
     } else {
         let result = run.carry_out(runner, cancel).and_then(|()| Ok(run.store.save()?));
         run.store.unlock();
-        let told = |error: ExecError| Broken { message: error.to_string(), hint: error.hint().map(ToOwned::to_owned) };
-        broken = result.err().map(told);
+        let (step, told) =
+            (run.broken_at, |error: &ExecError| (error.to_string(), error.hint().map(ToOwned::to_owned)));
+        broken = result.err().as_ref().map(told).map(|(message, hint)| Broken { message, hint, step });
     }
     Ok(Summary { broken, ..run.summary(began.elapsed()) })
 }
@@ -117,6 +118,8 @@ pub(super) struct Run<'r, S> {
     pub(super) cancel: CancelToken,
     pub(super) stopped: Option<StopCause>,
     pub(super) broken: Option<StoreError>,
+    /// The step at which that showed.
+    broken_at: Option<StepId>,
     /// Whether something was recorded that is not on the disk for good.
     due: Arc<AtomicBool>,
     /// Whether what was recorded cannot be brought onto the disk.
@@ -156,6 +159,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
             cancel: CancelToken::new(),
             stopped: None,
             broken: None,
+            broken_at: None,
             due: Arc::default(),
             sick: Arc::default(),
             peaks: Peaks::new(fs::memory_of_this_process()),
@@ -478,6 +482,7 @@ impl<'r, S: StepSettings> Run<'r, S> {
         let is_told = matches!(self.stopped, Some(StopCause::Store | StopCause::NoSpace));
         let failure = StepFailure::new(error.to_string());
         self.broken = Some(error);
+        self.broken_at.get_or_insert(id);
         let outcome = if is_told { self.not_tried() } else { Outcome::Failed(failure) };
         self.end_badly(id, None, &outcome, Duration::ZERO);
         if !is_told {

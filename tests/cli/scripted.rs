@@ -103,6 +103,20 @@ fn a_tool_may_link_what_it_reads() {
     space.axzoo("build").expect_code(0);
     assert_eq!(space.read("build/a/a/quantized/quantized_model.json"), "\"a picture\"\n");
     space.axzoo("build").expect_code(0).says("up to date");
+    // But not write to it.
+    let space = with_command(
+        "quantize",
+        r#"printf 'a picture' > "$AXZOO_INPUT_CALIBRATION_000000"; echo '"x"' > quantized_model.json"#,
+    );
+    space.axzoo("build").expect_code(1).says("data/pictures/one.png` was written to each time that the step ran");
+}
+
+#[test]
+fn what_keeps_a_build_from_beginning_ends_with_a_summary_for_scripts() {
+    let space = zoo(&["a"]);
+    for flags in ["--trace missing/trace.json", "--cache model_cards", "--build-root axzoo.toml"] {
+        assert_eq!(space.axzoo(&format!("build --format json {flags}")).expect_code(1).summary()["ran"], 0, "{flags}");
+    }
 }
 
 #[test]

@@ -257,16 +257,11 @@ fn without_cause(summary: &Summary) -> Summary {
     let mut told = summary.clone();
     if let Some(broken) = &summary.broken {
         told.steps.retain(|step| match &step.outcome {
-            Outcome::Failed(failure) => !failure.no_space && !broken.message.ends_with(last_of(&failure.message)),
+            Outcome::Failed(failure) => !failure.no_space && broken.step != Some(step.id),
             _ => true,
         });
     }
     told
-}
-
-/// What is wrong, without which file it is wrong with: a message names that in one place as it is, in another as in the zoo.
-fn last_of(message: &str) -> &str {
-    message.rsplit("`: ").next().unwrap_or(message)
 }
 
 /// Where `--trace` writes to. With -C, everything that is typed is meant from there.

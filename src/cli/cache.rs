@@ -100,8 +100,8 @@ pub(super) fn collect(arguments: &CacheGcArgs, output: Output, directory: Option
         .map_err(|error| Failure::Failed(Diagnostic::error("build/run", zoo.relative(&error.to_string()))))?;
     let mut there: BTreeSet<&str> = networks.iter().map(super::zoo::Network::name).collect();
     there.extend(zoo.catalog.broken.iter().filter_map(|broken| broken.name.as_deref()));
-    // A card that cannot be read, and does not even say its name, may be the one of any network.
     let others = store.other_zoos(zoo.root()).map_err(|error| zoo.store_failure(&error))?;
+    // A card that cannot be read, and does not even say its name, may be the one of any network; so may one of another zoo.
     let all = !others.is_empty() || zoo.catalog.broken.iter().any(|broken| broken.name.is_none());
     for other in others {
         let root = zoo.shown(store.build_root());

@@ -41,9 +41,9 @@ impl Zoo {
     pub(super) fn network_of_file(&self, target: &str) -> Option<String> {
         network_named(target).is_none().then_some(())?;
         let (_, real) = self.typed_file(target)?;
-        let (cards, _) = find_cards(&self.options);
+        let (cards, _) = find_cards(self.options());
         let card = cards.iter().find(|card| fs::canonical(&card.path).is_ok_and(|path| path == real))?;
-        let catalog = read_card_file(&card.path, &self.options);
+        let catalog = read_card_file(&card.path, self.options());
         let card = catalog.cards.into_iter().next().map(|card| card.name.value);
         card.or_else(|| catalog.broken.into_iter().next()?.name)
     }

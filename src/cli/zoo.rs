@@ -54,7 +54,7 @@ pub(super) struct Zoo {
     pub(super) resolver: Resolver,
     /// Where the user stands: paths of cards as targets are relative to it.
     pub(super) standing: PathBuf,
-    pub(super) options: CatalogOptions,
+    options: CatalogOptions,
     /// The checkout that a workflow of GitHub works in (`GITHUB_WORKSPACE`).
     checkout: Option<PathBuf>,
 }

@@ -185,7 +185,7 @@ pub fn since(path: &Path, seen: &Seen, before: Option<Stat>) -> Since {
         Ok(after) if seen.holds_for(&after) => Since::Unchanged,
         Ok(after) if !read(path, after).is_ok_and(|now| now.digest == seen.digest) => Since::Changed,
         Ok(after) if before == Some(after) => Since::Unchanged,
-        Ok(after) if before == Some(Stat { ctime: before.map_or(0, |before| before.ctime), ..after }) => Since::Linked,
+        Ok(after) if before.is_some_and(|before| Stat { ctime: after.ctime, ..before } == after) => Since::Linked,
         Ok(_) => Since::Written,
         Err(_) => Since::Changed,
     }
